@@ -1,0 +1,88 @@
+"""Trains the embedded shapes model from nothing: autoencoder, small CLIP, then text encoder and video UNet.
+
+    python scripts/pretrain_shapes.py vae clip unet sheet export --work outputs/pretrain
+
+Data are rendered on the fly from seeds; every phase logs to WORK/<phase>.jsonl. The UNet phase saves its state
+every few minutes: repeating the command resumes it. `--pause-after` ends a run early without decaying the learning
+rate, to go on later. Measured costs and results: docs/shapes_model.md.
+"""
+
+import argparse
+import json
+import math
+import shutil
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file, save_file
+
+from motion_inversion.data.world import WORDS
+from pretraining import autoencoder, contrastive, diffusion, sheet
+from pretraining.progress import Budget
+from pretraining.vocabulary import merges_for, write_clip_tokenizer, write_open_clip_vocabulary
+
+
+def main() -> None:
+    """Runs the named phases in order."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("phases", nargs="+", choices=["vae", "clip", "unet", "sheet", "export"])
+    parser.add_argument("--work", type=Path, default=Path("outputs/pretrain"))
+    parser.add_argument("--target", type=Path, default=Path("src/motion_inversion/weights/shapes"))
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--steps", type=int, default=10**9, help="at most so many steps a phase")
+    parser.add_argument("--seconds", type=float, default=3600.0, help="at most so many seconds a phase")
+    parser.add_argument("--pause-after", type=float, default=math.inf, help="seconds after which unet pauses")
+    parser.add_argument("--batch", type=int, default=128, help="clips a step of unet (4 suit a CPU)")
+    parser.add_argument("--rate", type=float, default=1.2e-3, help="peak learning rate of unet")
+    parser.add_argument("--pool", type=int, default=16384, help="encoded clips kept by unet")
+    arguments = parser.parse_args()
+    torch.set_float32_matmul_precision("high")
+    arguments.work.mkdir(parents=True, exist_ok=True)
+    rules = merges_for(WORDS)
+    write_clip_tokenizer(arguments.work / "tokenizer", rules)
+    write_open_clip_vocabulary(arguments.work / "clip/bpe_simple_vocab.txt.gz", rules)
+    for phase in arguments.phases:
+        _run(phase, arguments)
+
+
+def _run(phase: str, arguments: argparse.Namespace) -> None:
+    work, device, workers = arguments.work, arguments.device, arguments.workers
+    budget = Budget(arguments.steps, arguments.seconds)
+    if phase == "vae":
+        autoencoder.train(work, budget, device, workers)
+    elif phase == "clip":
+        contrastive.train(work, budget, device, workers)
+    elif phase == "unet":
+        budget.pause_after = arguments.pause_after
+        options = (arguments.batch, arguments.rate, arguments.pool)
+        diffusion.train(work, budget, device, workers, *options)
+    elif phase == "sheet":
+        sheet.write(work, device)
+    else:
+        export(work, arguments.target)
+
+
+def export(work: Path, target: Path) -> None:
+    """Copies the trained parts to `target` in half precision, in the diffusers directory layout."""
+    for part in ("vae", "unet", "text_encoder", "tokenizer", "scheduler", "clip"):
+        shutil.rmtree(target / part, ignore_errors=True)
+        shutil.copytree(work / part, target / part)
+    for path in target.rglob("*.safetensors"):
+        tensors = {name: v.half() if v.is_floating_point() else v for name, v in load_file(path).items()}
+        save_file(tensors, path, metadata={"format": "pt"})
+    index = {
+        "_class_name": "TextToVideoSDPipeline",
+        "scheduler": ["diffusers", "DDIMScheduler"],
+        "text_encoder": ["transformers", "CLIPTextModel"],
+        "tokenizer": ["transformers", "CLIPTokenizer"],
+        "unet": ["diffusers", "UNet3DConditionModel"],
+        "vae": ["diffusers", "AutoencoderKL"],
+    }
+    (target / "model_index.json").write_text(json.dumps(index, indent=2) + "\n")
+    size = sum(path.stat().st_size for path in target.rglob("*") if path.is_file())
+    print(f"{target}: {size / 1e6:.2f} MB")
+
+
+if __name__ == "__main__":
+    main()

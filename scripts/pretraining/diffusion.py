@@ -1,0 +1,189 @@
+"""Trains the text encoder and the video UNet together on latents of the stream."""
+
+from pathlib import Path
+
+import torch
+from diffusers import AutoencoderKL, DDIMScheduler, UNet3DConditionModel
+from torch import Tensor, nn
+from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
+
+from motion_inversion.backbone.temporal_convolution import specialise
+from motion_inversion.data.render import render
+from pretraining.autoencoder import LATENT_CHANNELS
+from pretraining.graph import Step, choose_attention
+from pretraining.progress import Average, Budget, Log
+from pretraining.stream import SceneStream
+from pretraining.vocabulary import CONTEXT
+
+WIDTH = 96  # of the text encoder
+MIN_SNR = 5.0
+CAPTION_DROPOUT = 0.1
+# Frames of a clip by progress: looks are learnt 16 times cheaper from single frames, motion from every other one.
+FRAMES = ((0.08, 1), (0.4, 8), (1.0, 16))
+
+
+def build_unet() -> UNet3DConditionModel:
+    """ZeroScope's four-level topology with its 16 temporal transformers, at a small width."""
+    return UNet3DConditionModel(
+        sample_size=8,
+        in_channels=LATENT_CHANNELS,
+        out_channels=LATENT_CHANNELS,
+        block_out_channels=(32, 48, 64, 64),
+        layers_per_block=2,
+        norm_num_groups=8,
+        cross_attention_dim=WIDTH,
+        attention_head_dim=8,
+    )
+
+
+def build_text_encoder(tokenizer: CLIPTokenizer) -> CLIPTextModel:
+    """Two layers over the world's vocabulary."""
+    config = CLIPTextConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=WIDTH,
+        intermediate_size=4 * WIDTH,
+        projection_dim=WIDTH,
+        num_hidden_layers=2,
+        num_attention_heads=6,
+        max_position_embeddings=CONTEXT,
+        bos_token_id=tokenizer.bos_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
+    )
+    return CLIPTextModel(config)
+
+
+def build_scheduler() -> DDIMScheduler:
+    """ZeroScope's noise schedule."""
+    return DDIMScheduler(
+        beta_start=0.00085,
+        beta_end=0.012,
+        beta_schedule="scaled_linear",
+        clip_sample=False,
+        set_alpha_to_one=False,
+        steps_offset=1,
+    )
+
+
+class Pool:
+    """Encoded clips in a ring: every step replaces a few, so that one encoding serves several steps."""
+
+    def __init__(self, folder: Path, device: str, workers: int, size: int, fresh: int, start: int) -> None:
+        self.device, self.size, self.fresh, self.place = device, size, fresh, 0
+        self.tokenizer = CLIPTokenizer.from_pretrained(folder / "tokenizer")
+        self.vae = AutoencoderKL.from_pretrained(folder / "vae").to(device, memory_format=torch.channels_last).eval()
+        self.stream = iter(SceneStream(3, fresh, start=start).loader(workers))
+        self.latents = torch.zeros(size, LATENT_CHANNELS, 16, 8, 8, dtype=torch.float16, device=device)
+        self.tokens = torch.zeros(size, CONTEXT, dtype=torch.long, device=device)
+        self.empty = self.tokenize([""])[0]
+        for _ in range(size // fresh):
+            self.refresh()
+
+    def tokenize(self, captions: list[str]) -> Tensor:
+        """Token ids padded to the context."""
+        padded = self.tokenizer(captions, padding="max_length", max_length=CONTEXT, return_tensors="pt")
+        return padded.input_ids.to(self.device)
+
+    @torch.no_grad()
+    def refresh(self) -> None:
+        """Puts the stream's next batch in the place of the oldest."""
+        captioned = next(self.stream)
+        video = render(captioned.batch.map(lambda value: value.to(self.device)))
+        with torch.autocast(self.device, torch.bfloat16, enabled=self.device != "cpu"):
+            frames = (2 * video.flatten(0, 1) - 1).contiguous(memory_format=torch.channels_last)
+            latent = self.vae.encode(frames).latent_dist.mean
+        place = slice(self.place, self.place + self.fresh)
+        self.latents[place] = latent.unflatten(0, video.shape[:2]).transpose(1, 2).half()
+        self.tokens[place] = self.tokenize(captioned.captions)
+        self.place = (self.place + self.fresh) % self.size
+
+    def draw(self, batch: int, frames: int) -> tuple[Tensor, Tensor]:
+        """Latents and token ids of random clips, thinned out evenly to `frames` frames, and so many more of them."""
+        batch = batch * 16 // frames
+        index = torch.randint(self.size, (batch,), device=self.device)
+        dropped = torch.rand(batch, 1, device=self.device) < CAPTION_DROPOUT
+        stride = 16 // frames
+        kept = torch.arange(frames, device=self.device) * stride + torch.randint(stride, (batch, 1), device=self.device)
+        latents = self.latents[index].float().transpose(1, 2)[torch.arange(batch)[:, None], kept].transpose(1, 2)
+        return latents, torch.where(dropped, self.empty, self.tokens[index])
+
+
+def train(folder: Path, budget: Budget, device: str, workers: int, batch: int, rate: float, pool: int) -> None:
+    """Trains to the budget's end or pause; saves a resumable state and the averaged model in `folder`."""
+    tokenizer = CLIPTokenizer.from_pretrained(folder / "tokenizer")
+    torch.manual_seed(0)
+    # Evaluation mode switches off the dropout in the temporal convolutions: the data never repeat.
+    models: dict[str, nn.Module] = {"unet": build_unet().eval(), "text_encoder": build_text_encoder(tokenizer).eval()}
+    unet, text = (model.to(device) for model in models.values())
+    specialise(unet)
+    average = Average(models, 0.999)
+    parameters = [p for model in models.values() for p in model.parameters()]
+    optimizer = torch.optim.AdamW(parameters, lr=rate, betas=(0.9, 0.99), weight_decay=0.01, fused=device != "cpu")
+    _resume(folder, models, average, optimizer, budget)
+    torch.manual_seed(budget.step)
+    clips = Pool(folder, device, workers, pool, 32 if device != "cpu" else 2, start=budget.step)
+    log = Log(folder / "unet.jsonl", budget)
+    if device != "cpu":
+        log(attention=choose_attention(64 * batch, 4, 16, 8))
+    alphas = build_scheduler().alphas_cumprod.to(device)
+    weights = (MIN_SNR * (1 - alphas) / alphas).clamp(max=1)
+
+    def compute(noisy: Tensor, t: Tensor, states: Tensor, noise: Tensor) -> Tensor:
+        output = unet(noisy, t, encoder_hidden_states=states, return_dict=False)[0]
+        return ((output.float() - noise).square().mean(dim=(1, 2, 3, 4)) * weights[t]).mean()
+
+    once: dict[int, Step] = {}
+    total, saved = torch.zeros((), device=device), budget.elapsed
+    for step in budget:
+        for group in optimizer.param_groups:
+            group["lr"] = rate * budget.rate()
+        clips.refresh()
+        frames = next(frames for until, frames in FRAMES if budget.progress <= until)
+        latents, tokens = clips.draw(batch, frames)
+        count = len(latents)
+        t = (torch.rand(()) + torch.arange(count)).div(count).mul(len(alphas)).long().to(device)
+        alpha, noise = alphas[t][:, None, None, None, None], torch.randn_like(latents)
+        noisy = alpha.sqrt() * latents + (1 - alpha).sqrt() * noise
+        text.zero_grad(set_to_none=True)
+        states = text(tokens).last_hidden_state
+        inputs = (noisy, t, states, noise)
+        if frames not in once:
+            once[frames] = Step(compute, [unet], inputs)
+        total += once[frames](*inputs)
+        states.backward(once[frames].inputs[2].grad)
+        torch.nn.utils.clip_grad_norm_(parameters, 1.0)
+        optimizer.step()
+        average.update(step)
+        if step % 100 == 99:
+            log(loss=total.item() / 100)
+            total.zero_()
+            if budget.elapsed - saved > 120:
+                saved = budget.elapsed
+                _save(folder, models, average, optimizer, budget)
+    _save(folder, models, average, optimizer, budget)
+    average.swap()
+    for name, model in models.items():
+        model.save_pretrained(folder / name)  # pyright: ignore[reportCallIssue]
+    build_scheduler().save_pretrained(folder / "scheduler")
+
+
+def _save(folder: Path, models: dict[str, nn.Module], average: Average, optimizer, budget: Budget) -> None:  # noqa: ANN001
+    state = {name: model.state_dict() for name, model in models.items()}
+    state |= {"average": average.shadow, "optimizer": optimizer.state_dict()}
+    state |= {"step": budget.step, "spent": budget.elapsed}
+    torch.save(state, folder / "state.partial")
+    (folder / "state.partial").rename(folder / "state.pt")
+
+
+def _resume(folder: Path, models: dict[str, nn.Module], average: Average, optimizer, budget: Budget) -> None:  # noqa: ANN001
+    if not (folder / "state.pt").exists():
+        return
+    state = torch.load(folder / "state.pt", weights_only=True, map_location="cpu")
+    for name, model in models.items():
+        model.load_state_dict(state[name])
+    with torch.no_grad():
+        for shadow, saved in zip(average.shadow, state["average"]):
+            shadow.copy_(saved)
+    optimizer.load_state_dict(state["optimizer"])
+    budget.step, budget.spent = state["step"], state["spent"]
+

@@ -1,0 +1,217 @@
+"""The command line: composes and builds every job before the first one runs, then hands over to Hydra."""
+
+import argparse
+import itertools
+import logging
+import os
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import hydra
+from hydra._internal.utils import get_args_parser  # Hydra's own, so that the command is read in one way only
+from hydra.core.config_loader import ConfigLoader
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import HydraException, MissingConfigException, OverrideParseException
+from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
+
+from motion_inversion.composition import CompositionError, arguments, build, suggestion
+from motion_inversion.core.error import InputError
+
+log = logging.getLogger(__name__)
+
+
+def main() -> int:
+    """Run the command in `sys.argv`; the exit code is 0, 2 for bad input, or 130 when interrupted.
+
+    Any other failure keeps its traceback (exit code 1); MOTION_INVERSION_DEBUG=1 shows every traceback.
+    """
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # or Hydra would print errors in its own way and exit with 1
+    try:
+        _rehearse(get_args_parser().parse_args())
+        hydra.main(version_base="1.3", config_path=str(_conf()), config_name="config")(_job)()
+    except InputError as error:
+        return _refuse(error)
+    except (KeyboardInterrupt, SystemExit) as stop:
+        # Lightning turns Ctrl-C into SystemExit(1), which would pass for a failure.
+        interrupted = isinstance(stop, KeyboardInterrupt) or isinstance(stop.__context__, KeyboardInterrupt)
+        if not interrupted or _debugging():
+            raise
+        sys.stderr.write("motion-inversion: interrupted; repeat the command to resume\n")
+        return 130
+    return 0
+
+
+def _conf() -> Path:
+    """Where the YAML files are: in the installed package, or at the top of the repository."""
+    installed = Path(__file__).parent / "conf"
+    return installed if installed.is_dir() else Path(__file__).parents[2] / "conf"
+
+
+def _debugging() -> bool:
+    return os.environ.get("MOTION_INVERSION_DEBUG") == "1"
+
+
+def _refuse(error: InputError) -> int:
+    if _debugging():
+        raise error
+    for line in str(error).splitlines():
+        sys.stderr.write(f"motion-inversion: error: {line}\n")
+    return 2
+
+
+def _job(config: DictConfig) -> None:
+    sweeping = HydraConfig.get().mode is RunMode.MULTIRUN
+    try:
+        build(config).run()
+    except InputError as error:
+        if not sweeping and not _debugging():
+            raise SystemExit(_refuse(error)) from error  # Hydra would add a line of its own to an Exception
+        log.error("%s", error)
+        raise
+    except Exception:
+        if sweeping:  # Hydra goes on with the other jobs and reports only the first failure, at the end
+            log.exception("this job failed")
+        raise
+
+
+def _rehearse(command: argparse.Namespace) -> None:
+    """Compose and build every job of the command, so that no sweep stops halfway for a misspelling."""
+    if command.hydra_help or command.info or command.shell_completion or command.experimental_rerun:
+        return
+    name, overrides = command.config_name or "config", list(command.overrides)
+    if command.config_dir:
+        if not Path(command.config_dir).is_dir():
+            raise InputError(f"--config-dir {command.config_dir} is not a directory")
+        overrides.append(f"hydra.searchpath=[file://{Path(command.config_dir).absolute()}]")
+    conf = Path(__file__).parent / (command.config_path or _conf())
+    faults: list[str] = []
+    with hydra.initialize_config_dir(str(conf), version_base="1.3"):
+        for job in _jobs(name, overrides, command.multirun):
+            try:
+                config = _compose(name, job)
+                if not (command.help or command.cfg):
+                    build(config)
+            except InputError as error:
+                faults.extend(str(error).splitlines())
+    if faults:
+        raise CompositionError(*dict.fromkeys(faults))
+
+
+def _jobs(name: str, overrides: list[str], multirun: bool) -> list[list[str]]:
+    """The overrides of each job. Sweeps that can't be listed (intervals to search in) are left out."""
+    parser = OverridesParser.create(_loader())
+    try:
+        given = parser.parse_overrides(overrides)
+    except OverrideParseException as error:
+        raise InputError(
+            f"{error.override!r} can't be read; accepted: key=value, group=option, +new=value, ~key"
+        ) from error
+    fixed = [str(override.input_line) for override in given if not override.is_sweep_override()]
+    settings = _compose(name, fixed, with_hydra=True).hydra
+    if not multirun and settings.mode is not RunMode.MULTIRUN:
+        return [overrides]
+    params = OmegaConf.select(settings, "sweeper.params") or {}
+    swept = parser.parse_overrides([f"{key}={value}" for key, value in params.items()])
+    lines: dict[str, list[str]] = {}
+    for override in [*swept, *given]:
+        key = override.get_key_element()
+        if override.is_discrete_sweep():
+            lines[key] = [f"{key}={value}" for value in override.sweep_string_iterator()]
+        elif not override.is_sweep_override():
+            lines[key] = [str(override.input_line)]
+    return [list(job) for job in itertools.product(*lines.values())]
+
+
+def _loader() -> ConfigLoader:
+    return GlobalHydra.instance().config_loader()
+
+
+def _compose(name: str, overrides: list[str], with_hydra: bool = False) -> DictConfig:
+    try:
+        return hydra.compose(name, overrides, return_hydra_config=with_hydra)
+    except (HydraException, OmegaConfBaseException, YAMLError, ValueError) as error:
+        raise _explained(error, name, overrides) from error
+
+
+def _explained(error: Exception, name: str, overrides: list[str]) -> InputError:
+    """Hydra's complaint as a single line that names what was given, and what is accepted instead."""
+    if isinstance(error, MissingConfigException):
+        return _missing_option(str(error.missing_cfg_file))
+    if ambiguous := re.search(r"Ambiguous value for argument '(.+?)'", str(error)):
+        return InputError(f"{ambiguous[1]} gives several values; add -m to run each, or give a list as [a,b]")
+    blamed = re.search(r"(?:In '(.+)/(.+)': )?Could not override '(.+?)'", str(error))
+    group, option, key = blamed.groups() if blamed else (None, None, None)
+    setter = f"{group}={option}" if group else ""
+    rest = [line for line in overrides if line != setter and _key(line) != key]
+    if key is None or rest == overrides:
+        return InputError(f"cannot compose {' '.join([name, *overrides])}: {error} {error.__cause__ or ''}")
+    given = next((line for line in overrides if _key(line) == key), key)
+    base = _compose(name, rest, with_hydra=True)
+    if _loader().get_group_options(key):
+        return _unused_axis(given, setter, base.hydra.runtime.choices)
+    return _unknown_key(key, given, base)
+
+
+def _key(override: str) -> str:
+    return override.partition("=")[0].lstrip("+~")
+
+
+def _missing_option(missing: str) -> InputError:
+    group, _, option = missing.rpartition("/")
+    given = f"{group}={option}" if group else f"--config-name {option}"
+    found = _loader().get_group_options(group)
+    options = [name for name in found if not name.startswith("_")]  # Hydra lists an empty file of its own
+    return InputError(
+        f"{given} names no file of conf/{group}{suggestion(option, options)}; accepted: {', '.join(options)}"
+        "; all groups: motion-inversion --help"
+    )
+
+
+def _unused_axis(given: str, setter: str, choices: DictConfig) -> InputError:
+    """A group that exists in conf/, but that no defaults list of the chosen method (or root) names."""
+    used = [str(group) for group in choices if not str(group).startswith("hydra/") and group != "method"]
+    chosen = f"method={choices.method}" if "method" in choices else "this configuration"
+    culprit = f"{given}, which {setter} sets" if setter else given
+    uses = ", ".join(sorted(used)) or "none of them"
+    return InputError(f"{chosen} does not use {culprit}; it uses: {uses}; drop {setter or given}")
+
+
+def _unknown_key(key: str, given: str, base: DictConfig) -> InputError:
+    """A key that no YAML file sets: misspelt, shortened, or left to the default in the class's signature."""
+    config: Any = OmegaConf.to_container(base, resolve=False)
+    parent, node, parts = "", config, key.split(".")
+    while isinstance(node, dict) and parts[0] in node and len(parts) > 1:
+        node, parent = node[parts[0]], f"{parent}.{parts.pop(0)}".lstrip(".")
+    names = [name for name in node if name[0] != "_" and name != "hydra"] if isinstance(node, dict) else []
+    if isinstance(node, dict) and "_target_" in node:
+        names = list(dict.fromkeys([*names, *arguments(node["_target_"])]))
+    if parts[0] in names:
+        return InputError(f"{given} needs a +, as no file sets {key} yet: +{given}")
+    if parent:
+        near = suggestion(parts[0], names, parent)
+    else:
+        names += [group for group in _loader().list_groups("") if group not in (*names, "hydra")]
+        near = suggestion(key, [*names, *_paths(config)])
+    accepted = f"accepted {f'in {parent}' if parent else 'at the root'}: {', '.join(names) or 'nothing'}"
+    return InputError(f"{given} names no key{near}; {accepted}")
+
+
+def _paths(node: dict[str, Any], prefix: str = "") -> Iterator[str]:
+    """The dotted path of every value in a configuration, Hydra's own left out."""
+    for name, value in node.items():
+        if name != "hydra" and name[0] != "_":
+            yield prefix + name
+            if isinstance(value, dict):
+                yield from _paths(value, f"{prefix}{name}.")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,92 @@
+"""Loads the parts of a model folder in the diffusers layout one by one, each frozen and in evaluation mode."""
+
+import hashlib
+import importlib
+import logging
+from pathlib import Path
+from typing import Any
+
+import torch
+import transformers
+from torch import nn
+
+from motion_inversion.core.error import InputError
+
+log = logging.getLogger(__name__)
+
+# The parts of a text-to-video model and the classes that read them.
+CLASSES = {
+    "tokenizer": ("transformers", "CLIPTokenizer"),
+    "text_encoder": ("transformers", "CLIPTextModel"),
+    "vae": ("diffusers", "AutoencoderKL"),
+    "unet": ("diffusers", "UNet3DConditionModel"),
+    "scheduler": ("diffusers", "DDIMScheduler"),
+}
+WEIGHTLESS = ("tokenizer", "scheduler")
+_SAMPLE = 1 << 20  # bytes read from either end of a weights file to tell it from another
+
+
+def check_folder(path: str) -> None:
+    """Checks that a local folder holds every part; anything else may be a hub id and passes.
+
+    Raises:
+        InputError: naming the first part that is missing, or the folder if there is none.
+    """
+    folder = Path(path)
+    if not folder.is_dir():
+        if folder.is_absolute() or path.startswith(".") or folder.exists():
+            raise InputError(f"model.path={path} is no folder; set model.path to a model in the diffusers layout")
+        return
+    for part in CLASSES:
+        if not (folder / part).is_dir():
+            raise InputError(
+                f"model.path={path} has no {part}/; accepted is a folder with {', '.join(CLASSES)}, "
+                "as diffusers' save_pretrained writes it"
+            )
+        if part not in WEIGHTLESS and not any((folder / part).glob("*.safetensors")) and not any(
+            (folder / part).glob("*.bin")
+        ):
+            raise InputError(f"model.path={path} has no weights in {part}/: *.safetensors or *.bin is missing there")
+
+
+def load(path: str, part: str, dtype: torch.dtype, device: torch.device) -> Any:
+    """One part of the model, ready to run; a network comes frozen, in evaluation mode, in `dtype` on `device`.
+
+    Raises:
+        InputError: if it is missing, broken or another kind of model than CLASSES says.
+    """
+    module, name = CLASSES[part]
+    transformers.utils.logging.disable_progress_bar()  # a second's bar per part hides the lines that matter
+    kind = getattr(importlib.import_module(module), name)
+    try:
+        if part in WEIGHTLESS:
+            return kind.from_pretrained(path, subfolder=part)
+        # Without `accelerate`, diffusers warns unless told to load the plain way.
+        plain = {"torch_dtype": dtype, "low_cpu_mem_usage": False}
+        options = {"dtype": dtype} if module == "transformers" else plain
+        loaded: nn.Module = kind.from_pretrained(path, subfolder=part, **options)
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise InputError(
+            f"model.path={path}: {part} can't be loaded as {name} ({reason}); give a complete local folder: "
+            "model.path=/path/to/model"
+        ) from error
+    return loaded.requires_grad_(False).eval().to(device)
+
+
+def fingerprint(path: str) -> str:
+    """Tells models apart by content: small files whole, of weights the size and both ends. A hub id is its name."""
+    folder = Path(path)
+    digest = hashlib.sha256()
+    if not folder.is_dir():
+        return hashlib.sha256(path.encode()).hexdigest()[:16]
+    for part in CLASSES:
+        for file in sorted(p for p in (folder / part).rglob("*") if p.is_file()):
+            size = file.stat().st_size
+            digest.update(f"{part}/{file.name} {size}\n".encode())
+            with file.open("rb") as stream:
+                digest.update(stream.read(_SAMPLE))
+                if size > _SAMPLE:
+                    stream.seek(max(_SAMPLE, size - _SAMPLE))
+                    digest.update(stream.read())
+    return digest.hexdigest()[:16]

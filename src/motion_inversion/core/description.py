@@ -1,0 +1,95 @@
+"""What made an object, as plain data, and a short digest of it: the identity of every artifact."""
+
+import dataclasses
+import functools
+import hashlib
+import inspect
+import json
+from collections.abc import Callable, Mapping
+from pathlib import PurePath
+from typing import Any, TypeAlias
+
+Json: TypeAlias = "bool | int | float | str | list[Any] | dict[str, Any] | None"
+
+_EXACT = 2.0**53  # up to here every whole float is the int that it prints as
+
+
+def describe(value: object) -> Json:
+    """The class and constructor arguments of `value`, recursively, in the form of the node that builds it.
+
+    Dataclasses (without the fields marked `metadata={"digest": False}`), partials, classes that keep each
+    constructor argument in an attribute of the same name, containers, paths and plain values. Equal values
+    give equal descriptions: 1.0 is written 1, a tuple as a list, a set in sorted order. It survives JSON.
+    Raises TypeError for what can't be told from its attributes: nothing slips out of a digest unseen.
+    """
+    match value:
+        case None | bool() | int() | str():
+            return value
+        case float():
+            return _number(value)
+        case PurePath():
+            return value.as_posix()
+        case Mapping():
+            return {_key(key): describe(item) for key, item in value.items()}
+        case list() | tuple():
+            return [describe(item) for item in value]
+        case set() | frozenset():
+            return sorted(map(describe, value), key=_canonical)
+        case functools.partial():
+            bound = inspect.signature(value.func).bind_partial(*value.args, **value.keywords)
+            return {"_target_": _path(value.func), "_partial_": True, **_arguments(bound.arguments)}
+        case type():
+            return _path(value)
+        case _ if inspect.isroutine(value):
+            return _path(value)
+        case _:
+            return {"_target_": _path(type(value)), **_arguments(_kept(value))}
+
+
+def digest(description: Json) -> str:
+    """The first 10 hexadecimal digits of the SHA-256 of the description's canonical JSON."""
+    return hashlib.sha256(_canonical(description).encode()).hexdigest()[:10]
+
+
+def _canonical(description: Json) -> str:
+    return json.dumps(description, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def _number(value: float) -> int | float | str:
+    if value.is_integer() and abs(value) <= _EXACT:
+        return int(value)
+    return value if value - value == 0 else str(value)  # JSON has no word for inf and nan
+
+
+def _key(key: object) -> str:
+    if not isinstance(key, str):
+        raise TypeError(f"only mappings with string keys can be described, not {key!r}")
+    return key
+
+
+def _arguments(arguments: Mapping[str, Any]) -> dict[str, Json]:
+    return {name: describe(value) for name, value in arguments.items()}
+
+
+def _kept(value: object) -> dict[str, Any]:
+    """The constructor arguments that `value` was made from, read from its attributes."""
+    if dataclasses.is_dataclass(value):
+        fields = [field for field in dataclasses.fields(value) if field.init]
+        return {
+            field.name: getattr(value, field.name) for field in fields if field.metadata.get("digest", True)
+        }
+    try:
+        parameters = inspect.signature(type(value)).parameters.values()
+    except ValueError as error:
+        raise TypeError(f"{type(value).__name__} has no signature to describe it by") from error
+    for parameter in parameters:
+        starred = parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
+        if starred or not hasattr(value, parameter.name):
+            raise TypeError(f"{type(value).__name__} doesn't keep its argument '{parameter}' in an attribute")
+    return {parameter.name: getattr(value, parameter.name) for parameter in parameters}
+
+
+def _path(target: Callable[..., Any]) -> str:
+    if "<lambda>" in target.__qualname__:
+        raise TypeError(f"a lambda of {target.__module__} has no name to be described by")
+    return f"{target.__module__}.{target.__qualname__}"

@@ -1,0 +1,17 @@
+"""Random generators that depend on what is drawn, not on when: (seed, words) → generator."""
+
+import hashlib
+
+import torch
+
+
+def generator(seed: int, *words: str | int) -> torch.Generator:
+    """A CPU generator seeded by `seed` and `words`.
+
+    Equal arguments give equal draws in any process, on any number of devices and in any order of calls:
+    a training step draws from `(seed, "step", k)`, a sample from `(seed, clip, prompt)`. Draws are made on the
+    CPU and moved, so that they do not depend on the device either.
+    """
+    text = "\x1f".join(str(word) for word in (seed, *words))
+    digest = hashlib.sha256(text.encode()).digest()
+    return torch.Generator().manual_seed(int.from_bytes(digest[:8], "big") >> 1)

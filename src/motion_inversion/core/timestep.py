@@ -1,0 +1,85 @@
+"""Which noise levels a training step visits: (batch, count, generator) → timesteps in 0 … count − 1."""
+
+import math
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+import torch
+from jaxtyping import Int
+from torch import Tensor
+
+from motion_inversion.core.error import InputError
+
+
+@runtime_checkable
+class Timestep(Protocol):
+    """Draws one timestep per clip of a batch, on the generator's device; a larger timestep is noisier.
+
+    `count` is the number T of noise levels that the model was trained with, 1000 for all models here.
+    """
+
+    def __call__(self, batch: int, count: int, generator: torch.Generator) -> Int[Tensor, " b"]: ...
+
+
+@dataclass(frozen=True)
+class Uniform:
+    """All T timesteps alike, as in the papers."""
+
+    def __call__(self, batch: int, count: int, generator: torch.Generator) -> Int[Tensor, " b"]:
+        return torch.randint(count, (batch,), generator=generator, device=generator.device)
+
+
+@dataclass(frozen=True)
+class Range:
+    """The timesteps low ≤ t < high alike.
+
+    Raises:
+        InputError: unless 0 ≤ low < high; when called, unless high ≤ T.
+    """
+
+    low: int
+    high: int
+
+    def __post_init__(self) -> None:
+        if self.low < 0:
+            raise InputError(f"method.timestep.low={self.low}: accepted are timesteps from 0; set method.timestep.low=0")
+        if self.high <= self.low:
+            raise InputError(
+                f"method.timestep.high={self.high} is exclusive and must exceed method.timestep.low={self.low}; "
+                f"set method.timestep.high={self.low + 1} or more"
+            )
+
+    def __call__(self, batch: int, count: int, generator: torch.Generator) -> Int[Tensor, " b"]:
+        if self.high > count:
+            raise InputError(
+                f"method.timestep.high={self.high}: this model accepts up to {count}; set method.timestep.high={count}"
+            )
+        return torch.randint(self.low, self.high, (batch,), generator=generator, device=generator.device)
+
+
+@dataclass(frozen=True)
+class HighNoise:
+    """Noisy timesteps more often: t = ⌊T u^(1 / power)⌋ with u uniform on [0, 1), a density ∝ t^(power − 1).
+
+    So P(t < τ) = (τ / T)^power. Motion is settled at the noisy end of sampling, details at the other.
+
+    Args:
+        power: p ≥ 1; 1 is uniform, 2 grows linearly with t.
+
+    Raises:
+        InputError: for any other power.
+    """
+
+    power: float = 2.0
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.power < math.inf:
+            raise InputError(
+                f"method.timestep.power={self.power}: accepted are finite numbers from 1, uniform; "
+                "set method.timestep.power=2"
+            )
+
+    def __call__(self, batch: int, count: int, generator: torch.Generator) -> Int[Tensor, " b"]:
+        u = torch.rand(batch, generator=generator, device=generator.device, dtype=torch.float64)
+        # A root close to 1 can round up to 1, and T is no timestep.
+        return (count * u ** (1 / self.power)).long().clamp(max=count - 1)

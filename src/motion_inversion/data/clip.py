@@ -1,0 +1,166 @@
+"""Owns what a reference clip is: its footage, its kind of motion, and the prompts to move in that way."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Literal, Protocol, get_args, runtime_checkable
+
+from motion_inversion.core.error import InputError
+from motion_inversion.data.decode import clip_files, frame_rate
+from motion_inversion.data.video import Fit, Video, check_cut, read_video
+
+Motion = Literal["object", "camera", "hybrid"]
+
+_BLOCK = 1 << 20  # bytes hashed at a time, so that a long film is never held in memory
+
+
+@runtime_checkable
+class Footage(Protocol):
+    """Where a clip's frames come from: a file, or a description that is rendered."""
+
+    def read(self, frames: int, width: int, height: int) -> Video:
+        """The first `frames` frames at this size."""
+        ...
+
+    def fps(self) -> float:
+        """Frames per second of what `read` returns; may look into the file."""
+        ...
+
+    def fingerprint(self) -> str:
+        """A hexadecimal checksum of everything that `read` depends on except its arguments."""
+        ...
+
+
+@dataclass(frozen=True)
+class VideoFile:
+    """Footage from a video file or a folder of numbered images; start, stride and fit as in `read_video`."""
+
+    path: str | Path
+    start: int = 0
+    stride: int = 1
+    fit: Fit = "squeeze"
+
+    def __post_init__(self) -> None:
+        check_cut(self.start, self.stride, self.fit)
+
+    def read(self, frames: int, width: int, height: int) -> Video:
+        """The first `frames` frames of the cut; errors as in `read_video`."""
+        return read_video(self.path, frames, width, height, self.start, self.stride, self.fit)
+
+    def fps(self) -> float:
+        """Frames per second after striding; a folder counts as 8 per second."""
+        return frame_rate(Path(self.path)) / self.stride
+
+    def fingerprint(self) -> str:
+        """SHA-256 of the content and the cut: two cuts of one file differ, a copy of the file does not."""
+        return sha256(f"{checksum(self.path)} {self.start} {self.stride} {self.fit}".encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class Clip:
+    """A reference clip and what is to be made of it.
+
+    `name` becomes a folder's name. `source_prompt` describes the clip itself; each of `prompts` is a target,
+    generated once for each of `seeds`.
+
+    Raises:
+        InputError: a name no folder can have, an unknown motion, an empty or repeated prompt or seed.
+    """
+
+    name: str
+    footage: Footage
+    motion: Motion
+    source_prompt: str
+    prompts: tuple[str, ...]
+    seeds: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(r"\w[\w.-]{0,99}", self.name):
+            raise InputError(
+                f"{self.name!r} can't name a clip: accepted are up to 100 letters, digits, '_', '-' and '.', "
+                "not starting with '-' or '.'; set dataset.name=my_clip"
+            )
+        if self.motion not in get_args(Motion):
+            accepted = ", ".join(get_args(Motion))
+            raise InputError(
+                f"clip {self.name}: unknown motion {self.motion!r}, accepted are {accepted}; "
+                "set dataset.motion=object"
+            )
+        if not self.source_prompt.strip():
+            raise InputError(
+                f"clip {self.name} has no source prompt; set dataset.source_prompt='what the clip shows'"
+            )
+        _check_list(self.name, "prompts", self.prompts, "['a tank in the desert']")
+        _check_list(self.name, "seeds", self.seeds, "[0]")
+        if not all(prompt.strip() for prompt in self.prompts):
+            raise InputError(f"clip {self.name} has an empty prompt; give each words in dataset.prompts=[…]")
+
+
+@runtime_checkable
+class Dataset(Protocol):
+    """A set of reference clips."""
+
+    def clips(self) -> tuple[Clip, ...]:
+        """Every clip of the set, in a fixed order."""
+        ...
+
+
+@dataclass(frozen=True)
+class SingleClip:
+    """Your own video as a set of one clip; named after the file unless `name` is given.
+
+    Raises:
+        InputError: no path, or anything `Clip` and `VideoFile` refuse.
+    """
+
+    path: str | Path | None
+    source_prompt: str
+    motion: Motion
+    prompts: Sequence[str]
+    seeds: Sequence[int]
+    name: str | None = None
+    start: int = 0
+    stride: int = 1
+    fit: Fit = "squeeze"
+
+    def __post_init__(self) -> None:
+        if self.path is None or not str(self.path).strip():
+            raise InputError("no video given; set dataset.path=my.mp4")
+        if isinstance(self.prompts, str):
+            raise InputError(f"prompts must be a list; set dataset.prompts=[{self.prompts!r}]")
+        object.__setattr__(self, "prompts", tuple(self.prompts))
+        object.__setattr__(self, "seeds", tuple(self.seeds))
+        self.clips()
+
+    def clips(self) -> tuple[Clip, ...]:
+        """The one clip."""
+        path = Path(self.path or "")
+        name = self.name or re.sub(r"[^\w.-]+", "_", path.stem).lstrip("-.")
+        footage = VideoFile(path, self.start, self.stride, self.fit)
+        return (Clip(name, footage, self.motion, self.source_prompt, tuple(self.prompts), tuple(self.seeds)),)
+
+
+def checksum(path: str | Path) -> str:
+    """SHA-256 of a file's bytes, or of the images of a folder one after the other, in hexadecimal.
+
+    Raises:
+        InputError: nothing there, or it can't be read.
+    """
+    digest = sha256()
+    for file in clip_files(Path(path)):
+        try:
+            with file.open("rb") as stream:
+                while block := stream.read(_BLOCK):
+                    digest.update(block)
+        except OSError as error:
+            raise InputError(f"can't read {file}: {error.strerror}; set dataset.path=…") from error
+    return digest.hexdigest()
+
+
+def _check_list(name: str, key: str, values: Sequence[str] | Sequence[int], example: str) -> None:
+    if not values:
+        raise InputError(f"clip {name} has no {key}; set dataset.{key}={example}")
+    if repeated := [value for index, value in enumerate(values) if value in values[:index]]:
+        raise InputError(f"clip {name}: {key} repeats {repeated[0]!r}; list each once in dataset.{key}=[…]")

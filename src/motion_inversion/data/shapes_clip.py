@@ -1,0 +1,119 @@
+"""Reference clips of the shapes world, described in words and drawn when they are read."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from hashlib import sha256
+
+import numpy as np
+
+from motion_inversion.core.description import describe, digest
+from motion_inversion.core.error import InputError
+from motion_inversion.data.clip import Clip
+from motion_inversion.data.render import draw
+from motion_inversion.data.video import Video
+from motion_inversion.data.world import (
+    CAMERA_MOTIONS,
+    COLOURS,
+    SHAPES,
+    TEXTURES,
+    Ground,
+    Scene,
+    Thing,
+    camera_path,
+    smooth,
+    still,
+)
+
+FPS = 8.0
+
+
+@dataclass(frozen=True)
+class Mover:
+    """An object and where it goes: through `points` at equal times, smoothly or with corners, in half-widths."""
+
+    shape: str
+    colour: str
+    points: Sequence[Sequence[float]]
+    radius: float = 0.42
+    corners: bool = False
+
+    def __post_init__(self) -> None:
+        _accept("shape", self.shape, SHAPES)
+        _accept("colour", self.colour, COLOURS)
+        if len(self.points) < 2 or any(len(point) != 2 for point in self.points):
+            raise InputError("the points of a shapes clip are two or more of [x, y]: points=[[-0.5, 0], [0.5, 0]]")
+
+
+@dataclass(frozen=True)
+class ShapesFootage:
+    """A scene of the shapes world as footage: a ground, at most one moving object, at most one camera move.
+
+    camera: one of the world's camera motions, such as "camera panning left", or nothing.
+    amount: how far the camera goes; 1 is a typical move.
+    """
+
+    ground: Ground
+    mover: Mover | None = None
+    camera: str = ""
+    amount: float = 1.0
+
+    def __post_init__(self) -> None:
+        _accept("colour", self.ground.colour, COLOURS)
+        _accept("texture", self.ground.texture, TEXTURES)
+        if self.camera:
+            _accept("camera", self.camera, CAMERA_MOTIONS)
+
+    def scene(self, frames: int) -> Scene:
+        """The scene over so many frames."""
+        camera = camera_path(self.camera, self.amount, frames) if self.camera else still(frames)
+        thing = None
+        if self.mover is not None:
+            path = smooth(np.array(self.mover.points, dtype=float), frames, self.mover.corners)
+            thing = Thing(self.mover.shape, self.mover.colour, self.mover.radius, path)
+        return Scene(self.ground, camera, thing, self.camera)
+
+    def read(self, frames: int, width: int, height: int) -> Video:
+        """The scene drawn at this size.
+
+        Raises:
+            InputError: for a picture that isn't square.
+        """
+        if width != height:
+            raise InputError(f"shapes clips are square, {width}×{height} was asked for: model.width={height}")
+        return draw(self.scene(frames), width)
+
+    def fps(self) -> float:
+        """Frames per second."""
+        return FPS
+
+    def fingerprint(self) -> str:
+        """Checksum of the description."""
+        return sha256(digest(describe(self)).encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class ClipSet:
+    """A dataset that lists its clips.
+
+    only: names of the clips to take; all if empty. seeds: for every clip, in place of its own, if given.
+    """
+
+    clip: Sequence[Clip]
+    only: Sequence[str] = ()
+    seeds: Sequence[int] = ()
+
+    def __post_init__(self) -> None:
+        names = [clip.name for clip in self.clip]
+        for name in self.only:
+            if name not in names:
+                raise InputError(f"dataset.only: no clip {name!r}; accepted are {', '.join(names)}")
+
+    def clips(self) -> tuple[Clip, ...]:
+        """The chosen clips in their order."""
+        chosen = [clip for clip in self.clip if not self.only or clip.name in self.only]
+        return tuple(replace(clip, seeds=tuple(self.seeds)) if self.seeds else clip for clip in chosen)
+
+
+def _accept(what: str, given: str, accepted: Sequence[str] | dict[str, tuple[int, int, int]]) -> None:
+    if given not in accepted:
+        raise InputError(f"shapes clip: unknown {what} {given!r}, accepted are {', '.join(accepted)}")

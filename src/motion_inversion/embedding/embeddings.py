@@ -1,0 +1,215 @@
+"""The learnt motion embeddings: their parameters, and the file that keeps them."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from motion_inversion.core.error import InputError
+from motion_inversion.core.file import replacing
+from motion_inversion.embedding.site import Site, describe
+
+_FORMAT = "motion-inversion-embeddings/1"
+
+
+class MotionEmbeddings(nn.Module):
+    """The query-key and value embeddings of a set of sites (arXiv 2403.20193): all that is trained.
+
+    Per site one m^QK of shape (1, frames, channels), shared by the site's attentions, and per attention one
+    m^V of shape (positions, frames, channels), positions row by row. Either kind may be absent. Parameters
+    are float32 whatever the UNet runs in: they start at zero and change in small steps.
+
+    sites: where the embeddings attach; grid and frames are those they were made for.
+    tensors: initial values by name (see `tensor_shapes`), copied.
+
+    Raises ValueError if a name or a shape is not one of the sites'.
+    """
+
+    def __init__(self, sites: Sequence[Site], tensors: Mapping[str, Tensor]) -> None:
+        super().__init__()
+        self.sites = tuple(sites)
+        shapes = {name: shape for site in self.sites for name, shape in tensor_shapes(site).items()}
+        for name, tensor in tensors.items():
+            if tuple(tensor.shape) != shapes.get(name):
+                raise ValueError(
+                    f"{name} has shape {tuple(tensor.shape)}, the sites ask for {shapes.get(name)}"
+                )
+        copies = {name: tensor.detach().to(torch.float32, copy=True) for name, tensor in tensors.items()}
+        self._tensors = nn.ParameterDict({_key(name): nn.Parameter(copy) for name, copy in copies.items()})
+
+    @classmethod
+    def zeros(cls, sites: Sequence[Site], *, query_key: bool, value: bool) -> "MotionEmbeddings":
+        """Embeddings that change nothing yet, the start of training: both kinds, or one of them."""
+        tensors = {
+            name: torch.zeros(shape)
+            for site in sites
+            for name, shape in tensor_shapes(site).items()
+            if (query_key if name == _query_key_name(site) else value)
+        }
+        return cls(sites, tensors)
+
+    def query_key(self, site: Site) -> Float[Tensor, "1 n c"] | None:
+        """m^QK of a site, or None if the site has none."""
+        return self._tensors.get(_key(_query_key_name(site)))
+
+    def value(self, site: Site, attention: str) -> Float[Tensor, "p n c"] | None:
+        """m^V of one attention ("attn1", "attn2") of a site, or None if it has none."""
+        return self._tensors.get(_key(_value_name(site, attention)))
+
+    def has_value(self, site: Site) -> bool:
+        """Whether any attention of the site has a value embedding, which ties it to its grid."""
+        return any(self.value(site, attention) is not None for attention in site.attentions)
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Every embedding by name, detached; not copies."""
+        return {name.replace("/", "."): parameter.detach() for name, parameter in self._tensors.items()}
+
+    def map_value(self, f: Callable[[Float[Tensor, "p n c"]], Float[Tensor, "p n c"]]) -> "MotionEmbeddings":
+        """New embeddings with `f` applied to each value embedding; the query-key embeddings are copied.
+
+        The paper's ways to keep the reference's appearance out of a result are such maps; frames are axis 1.
+        """
+        query_keys = {_query_key_name(site) for site in self.sites}
+        tensors = {name: t if name in query_keys else f(t) for name, t in self.tensors().items()}
+        return MotionEmbeddings(self.sites, tensors)
+
+    def require(self, sites: Sequence[Site]) -> None:
+        """Check that the embeddings fit a model at some latent size and clip length, given by its `sites`.
+
+        The grid matters to value embeddings only. Raises InputError naming both sides.
+        """
+        for own, other in self._matched(sites):
+            if own.frames != other.frames:
+                raise InputError(f"{self._beside(sites)}: model.frames={own.frames}")
+            if own.grid != other.grid and self.has_value(own):
+                raise InputError(
+                    f"{self._beside(sites)}: use the size of the training (model.height, model.width)"
+                )
+
+    def resampled(self, sites: Sequence[Site]) -> "MotionEmbeddings":
+        """New embeddings for the clip length and grid of `sites`: linear in time, bilinear in space.
+
+        First and last frame stay first and last: more frames show the same motion more slowly. Positions are
+        areas, as in resizing an image. Raises InputError if a site is missing or has another width.
+        """
+        mine = self.tensors()
+        pairs = self._matched(sites)
+        resampled: dict[str, Tensor] = {}
+        for own, other in pairs:
+            grids = {_value_name(own, attention): (own.grid, other.grid) for attention in own.attentions}
+            for name, (grid, to_grid) in {_query_key_name(own): ((1, 1), (1, 1)), **grids}.items():
+                if name in mine:
+                    resampled[name] = _resample(mine[name], grid, to_grid, other.frames)
+        return MotionEmbeddings([other for _, other in pairs], resampled)
+
+    def save(self, path: Path, metadata: Mapping[str, str]) -> None:
+        """Write a safetensors file, atomically: the tensors by name, the sites and the caller's `metadata`.
+
+        Raises InputError if a value is not finite, ValueError if `metadata` has a key "format" or "sites".
+        """
+        own = {"format": _FORMAT, "sites": json.dumps([asdict(site) for site in self.sites])}
+        if taken := own.keys() & metadata.keys():
+            raise ValueError(f"metadata keys {sorted(taken)} belong to the file format")
+        tensors = {name: tensor.cpu().contiguous() for name, tensor in self.tensors().items()}
+        for name, tensor in tensors.items():
+            if not tensor.isfinite().all():
+                raise InputError(f"{name} holds NaN or infinity, the training diverged: lower method.optimizer.lr")
+        with replacing(path) as temporary:
+            save_file(tensors, temporary, {**own, **metadata})
+
+    @classmethod
+    def load(cls, path: Path) -> "MotionEmbeddings":
+        """Read what `save` wrote. Raises InputError if the file is missing, or of another kind or version."""
+        metadata = _metadata(path)
+        with safe_open(path, framework="pt") as file:
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it is no mapping)
+        try:
+            return cls([_site(record) for record in json.loads(metadata["sites"])], tensors)
+        except (ValueError, TypeError, KeyError) as error:
+            raise InputError(
+                f"{path} contradicts itself ({error}): give a file as `train` wrote it"
+            ) from error
+
+    def _matched(self, sites: Sequence[Site]) -> list[tuple[Site, Site]]:
+        """Each own site beside the same block of another model. Raises InputError if it has no such block."""
+        others = {site.name: site for site in sites}
+        pairs: list[tuple[Site, Site]] = []
+        for own in self.sites:
+            other = others.get(own.name)
+            if other is None or (own.channels, own.attentions) != (other.channels, other.attentions):
+                raise InputError(
+                    f"{self._beside(sites)}, where {own.name} is missing or differs: "
+                    "model=<the one the embeddings were trained on>"
+                )
+            pairs.append((own, other))
+        return pairs
+
+    def _beside(self, sites: Sequence[Site]) -> str:
+        return f"the embeddings are for {describe(self.sites)}, the model at this size has {describe(sites)}"
+
+
+def tensor_shapes(site: Site) -> dict[str, tuple[int, int, int]]:
+    """Names and shapes of the embeddings that a site can hold: "<site>.query_key", "<site>.attn1.value", …"""
+    values = {
+        _value_name(site, name): (site.positions, site.frames, site.channels) for name in site.attentions
+    }
+    return {_query_key_name(site): (1, site.frames, site.channels), **values}
+
+
+def read_metadata(path: Path) -> dict[str, str]:
+    """The metadata that `MotionEmbeddings.save` was given. Raises InputError as `load` does."""
+    return {name: text for name, text in _metadata(path).items() if name not in ("format", "sites")}
+
+
+def _query_key_name(site: Site) -> str:
+    return f"{site.name}.query_key"
+
+
+def _value_name(site: Site, attention: str) -> str:
+    return f"{site.name}.{attention}.value"
+
+
+def _key(name: str) -> str:
+    """A name as a parameter's name, which PyTorch allows no dots in."""
+    return name.replace(".", "/")
+
+
+def _resample(
+    tensor: Float[Tensor, "p n c"], grid: tuple[int, int], to_grid: tuple[int, int], to_frames: int
+) -> Float[Tensor, "q m c"]:
+    """Linear in time with fixed end points, bilinear in space, averaging where the grid gets coarser."""
+    in_time = F.interpolate(tensor.movedim(1, 2), size=to_frames, mode="linear", align_corners=True)
+    images = in_time.unflatten(0, grid).permute(3, 2, 0, 1)  # frames, channels, rows, columns
+    resized = F.interpolate(images, size=to_grid, mode="bilinear", align_corners=False, antialias=True)
+    return resized.flatten(2).permute(2, 0, 1)
+
+
+def _metadata(path: Path) -> dict[str, str]:
+    """All metadata of a file, checked to be of this format."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+    except (OSError, SafetensorError) as error:
+        raise InputError(f"{path} is no safetensors file ({error}): give one that `train` wrote") from error
+    if metadata.get("format") != _FORMAT:
+        raise InputError(
+            f"{path} has format {metadata.get('format')}, accepted is {_FORMAT}: give one that `train` wrote"
+        )
+    return metadata
+
+
+def _site(record: dict[str, Any]) -> Site:
+    """A site from its JSON record, where tuples have become lists."""
+    fields: dict[str, Any] = record | {
+        "grid": tuple(record["grid"]),
+        "attentions": tuple(record["attentions"]),
+    }
+    return Site(**fields)

@@ -1,0 +1,131 @@
+"""An experiment: the axes as fields, and the walk through its stages."""
+
+import logging
+import os
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+
+from motion_inversion.backbone.video_diffusion import VideoDiffusion, VideoModel
+from motion_inversion.core.error import InputError
+from motion_inversion.core.noise import Noise
+from motion_inversion.core.schedule import Ddim, DdimInversion
+from motion_inversion.data.clip import Clip, Dataset
+from motion_inversion.method.logger import Tracker
+from motion_inversion.method.method import Method
+from motion_inversion.metric.metric import Metric
+from motion_inversion.report.report import Report
+from motion_inversion.stage.address import Address
+from motion_inversion.stage.evaluate import evaluate
+from motion_inversion.stage.generate import generate
+from motion_inversion.stage.prepare import prepare
+from motion_inversion.stage.train import train
+
+log = logging.getLogger(__name__)
+
+_GLANCE = 0.3  # seconds of looking at how busy the machine is
+
+Stage = Literal["prepare", "train", "generate", "evaluate", "report"]
+STAGES: tuple[Stage, ...] = ("prepare", "train", "generate", "evaluate", "report")
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """One method on one dataset with one model: everything a run depends on.
+
+    Args:
+        dataset, model, method, noise, inversion, sampler, metric, trainer: The axes.
+        stages: Which stages to run; those before must have run with the same settings.
+        name: Names the folder of results under `output`; runs of one name share what they have in common.
+        seed: Of the training's draws; samples have the dataset's seeds.
+        negative_prompt: What guidance steers away from.
+        batch: Clips sampled at once.
+        gif: Whether to write gifs beside the mp4s.
+        threads: CPU threads; 0 takes as many as there are idle cores.
+        logger: Trackers of the training beside the CSV file.
+    """
+
+    dataset: Dataset
+    model: VideoDiffusion
+    method: Method
+    noise: Noise
+    inversion: DdimInversion
+    sampler: Ddim
+    metric: Mapping[str, Metric]
+    stages: Sequence[str]
+    name: str
+    output: Path
+    seed: int = 0
+    trainer: Callable[..., Any] | None = None
+    logger: Tracker | None = None
+    negative_prompt: str = ""
+    batch: int = 4
+    gif: bool = False
+    threads: int = 0
+
+    def __post_init__(self) -> None:
+        unknown = [stage for stage in self.stages if stage not in STAGES]
+        if unknown or not self.stages:
+            raise InputError(f"stages={list(self.stages)}: accepted are {', '.join(STAGES)}; set stages=[prepare,train]")
+        if self.batch < 1:
+            raise InputError(f"batch={self.batch}: at least one clip at a time; set batch=1")
+
+    def run(self) -> None:
+        """Runs the stages in their order over all clips; what exists already is not made again."""
+        torch.set_num_threads(self.threads or idle_cores())
+        clips, model, address = self.dataset.clips(), self.model.load(), self._address()
+        for stage in STAGES:
+            if stage not in self.stages:
+                continue
+            if stage == "report":
+                Report(self.output / self.name).run()
+                continue
+            for clip in clips:
+                self._stage(stage, address, model, clip)
+            if stage == "prepare":
+                model.release("vae", "text_encoder", "tokenizer")
+
+    def _stage(self, stage: Stage, address: Address, model: VideoModel, clip: Clip) -> None:
+        if stage == "prepare":
+            prepare(address, model, clip)
+        elif stage == "train":
+            train(address, model, clip, (self.logger,) if self.logger else ())
+        elif stage == "generate":
+            generate(address, model, clip, self.batch, self.gif)
+        else:
+            evaluate(address, str(model.device), clip)
+
+    def _address(self) -> Address:
+        return Address(
+            root=self.output / self.name,
+            model=self.model,
+            method=self.method,
+            noise=self.noise,
+            inversion=self.inversion,
+            sampler=self.sampler,
+            metric=self.metric,
+            trainer=self.trainer,
+            negative_prompt=self.negative_prompt,
+            seed=self.seed,
+        )
+
+
+def idle_cores() -> int:
+    """Cores that have nothing to do, of those this process may use: more threads than that slow a step down."""
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    before = _idle_seconds()
+    time.sleep(_GLANCE)
+    return min(allowed, max(1, round((_idle_seconds() - before) / _GLANCE))) if before else allowed
+
+
+def _idle_seconds() -> float:
+    """How long the machine's cores have idled, added up; 0 where the system doesn't tell."""
+    try:
+        fields = Path("/proc/stat").read_text().splitlines()[0].split()
+    except OSError:
+        return 0.0
+    return int(fields[4]) / os.sysconf("SC_CLK_TCK")

@@ -1,0 +1,27 @@
+"""No customisation: the frozen model alone, the control row of every table."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+from motion_inversion.backbone.video_diffusion import VideoModel
+from motion_inversion.core.shape import Latents
+from motion_inversion.method.method import Fitting, Reference, Request, sample_guided
+
+
+@dataclass(frozen=True)
+class Frozen:
+    """The model as it is; what the initial noise carries of the reference is all it knows of it."""
+
+    name: ClassVar[str] = "none"
+    fits: ClassVar[bool] = False
+    state_file: ClassVar[str] = ""
+    at_sampling: ClassVar[frozenset[str]] = frozenset()
+
+    def fit(self, model: VideoModel, reference: Reference, fitting: Fitting) -> None:
+        """There is nothing to learn; never called, since `fits` is False."""
+        raise NotImplementedError("method=none has nothing to fit")
+
+    def sample(self, model: VideoModel, state: Path | None, noise: Latents, request: Request) -> Latents:
+        """Plain guided sampling."""
+        return sample_guided(model, noise, request)

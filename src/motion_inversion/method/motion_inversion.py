@@ -1,0 +1,124 @@
+"""Motion Inversion (arXiv 2403.20193): learns motion embeddings of a reference clip, and samples with them."""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import ClassVar
+
+import torch
+
+from motion_inversion.backbone.video_diffusion import VideoModel
+from motion_inversion.core.error import InputError
+from motion_inversion.core.loss import Loss
+from motion_inversion.core.shape import Latents
+from motion_inversion.core.strategy import Motion, Strategy
+from motion_inversion.core.timestep import Timestep
+from motion_inversion.embedding.embeddings import MotionEmbeddings
+from motion_inversion.embedding.inject import inject
+from motion_inversion.embedding.layout import Layout
+from motion_inversion.embedding.official import import_official
+from motion_inversion.embedding.site import Site, find_sites
+from motion_inversion.method.fit import TrainerOptions, run_trainer
+from motion_inversion.method.method import Fitting, Reference, Request, sample_guided
+from motion_inversion.method.module import MotionLearning
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class MotionInversion:
+    """Embeddings added to the inputs of the temporal self-attentions of the frozen UNet (eq. 1).
+
+    Args:
+        layout: Which blocks carry which embeddings.
+        loss: What is minimised.
+        optimizer: A partial torch optimizer.
+        timestep: Which noise levels are trained on.
+        strategy: The map on value embeddings at inference.
+        batch_size: Noised copies of the reference per step.
+        embeddings: A file with embeddings learnt before, ours or the official motion_embed.pt, used instead of
+            learning them.
+        resample: Whether such a file may be interpolated to another length or grid.
+        checkpoint_every: Steps between checkpoints, from which an interrupted training goes on.
+        preview_every: Steps between previews, clips generated with the embeddings as they are; 0 for none.
+    """
+
+    name: ClassVar[str] = "motion_inversion"
+    fits: ClassVar[bool] = True
+    state_file: ClassVar[str] = "motion_embeddings.safetensors"
+    at_sampling: ClassVar[frozenset[str]] = frozenset({"strategy"})
+
+    layout: Layout
+    loss: Loss
+    optimizer: Callable[..., torch.optim.Optimizer]
+    timestep: Timestep
+    strategy: Strategy
+    batch_size: int = 1
+    embeddings: Path | None = None
+    resample: bool = False
+    checkpoint_every: int = field(default=50, metadata={"digest": False})
+    preview_every: int = field(default=0, metadata={"digest": False})
+
+    def __post_init__(self) -> None:
+        if self.batch_size < 1:
+            raise InputError(f"method.batch_size={self.batch_size}: at least 1 is needed; set method.batch_size=1")
+        if self.embeddings is not None and not self.embeddings.is_file():
+            raise InputError(f"method.embeddings={self.embeddings} is no file; drop it to learn embeddings")
+
+    def fit(self, model: VideoModel, reference: Reference, fitting: Fitting) -> None:
+        """Learns the embeddings and saves them, or takes those of `embeddings`.
+
+        Raises:
+            InputError: if a loss stops being finite, or a given file doesn't fit the model.
+        """
+        sites = model_sites(model)
+        metadata = {"model": model.config.name}
+        if self.embeddings is not None:
+            self._given(self.embeddings, sites, model).save(fitting.state, metadata)
+            return
+        embeddings = self.layout.zeros(sites)
+        count = sum(parameter.numel() for parameter in embeddings.parameters())
+        log.info("%s parameters in %d blocks", f"{count:,}", len(embeddings.sites))
+        module = MotionLearning(model, embeddings, self.loss, self.timestep, self.optimizer, fitting.seed)
+
+        def sample(noise: Latents, request: Request) -> Latents:
+            return self._sample(model, embeddings, noise, request)
+
+        with inject(model.unet, embeddings), model.checkpointed():
+            options = TrainerOptions(self.batch_size, self.checkpoint_every, self.preview_every)
+            run_trainer(module, reference, fitting, options, sample)
+        embeddings.save(fitting.state, metadata)
+
+    def sample(self, model: VideoModel, state: Path | None, noise: Latents, request: Request) -> Latents:
+        """Guided sampling with the saved embeddings, their value part mapped by the strategy.
+
+        Raises:
+            InputError: if the state was learnt for another model, size or clip length.
+        """
+        assert state is not None
+        embeddings = MotionEmbeddings.load(state)
+        embeddings.require(model_sites(model))
+        return self._sample(model, embeddings.to(model.device), noise, request)
+
+    def _sample(self, model: VideoModel, embeddings: MotionEmbeddings, noise: Latents, request: Request) -> Latents:
+        motion: Motion = request.motion
+        mapped = embeddings.map_value(lambda value: self.strategy(value, motion))
+        with inject(model.unet, mapped):
+            return sample_guided(model, noise, request)
+
+    def _given(self, path: Path, sites: tuple[Site, ...], model: VideoModel) -> MotionEmbeddings:
+        if path.suffix == ".pt":
+            return import_official(path, sites)
+        embeddings = MotionEmbeddings.load(path)
+        if self.resample:
+            return embeddings.resampled(sites)
+        embeddings.require(sites)
+        return embeddings
+
+
+def model_sites(model: VideoModel) -> tuple[Site, ...]:
+    """Where embeddings can attach to the model at its size."""
+    _, _, frames, height, width = model.latent_shape
+    return find_sites(model.unet, frames, height, width)
+

@@ -1,0 +1,1 @@
+"""Measures of a generated clip against its prompt and its reference."""

@@ -1,0 +1,1 @@
+"""Point trackers: a clip → where a grid of its points goes."""

@@ -1,0 +1,1 @@
+"""Tables and pictures from the scores that evaluations leave behind; needs no torch."""

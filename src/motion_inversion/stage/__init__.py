@@ -1,0 +1,1 @@
+"""The stages of an experiment: prepare, train, generate, evaluate. They meet only through artifacts on disk."""

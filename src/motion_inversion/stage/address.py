@@ -1,0 +1,115 @@
+"""What depends on what: the identity, and so the place, of every artifact of an experiment."""
+
+import functools
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from motion_inversion.backbone.video_diffusion import VideoDiffusion
+from motion_inversion.core.description import Json, describe
+from motion_inversion.core.noise import Noise
+from motion_inversion.core.schedule import Ddim, DdimInversion
+from motion_inversion.data.clip import Clip
+from motion_inversion.method.method import Method
+from motion_inversion.metric.metric import Metric
+from motion_inversion.stage.artifact import Artifact, checksum
+
+# Settings of a trainer that change what is shown, not what is learnt.
+_PRESENTATION = {"_target_", "_partial_", "enable_progress_bar", "log_every_n_steps", "enable_model_summary"}
+
+
+@dataclass(frozen=True, eq=False)
+class Address:
+    """The axes of an experiment, and from them the address of each of its artifacts."""
+
+    root: Path
+    model: VideoDiffusion
+    method: Method
+    noise: Noise
+    inversion: DdimInversion
+    sampler: Ddim
+    metric: Mapping[str, Metric]
+    trainer: Callable[..., Any] | None
+    negative_prompt: str
+    seed: int
+
+    def reference(self, clip: Clip) -> Artifact:
+        """Frames and latents of a reference clip."""
+        identity = {"model": self._model, "footage": _fingerprint(clip)}
+        return Artifact(self.root / clip.name / "prepare", "reference", identity)
+
+    def inverted(self, clip: Clip) -> Artifact:
+        """The reference's inverted noise."""
+        identity = {"reference": self.reference(clip).digest, "inversion": describe(self.inversion)}
+        return Artifact(self.root / clip.name / "prepare", "inversion", identity)
+
+    def text(self, prompt: str) -> Artifact:
+        """The text encoder's states of a prompt; clips share them."""
+        return Artifact(self.root / "text", _slug(prompt) or "empty", {"model": self._model, "prompt": prompt})
+
+    def state(self, clip: Clip) -> Artifact:
+        """What the method learnt from a clip."""
+        method = describe(self.method)
+        assert isinstance(method, dict)
+        given = getattr(self.method, "embeddings", None)
+        identity: Json = {
+            "reference": self.reference(clip).digest,
+            "source_prompt": clip.source_prompt,
+            "method": {key: value for key, value in method.items() if key not in self.method.at_sampling},
+            "given": checksum(given) if given else None,
+            "trainer": self._trainer(),
+            "seed": self.seed,
+        }
+        return Artifact(self.root / clip.name / "train", self.method.name, identity)
+
+    def sample(self, clip: Clip, prompt: str, seed: int) -> Artifact:
+        """A generated clip."""
+        method = describe(self.method)
+        assert isinstance(method, dict)
+        identity: Json = {
+            "model": self._model,
+            "guidance": describe(self.model.guidance),
+            "state": self.state(clip).digest if self.method.fits else self.method.name,
+            "method": {key: value for key, value in method.items() if key in self.method.at_sampling},
+            "motion": clip.motion,
+            "noise": describe(self.noise),
+            "inverted": self.inverted(clip).digest if self.noise.needs_inversion else None,
+            "sampler": describe(self.sampler),
+            "prompt": prompt,
+            "negative_prompt": self.negative_prompt,
+            "clip": clip.name,
+            "seed": seed,
+        }
+        label = f"{self.method.name}-{type(self.noise).__name__.lower()}-{_slug(prompt)}-{seed}"
+        return Artifact(self.root / clip.name / "generate", label, identity)
+
+    def score(self, clip: Clip, prompt: str, seed: int) -> Artifact:
+        """The scores of a generated clip."""
+        sample = self.sample(clip, prompt, seed)
+        identity: Json = {
+            "sample": sample.digest,
+            "reference": self.reference(clip).digest,
+            "prompt": prompt,
+            "metric": {name: metric.version() for name, metric in self.metric.items()},
+        }
+        return Artifact(self.root / clip.name / "evaluate", sample.label, identity)
+
+    @property
+    def _model(self) -> Json:
+        return {"weights": self.model.fingerprint, "settings": describe(self.model)}
+
+    def _trainer(self) -> Json:
+        if not isinstance(self.trainer, functools.partial):
+            return None
+        return {key: describe(value) for key, value in self.trainer.keywords.items() if key not in _PRESENTATION}
+
+
+def _fingerprint(clip: Clip) -> str:
+    return clip.footage.fingerprint()
+
+
+def _slug(text: str, length: int = 32) -> str:
+    """The beginning of a text as a file name."""
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:length].strip("-")

@@ -1,0 +1,121 @@
+"""One result on disk: a folder that is complete or absent, with what it was made from and its checksums."""
+
+import hashlib
+import json
+import logging
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from motion_inversion.core.description import Json, digest
+from motion_inversion.core.error import InputError
+from motion_inversion.core.file import replacing
+
+log = logging.getLogger(__name__)
+
+MANIFEST = "manifest.json"
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """A folder `<parent>/<label>-<digest>`, addressed by what it depends on and nothing else.
+
+    parent: the folder of its stage.
+    label: short and readable; not part of the identity.
+    identity: what it depends on, as plain data; inputs that are artifacts are there by their digests.
+    """
+
+    parent: Path
+    label: str
+    identity: Json
+
+    @property
+    def digest(self) -> str:
+        """Ten hexadecimal digits that stand for the identity."""
+        return digest(self.identity)
+
+    @property
+    def folder(self) -> Path:
+        """Where it is, or will be."""
+        return self.parent / f"{self.label}-{self.digest}"
+
+    @property
+    def workplace(self) -> Path:
+        """Where it is made: what an interrupted run leaves here, the next one goes on with."""
+        return self.parent / f"{self.label}-{self.digest}.part"
+
+    def exists(self) -> bool:
+        """Whether it is complete.
+
+        Raises:
+            InputError: if it is there but isn't what was made: altered files, or another configuration's.
+        """
+        path = self.folder / MANIFEST
+        if not path.exists():
+            return False
+        try:
+            manifest = json.loads(path.read_text())
+            identity, files = manifest["identity"], dict(manifest["files"])
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise InputError(f"{path} can't be read ({error}); delete {self.folder} to make it anew") from error
+        if digest(identity) != self.digest:
+            raise InputError(
+                f"{self.folder} holds what another configuration made: {_difference(identity, self.identity)}; "
+                "delete the folder, or set name= to keep both"
+            )
+        for name, expected in files.items():
+            found = checksum(self.folder / name)
+            if found != expected:
+                raise InputError(
+                    f"{self.folder / name} was changed after it was made (sha256 {found[:10]}, made with "
+                    f"{expected[:10]}); delete {self.folder} to make it anew"
+                )
+        return True
+
+    @contextmanager
+    def making(self) -> Iterator[Path]:
+        """The workplace to write files to; it becomes the artifact when the block succeeds.
+
+        After a failure it stays as it is: nothing half-written takes the artifact's place, nothing is lost.
+
+        Raises:
+            InputError: if the folder can't be written.
+        """
+        work = self.workplace
+        try:
+            work.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InputError(f"can't write {work}: {error.strerror}; set output=… to a folder you can write") from error
+        yield work
+        files = {path.name: checksum(path) for path in sorted(work.iterdir()) if path.is_file()}
+        with replacing(work / MANIFEST) as part:
+            part.write_text(json.dumps({"identity": self.identity, "files": files}, indent=2) + "\n")
+        if self.folder.exists():
+            shutil.rmtree(self.folder)
+        work.rename(self.folder)
+
+    def relative_to(self, folder: Path) -> str:
+        """Its folder as seen from another: results can be moved together."""
+        return os.path.relpath(self.folder, folder)
+
+
+def checksum(path: Path) -> str:
+    """SHA-256 of a file, in hexadecimal; of nothing if it is missing."""
+    found = hashlib.sha256()
+    if path.is_file():
+        with path.open("rb") as stream:
+            while block := stream.read(1 << 20):
+                found.update(block)
+    return found.hexdigest()
+
+
+def _difference(theirs: Json, ours: Json, path: str = "") -> str:
+    """The first place where two identities differ, with both sides."""
+    if isinstance(theirs, dict) and isinstance(ours, dict):
+        for key in sorted(theirs.keys() | ours.keys()):
+            if theirs.get(key) != ours.get(key):
+                return _difference(theirs.get(key), ours.get(key), f"{path}.{key}".lstrip("."))
+    return f"{path or 'it'} is {json.dumps(theirs)} there and {json.dumps(ours)} here"

@@ -1,0 +1,33 @@
+"""What lies inside artifacts: file names, and tensors by name."""
+
+from pathlib import Path
+
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from motion_inversion.core.error import InputError
+from motion_inversion.stage.artifact import Artifact
+
+VIDEO = "video.mkv"  # lossless: what metrics read
+VIEW = "video.mp4"  # for people
+ANIMATION = "video.gif"
+STRIP = "strip.png"
+SCORE = "score.json"
+_TENSORS = "tensors.safetensors"
+
+
+def write_tensors(folder: Path, **tensors: Tensor) -> None:
+    """Saves tensors in a folder that becomes an artifact."""
+    save_file({name: tensor.cpu().contiguous() for name, tensor in tensors.items()}, folder / _TENSORS)
+
+
+def read_tensor(artifact: Artifact, name: str) -> Tensor:
+    """A tensor of an artifact. Raises InputError if an earlier stage has not made it yet."""
+    return load_file(made(artifact, "prepare").folder / _TENSORS)[name]
+
+
+def made(artifact: Artifact, stage: str) -> Artifact:
+    """The artifact, if it exists. Raises InputError naming the stage that makes it."""
+    if not artifact.exists():
+        raise InputError(f"{artifact.folder} is missing: run the {stage} stage first, e.g. stages=[{stage}]")
+    return artifact

@@ -1,0 +1,52 @@
+"""State and prompts → clips: lossless video for metrics, mp4 and a strip of frames for people."""
+
+import logging
+from itertools import islice
+
+from motion_inversion.backbone.video_diffusion import VideoModel
+from motion_inversion.data.clip import Clip
+from motion_inversion.data.picture import save_png, strip
+from motion_inversion.data.video import Video, read_exact, write_gif, write_lossless, write_video
+from motion_inversion.stage.address import Address
+from motion_inversion.stage.content import ANIMATION, STRIP, VIDEO, VIEW, made
+from motion_inversion.stage.progress import shown
+from motion_inversion.stage.request import Pair, initial_noise, sampling_request
+
+log = logging.getLogger(__name__)
+
+
+def generate(address: Address, model: VideoModel, clip: Clip, batch: int, gif: bool) -> None:
+    """Generates every target prompt with every seed, `batch` clips at a time, as far as they are missing.
+
+    Raises:
+        InputError: if the clip isn't prepared or the method not fitted, or the state is for another model.
+    """
+    pairs = [(prompt, seed) for prompt in clip.prompts for seed in clip.seeds]
+    missing = iter([pair for pair in pairs if not address.sample(clip, *pair).exists()])
+    while chunk := list(islice(missing, batch)):
+        _generate(address, model, clip, chunk)
+    if gif:
+        for pair in pairs:
+            folder = address.sample(clip, *pair).folder
+            if not (folder / ANIMATION).exists():
+                write_gif(folder / ANIMATION, read_exact(folder / VIDEO), model.config.fps)
+
+
+def _generate(address: Address, model: VideoModel, clip: Clip, pairs: list[Pair]) -> None:
+    method = address.method
+    state = made(address.state(clip), "train").folder / method.state_file if method.fits else None
+    noise = initial_noise(address, model, clip, pairs)
+    label = f"{clip.name}: sampling {len(pairs)} clips with {method.name}"
+    log.info(label)
+    request = sampling_request(address, clip, pairs, shown(label))
+    latents = method.sample(model, state, noise, request)
+    reference = read_exact(made(address.reference(clip), "prepare").folder / VIDEO)
+    for pair, clean in zip(pairs, latents.split(1), strict=True):
+        _write(address, clip, pair, model.decode(clean), reference)
+
+
+def _write(address: Address, clip: Clip, pair: Pair, video: Video, reference: Video) -> None:
+    with address.sample(clip, *pair).making() as folder:
+        write_lossless(folder / VIDEO, video, address.model.fps)
+        write_video(folder / VIEW, video, address.model.fps)
+        save_png(folder / STRIP, strip([("reference", reference), (pair[0], video)]))

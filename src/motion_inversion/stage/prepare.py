@@ -1,0 +1,68 @@
+"""Reference clip → latents, inverted noise and text states: all that later stages need of encoder and tokenizer."""
+
+import logging
+
+import torch
+
+from motion_inversion.backbone.video_diffusion import VideoModel
+from motion_inversion.core.shape import Latents
+from motion_inversion.data.clip import Clip
+from motion_inversion.data.video import write_lossless, write_video
+from motion_inversion.stage.address import Address
+from motion_inversion.stage.content import VIDEO, VIEW, read_tensor, write_tensors
+from motion_inversion.stage.progress import shown
+
+log = logging.getLogger(__name__)
+
+
+def prepare(address: Address, model: VideoModel, clip: Clip) -> None:
+    """Makes what is missing of a clip's reference, inversion and prompts.
+
+    Raises:
+        InputError: for footage that can't be read or is too short, or a prompt that is too long.
+    """
+    for prompt in (*clip.prompts, clip.source_prompt, address.negative_prompt, address.inversion.prompt):
+        _text(address, model, prompt)
+    _reference(address, model, clip)
+    if address.noise.needs_inversion:
+        _inversion(address, model, clip)
+
+
+def _text(address: Address, model: VideoModel, prompt: str) -> None:
+    artifact = address.text(prompt)
+    if not artifact.exists():
+        states = model.embed_text([prompt])
+        with artifact.making() as folder:
+            write_tensors(folder, states=states)
+
+
+def _reference(address: Address, model: VideoModel, clip: Clip) -> None:
+    artifact, config = address.reference(clip), model.config
+    if artifact.exists():
+        return
+    video = clip.footage.read(config.frames, config.width, config.height)
+    log.info("%s: encoding %d frames of %d×%d", clip.name, config.frames, config.width, config.height)
+    latents = model.encode(video)
+    if not torch.isfinite(latents).all():
+        raise FloatingPointError("the encoded reference is not finite: model.dtype=float32")
+    with artifact.making() as folder:
+        write_lossless(folder / VIDEO, video, config.fps)
+        write_video(folder / VIEW, video, config.fps)
+        write_tensors(folder, latents=latents)
+
+
+def _inversion(address: Address, model: VideoModel, clip: Clip) -> None:
+    artifact = address.inverted(clip)
+    if artifact.exists():
+        return
+    latents = read_tensor(address.reference(clip), "latents").to(model.device)
+    states = read_tensor(address.text(address.inversion.prompt), "states")
+
+    def denoise(x: Latents, t: int) -> Latents:
+        return model.denoise(x, t, states)
+
+    label = f"{clip.name}: inverting in {address.inversion.steps} steps"
+    log.info(label)
+    inverted = address.inversion.invert(model.schedule, denoise, latents, shown(label))
+    with artifact.making() as folder:
+        write_tensors(folder, inverted=inverted)

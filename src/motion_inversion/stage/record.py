@@ -1,0 +1,65 @@
+"""What is noted of every sample beside its scores: axes, configuration, environment."""
+
+import dataclasses
+import functools
+import importlib.metadata
+import platform
+import re
+from typing import Any
+
+import torch
+
+from motion_inversion.core.description import Json, describe
+from motion_inversion.stage.address import Address
+
+FORMAT = "motion-inversion-score/1"
+_PACKAGES = ("torch", "diffusers", "pytorch-lightning", "open_clip_torch", "opencv-python-headless")
+
+
+def axes(address: Address) -> dict[str, str]:
+    """The axes of an experiment in a word each, to group by: `noise: blend`, `sampler: ddim(steps=20)`.
+
+    The fields of the method are axes of their own; those it doesn't have are absent.
+    """
+    found: dict[str, Any] = {"model": address.model.name, "noise": address.noise, "sampler": address.sampler}
+    found |= {"guidance": address.model.guidance, "inversion": address.inversion, "seed": address.seed}
+    if address.method.fits and isinstance(address.trainer, functools.partial):
+        found["iterations"] = address.trainer.keywords.get("max_steps")
+    if dataclasses.is_dataclass(address.method):
+        found |= {field.name: getattr(address.method, field.name) for field in dataclasses.fields(address.method)}
+    hidden = {"embeddings", "resample", "checkpoint_every", "preview_every"}
+    return {name: word(value) for name, value in found.items() if name not in hidden}
+
+
+def word(value: object) -> str:
+    """A short name of an object: its class, and the arguments that differ from the class's defaults."""
+    if isinstance(value, functools.partial):
+        name, arguments = value.func.__name__, value.keywords
+    elif dataclasses.is_dataclass(value):
+        name = type(value).__name__
+        arguments = {
+            field.name: getattr(value, field.name)
+            for field in dataclasses.fields(value)
+            if getattr(value, field.name) != field.default
+        }
+    elif isinstance(value, list | tuple):
+        return "+".join(map(word, value))
+    else:
+        return str(value)
+    snake = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()
+    inside = ",".join(f"{key}={word(argument)}" for key, argument in arguments.items())
+    return f"{snake}({inside})" if inside else snake
+
+
+def configuration(address: Address) -> Json:
+    """Everything the sample was made with, in the form of the nodes that build it."""
+    parts = ("model", "method", "noise", "inversion", "sampler", "negative_prompt", "seed", "trainer")
+    described: Json = {part: describe(getattr(address, part)) for part in parts}
+    return described
+
+
+def environment() -> dict[str, str]:
+    """Versions and hardware: what equal numbers may depend on."""
+    device = torch.cuda.get_device_name() if torch.cuda.is_available() else platform.processor() or platform.machine()
+    versions = {package: importlib.metadata.version(package) for package in _PACKAGES}
+    return {"python": platform.python_version(), "device": device, "threads": str(torch.get_num_threads()), **versions}

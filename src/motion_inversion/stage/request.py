@@ -1,0 +1,40 @@
+"""From the prepared tensors to what a method samples from: initial noise and text states."""
+
+from collections.abc import Sequence
+
+import torch
+
+from motion_inversion.backbone.video_diffusion import VideoModel
+from motion_inversion.core.schedule import Progress
+from motion_inversion.core.seed import generator
+from motion_inversion.core.shape import Latents
+from motion_inversion.data.clip import Clip
+from motion_inversion.method.method import Request
+from motion_inversion.stage.address import Address
+from motion_inversion.stage.content import read_tensor
+
+Pair = tuple[str, int]
+"""A target prompt and a seed: one clip to generate."""
+
+
+def initial_noise(address: Address, model: VideoModel, clip: Clip, pairs: Sequence[Pair]) -> Latents:
+    """Initial latents (b, c, f, h, w), one per pair.
+
+    What is random depends on (seed, clip, prompt) alone: every method starts a sample from the same draw, in
+    any order and batch.
+    """
+    draws = [generator(seed, clip.name, prompt) for prompt, seed in pairs]
+    random = torch.cat([torch.randn(model.latent_shape, generator=draw) for draw in draws])
+    inverted = random
+    if address.noise.needs_inversion:
+        inverted = read_tensor(address.inverted(clip), "inverted").expand_as(random)
+    return address.noise(inverted, random)
+
+
+def sampling_request(
+    address: Address, clip: Clip, pairs: Sequence[Pair], progress: Progress | None = None
+) -> Request:
+    """The text states of the pairs' prompts and of the negative prompt, with the sampler."""
+    states = torch.cat([read_tensor(address.text(prompt), "states") for prompt, _ in pairs])
+    negative = read_tensor(address.text(address.negative_prompt), "states")
+    return Request(states, negative, clip.motion, address.sampler, progress)

@@ -1,0 +1,73 @@
+"""Prepared reference → the method's state: for Motion Inversion, its motion embeddings."""
+
+import json
+import logging
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+
+from motion_inversion.backbone.video_diffusion import VideoModel
+from motion_inversion.core.shape import Latents
+from motion_inversion.data.clip import Clip
+from motion_inversion.data.video import write_video
+from motion_inversion.method.logger import Tracker
+from motion_inversion.method.method import Fitting, Reference, Request
+from motion_inversion.stage.address import Address
+from motion_inversion.stage.content import read_tensor
+from motion_inversion.stage.request import initial_noise, sampling_request
+
+log = logging.getLogger(__name__)
+
+_WORK = "training"  # inside the workplace: what an interrupted training goes on from
+_THREADS = "threads.json"
+_TRANSIENT = ("last.ckpt", _THREADS)
+
+
+def train(address: Address, model: VideoModel, clip: Clip, loggers: tuple[Tracker, ...]) -> None:
+    """Fits the method to a clip, unless that is done or the method has nothing to fit.
+
+    Raises:
+        InputError: if the clip isn't prepared, or training diverges.
+    """
+    method, artifact = address.method, address.state(clip)
+    if not method.fits or artifact.exists():
+        return
+    reference = Reference(
+        latents=read_tensor(address.reference(clip), "latents"),
+        states=read_tensor(address.text(clip.source_prompt), "states"),
+        motion=clip.motion,
+    )
+    assert address.trainer is not None, "a method that fits lists a trainer in its defaults"
+    log.info("%s: fitting %s", clip.name, method.name)
+    with artifact.making() as folder:
+        work = folder / _WORK
+        work.mkdir(exist_ok=True)
+        _same_threads(work / _THREADS)
+        show = _preview(address, model, clip, work / "preview")
+        state = folder / method.state_file
+        method.fit(model, reference, Fitting(work, state, address.trainer, address.seed, loggers, show))
+        for kept in (path for path in work.iterdir() if path.name not in _TRANSIENT):
+            shutil.move(kept, folder / kept.name)
+        shutil.rmtree(work)
+
+
+def _same_threads(path: Path) -> None:
+    """A resumed training runs with the threads it began with: sums in another order round differently."""
+    if path.exists():
+        torch.set_num_threads(int(json.loads(path.read_text())["threads"]))
+    path.write_text(json.dumps({"threads": torch.get_num_threads()}))
+
+
+def _preview(
+    address: Address, model: VideoModel, clip: Clip, folder: Path
+) -> Callable[[int, Callable[[Latents, Request], Latents]], None]:
+    """Shows what the first target prompt would look like by now, through the code path of generation."""
+
+    def show(step: int, sample: Callable[[Latents, Request], Latents]) -> None:
+        pairs = [(clip.prompts[0], clip.seeds[0])]
+        latents = sample(initial_noise(address, model, clip, pairs), sampling_request(address, clip, pairs))
+        write_video(folder / f"step{step:05d}.mp4", model.decode(latents), model.config.fps)
+
+    return show

@@ -1,0 +1,128 @@
+"""Motion fidelity with a tracker whose tracks are written into the clips, and with DIS."""
+
+from dataclasses import dataclass, field
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from motion_inversion.core.error import InputError
+from motion_inversion.core.trajectory import Bidirectional, DmtSum, OneWay, Tracks
+from motion_inversion.metric.metric import Metric
+from motion_inversion.metric.motion_fidelity import MotionFidelity
+from motion_inversion.metric.sample import Sample
+from motion_inversion.metric.tracker.dis import Dis
+
+RIGHT, LEFT, UP = (5, 0), (-5, 0), (0, -5)
+
+
+@dataclass(frozen=True)
+class Written:
+    """One track per clip, that of its brightest spot; counts its calls."""
+
+    calls: list[tuple[int, ...]] = field(default_factory=list)
+
+    def version(self) -> str:
+        return "written"
+
+    def load(self, device: torch.device | str) -> "Written":
+        return self
+
+    def __call__(self, video: np.ndarray) -> Tracks:
+        self.calls.append(video.shape)
+        weight = (video[..., 0] > 0).astype(float)
+        rows, columns = np.mgrid[: video.shape[1], : video.shape[2]]
+        centre = [(weight * axis).sum(axis=(1, 2)) / weight.sum(axis=(1, 2)) for axis in (columns, rows)]
+        return Tracks(torch.tensor(np.stack(centre, axis=-1))[None])
+
+
+def spot(way: tuple[int, int], frames: int = 4, size: int = 64) -> np.ndarray:
+    """A bright square of 4 × 4 that moves from the middle."""
+    video = np.zeros((frames, size, size, 3), dtype=np.uint8)
+    for index in range(frames):
+        column, row = size // 2 + index * way[0], size // 2 + index * way[1]
+        video[index, row : row + 4, column : column + 4] = 255
+    return video
+
+
+@pytest.fixture
+def metric() -> MotionFidelity:
+    metric = MotionFidelity(tracker=Written())
+    metric.load("cpu")
+    return metric
+
+
+@pytest.mark.parametrize(("way", "expected"), [(RIGHT, 1.0), (LEFT, -1.0), (UP, 0.0), ((5, 5), 0.5**0.5)])
+def test_straight_motion_scores_the_cosine_of_its_angle(
+    metric: MotionFidelity, way: tuple[int, int], expected: float
+) -> None:
+    metric.update(Sample(spot(way), spot(RIGHT), "a bear walking"))
+    assert float(metric.compute()) == pytest.approx(expected, abs=1e-6)
+
+
+def test_samples_are_averaged_until_reset(metric: MotionFidelity) -> None:
+    for way in (RIGHT, UP):
+        metric.update(Sample(spot(way), spot(RIGHT), ""))
+    assert float(metric.compute()) == pytest.approx(0.5, abs=1e-6)
+    metric.reset()
+    metric.update(Sample(spot(LEFT), spot(RIGHT), ""))
+    assert float(metric.compute()) == pytest.approx(-1, abs=1e-6)
+
+
+def test_a_squeezed_reference_is_compared_at_the_generated_size(metric: MotionFidelity) -> None:
+    squeezed = np.stack([cv2.resize(frame, (32, 64), interpolation=cv2.INTER_AREA) for frame in spot((5, 5))])
+    metric.update(Sample(spot((5, 5)), squeezed, ""))
+    assert float(metric.compute()) == pytest.approx(1, abs=1e-3)
+
+
+def test_a_reference_is_tracked_once(metric: MotionFidelity) -> None:
+    for way in (RIGHT, UP, LEFT):
+        metric.update(Sample(spot(way), spot(RIGHT).copy(), ""))
+    assert isinstance(metric.tracker, Written)
+    assert len(metric.tracker.calls) == 1 + 3
+    metric.update(Sample(spot(UP), spot((4, 0)), ""))
+    assert len(metric.tracker.calls) == 1 + 3 + 2
+
+
+def test_few_references_are_kept(metric: MotionFidelity) -> None:
+    for column in range(1, 9):
+        metric.update(Sample(spot(UP), spot((column, 0)), ""))
+    assert len(metric._references) == 4
+
+
+def test_unequal_and_single_frames_are_refused(metric: MotionFidelity) -> None:
+    with pytest.raises(InputError, match="6 frames.* 4"):
+        metric.update(Sample(spot(UP, frames=4), spot(UP, frames=6), ""))
+    with pytest.raises(InputError, match="two frames"):
+        metric.update(Sample(spot(UP, frames=1), spot(UP, frames=1), ""))
+
+
+def test_range_and_version_are_those_of_variant_and_tracker() -> None:
+    metric: Metric = MotionFidelity(DmtSum(), Dis(grid=8))
+    assert (metric.name, metric.higher_is_better, metric.lower, metric.upper) == (
+        "motion_fidelity",
+        True,
+        -2,
+        2,
+    )
+    assert metric.version() == f"dmt_sum_v1 {DmtSum()} dis_v1 Dis(grid=8)"
+    variants = (OneWay(), Bidirectional(), Bidirectional(step_threshold=0.1))
+    assert len({MotionFidelity(variant).version() for variant in variants}) == 3
+
+
+def test_building_loads_nothing_and_update_asks_for_load() -> None:
+    with pytest.raises(RuntimeError, match="load"):
+        MotionFidelity().update(Sample(spot(UP), spot(UP), ""))
+
+
+def test_dis_tells_directions_apart_by_default() -> None:
+    metric = MotionFidelity()
+    metric.load("cpu")
+    scores = []
+    for way in (RIGHT, LEFT):
+        metric.reset()
+        metric.update(Sample(spot(way), spot(RIGHT), ""))
+        scores.append(float(metric.compute()))
+    assert scores[0] == pytest.approx(1, abs=1e-6)
+    assert scores[1] < -0.5

@@ -1,0 +1,55 @@
+"""Means and their intervals against hand calculation and theory."""
+
+from math import isnan, nan, sqrt
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from motion_inversion.report.estimate import estimate
+
+
+def test_two_clips_by_hand() -> None:
+    # Resampled means are 0, 1/2 and 1 with probability 1/4, 1/2 and 1/4, so the outer 2.5% are 0 and 1.
+    found = estimate([0.0, 1.0], ["a", "b"])
+    assert (found.mean, found.lower, found.upper) == (0.5, 0.0, 1.0)
+    assert (found.samples, found.clips, found.missing) == (2, 2, 0)
+
+
+def test_clips_are_resampled_whole_and_weigh_by_their_samples() -> None:
+    # Clip a has three samples of 0 and b has one of 1: the mean is 1/4; only one clip drawn gives 0 or 1.
+    found = estimate([0.0, 0.0, 0.0, 1.0], ["a", "a", "a", "b"])
+    assert (found.mean, found.lower, found.upper) == (0.25, 0.0, 1.0)
+
+
+@settings(max_examples=25)
+@given(st.lists(st.floats(-1, 1), min_size=2, max_size=8), st.integers(2, 4))
+def test_copies_within_clips_add_no_certainty(values: list[float], copies: int) -> None:
+    clips = [str(k) for k in range(len(values))]
+    once, more = estimate(values, clips), estimate(values * copies, clips * copies)
+    assert (more.mean, more.lower, more.upper) == pytest.approx((once.mean, once.lower, once.upper))
+    assert once.lower - 1e-12 <= once.mean <= once.upper + 1e-12
+
+
+def test_many_clips_approach_the_normal_interval() -> None:
+    values = np.random.default_rng(1).normal(size=100)
+    found = estimate(list(values), [str(k) for k in range(100)])
+    half = 1.96 * values.std(ddof=1) / sqrt(100)
+    assert found.upper - found.mean == pytest.approx(half, rel=0.1)
+    assert found.mean - found.lower == pytest.approx(half, rel=0.1)
+
+
+def test_one_clip_has_the_deviation_of_its_samples() -> None:
+    # Around the mean 2 the squares sum to 1 + 0 + 1 = 2, over 3 − 1 that is 1.
+    found = estimate([1.0, 2.0, 3.0], ["a", "a", "a"])
+    assert (found.mean, found.lower, found.upper, found.clips) == (2.0, 1.0, 3.0, 1)
+    assert isnan(estimate([1.0], ["a"]).lower)
+
+
+def test_missing_values_are_counted() -> None:
+    found = estimate([1.0, nan, 3.0], ["a", "b", "a"])
+    assert (found.mean, found.samples, found.clips, found.missing) == (2.0, 2, 1, 1)
+    none = estimate([nan], ["a"])
+    assert isnan(none.mean)
+    assert (none.samples, none.clips, none.missing) == (0, 0, 1)

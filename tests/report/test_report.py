@@ -1,0 +1,70 @@
+"""From a folder with scores to files and a printed table."""
+
+import io
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from motion_inversion.core.error import InputError
+from motion_inversion.report.report import Report
+
+Put = Callable[..., Path]
+
+
+def test_it_prints_and_writes_and_repeats(
+    put: Put, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    put(20, method="none", metrics={"text_similarity": 0.25})
+    put(30, metrics={"text_similarity": 0.5})
+    put(40, metrics={"text_similarity": 0.75}, clip="pan")
+    put(seed=3).write_text("{")
+    Report(tmp_path).run()
+    printed, target = capsys.readouterr().out, tmp_path / "report"
+    assert "motion_inversion" in printed
+    assert "0.625" in printed
+    assert "contradicting others: 1;" in printed
+    names = ["comparison-odd_path.png", "comparison-pan.png", "table.csv", "table.md"]
+    assert sorted(path.name for path in target.iterdir()) == names
+    assert "**0.625**" in (target / "table.md").read_text(encoding="utf-8")
+    before = {path.name: path.read_bytes() for path in target.iterdir()}
+    Report(tmp_path).run()
+    assert {path.name: path.read_bytes() for path in target.iterdir()} == before
+
+
+def test_rows_and_target_are_the_users(put: Put, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    put(20, motion="camera")
+    Report(tmp_path, tmp_path / "elsewhere", ("motion",)).run()
+    assert (tmp_path / "elsewhere" / "table.csv").read_text().startswith("motion,samples")
+    assert not (tmp_path / "report").exists()
+    with pytest.raises(InputError, match="rows names motions"):
+        Report(tmp_path, rows=("motions",)).run()
+
+
+def test_of_varying_noises_one_is_pictured_unless_they_are_rows(put: Put, tmp_path: Path) -> None:
+    for level, noise in ((20, "blend"), (30, "random")):
+        put(level, axes={"noise": noise})
+
+    def height(*rows: str) -> int:
+        Report(tmp_path, rows=rows).run()
+        return Image.open(tmp_path / "report" / "comparison-odd_path.png").height
+
+    assert height() < height("noise")
+
+
+def test_a_terminal_without_arrows_still_gets_its_table(
+    put: Put, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(20)
+    out = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    monkeypatch.setattr(sys, "stdout", out)
+    Report(tmp_path).run()
+    out.seek(0)
+    assert "text_similarity ?" in out.read()
+
+
+def test_no_scores_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no scores below"):
+        Report(tmp_path).run()

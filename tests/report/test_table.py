@@ -1,0 +1,140 @@
+"""Which records share a row, what is compared with what, and what a table says of its gaps."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from motion_inversion.core.error import InputError
+from motion_inversion.report.collect import collect
+from motion_inversion.report.table import Table, tabulate
+
+Put = Callable[..., Path]
+MSE, VMC = {"noise": "blend", "loss": "mse"}, {"noise": "blend", "loss": "vmc"}
+
+
+def rows(table: Table) -> list[tuple[str | None, ...]]:
+    return [row.values for row in table.rows]
+
+
+def text(value: float) -> dict[str, float]:
+    return {"text_similarity": value}
+
+
+def versioned(version: str, value: float) -> dict[str, object]:
+    score = {"value": value, "higher_is_better": True, "lower": 0, "upper": 1, "version": version}
+    return {"text_similarity": score}
+
+
+@pytest.fixture
+def table(put: Put, tmp_path: Path) -> Callable[..., Table]:
+    return lambda *keys: tabulate(collect(tmp_path).records, keys)
+
+
+def test_rows_are_told_apart_by_what_varies(put: Put, table: Callable[..., Table]) -> None:
+    put(method="none", axes={"noise": "blend"}, metrics=text(0.9))
+    put(axes=MSE, metrics=text(0.4))
+    put(axes=MSE, metrics=text(0.6), clip="pan")
+    put(axes=VMC, metrics=text(0.7))
+    made = table()
+    assert made.keys == ("method", "loss")
+    assert rows(made) == [("none", None), ("motion_inversion", "mse"), ("motion_inversion", "vmc")]
+    assert [(row.samples, row.clips) for row in made.rows] == [(1, 1), (2, 2), (1, 1)]
+    assert [row.cells[0].score.mean for row in made.rows] == pytest.approx([0.9, 0.5, 0.7])
+    assert made.best(0) == {0}
+
+
+def test_without_variation_there_is_one_row(put: Put, table: Callable[..., Table]) -> None:
+    put()
+    made = table()
+    assert made.keys == ("method",)
+    assert made.best(0) == frozenset()
+
+
+def test_settings_outside_the_axes_are_told_apart_by_their_path(
+    put: Put, table: Callable[..., Table]
+) -> None:
+    for iterations in (1000, 300):
+        put(config={"method": {"iterations": iterations, "rate": 0.1}})
+    put(config={"method": {"iterations": 300, "rate": 0.1}}, prompt="a green star")
+    made = table()
+    assert made.keys == ("method.iterations",)
+    assert rows(made) == [("300",), ("1000",)]  # by size, where an alphabet would put 1000 first
+    assert "rows average over method.iterations; set rows=[…]" in " ".join(table("method").notes)
+
+
+def test_given_keys_are_checked(put: Put, table: Callable[..., Table]) -> None:
+    put(motion="camera", clip="pan", metrics=text(0.1))
+    put(motion="object", metrics=text(0.2))
+    assert rows(table("motion", "motion")) == [("camera",), ("object",)]
+    with pytest.raises(InputError, match=r"rows names lss, .* accepted: method, motion, .*noise.*set rows="):
+        table("lss")
+
+
+def test_lower_is_better_and_ties(put: Put, table: Callable[..., Table]) -> None:
+    for method, value in (("a", 0.2), ("b", 0.1), ("c", 0.1)):
+        score = {"value": value, "higher_is_better": False, "lower": 0, "upper": 1, "version": "1"}
+        put(method=method, metrics={"leakage": score, "neither": score | {"higher_is_better": None}})
+    assert table().best(0) == {1, 2}
+    assert table().best(1) == frozenset()
+
+
+def test_differences_pair_clip_prompt_seed_and_shared_axes(put: Put, table: Callable[..., Table]) -> None:
+    blend, random = {"noise": "blend"}, {"noise": "random"}
+    put(method="none", axes=blend, metrics=text(0.1))
+    put(method="none", axes=random, metrics=text(0.5))
+    put(method="none", axes=blend, seed=1, metrics=text(0.2))
+    put(axes=MSE, metrics=text(0.4))  # 0.4 − 0.1 = 0.3, not 0.4 − 0.5
+    put(axes=MSE, seed=1, metrics=text(0.3))  # 0.3 − 0.2 = 0.1
+    put(axes=MSE, seed=2, metrics=text(0.9))  # has no control
+    none, other = table("method").rows
+    assert none.cells[0].difference is None
+    difference = other.cells[0].difference
+    assert difference is not None
+    assert difference.mean == pytest.approx(0.2)
+    assert (difference.samples, difference.missing) == (2, 1)
+
+
+def test_an_ambiguous_control_is_no_control(put: Put, table: Callable[..., Table]) -> None:
+    put(method="none", config={"frames": 16}, metrics=text(0.1))
+    put(method="none", config={"frames": 24}, metrics=text(0.3))
+    put(config={"frames": 24}, metrics=text(0.4))
+    by_method = table("method").rows[1].cells[0].difference
+    by_frames = table("method", "frames").rows[-1].cells[0].difference
+    assert by_method is not None
+    assert by_frames is not None
+    assert (by_method.samples, by_method.missing) == (0, 1)
+    assert by_frames.mean == pytest.approx(0.1)
+
+
+def test_without_controls_there_are_no_differences(put: Put, table: Callable[..., Table]) -> None:
+    put(axes=MSE)
+    assert all(cell.difference is None for row in table().rows for cell in row.cells)
+
+
+def test_versions_of_a_metric_are_never_averaged(put: Put, table: Callable[..., Table]) -> None:
+    put(metrics=versioned("v1", 0.2))
+    put(metrics=versioned("v2", 0.8), seed=1)
+    made = table()
+    assert [column.title for column in made.columns] == ["text_similarity (1)", "text_similarity (2)"]
+    scores = [cell.score for cell in made.rows[0].cells]
+    assert [(score.mean, score.samples, score.missing) for score in scores] == [(0.2, 1, 1), (0.8, 1, 1)]
+    assert "2 versions, which do not compare" in made.notes[0]
+    assert "text_similarity (2): version v2" in made.notes
+
+
+def test_gaps_and_repeats_are_noted(put: Put, table: Callable[..., Table]) -> None:
+    put(axes=MSE)
+    put(axes=MSE, seed=1)
+    put(axes=VMC)
+    assert "loss=vmc: 1 of 2 samples (clip, prompt, seed) are missing" in table().notes
+    put(axes=VMC)
+    assert any("count more than once" in note for note in table().notes)
+
+
+def test_a_single_clip_is_said_to_be_one(put: Put, table: Callable[..., Table]) -> None:
+    put(metrics=text(0.1))
+    put(metrics=text(0.3), seed=1)
+    assert any("single clip" in note for note in table().notes)
+    put(metrics=text(0.3), clip="pan")
+    assert any("from as few as 2 clips they are too narrow" in note for note in table().notes)

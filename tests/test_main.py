@@ -1,0 +1,217 @@
+"""The command line, on the small experiment beside this file."""
+
+import logging
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from small.experiment import RUNS, Blend, Debiased, Experiment, Frozen, MotionInversion, Mse, Vmc
+
+import motion_inversion.__main__ as command
+from motion_inversion.core.error import InputError
+
+SMALL = Path(__file__).parent / "small"
+located = command._conf
+
+
+@pytest.fixture(autouse=True)
+def _small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The small experiment's conf/, an empty working directory, and logging as it was afterwards."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("MOTION_INVERSION_DEBUG", raising=False)
+    monkeypatch.setenv("HYDRA_FULL_ERROR", "0")
+    monkeypatch.setattr(command, "_conf", lambda: SMALL / "conf")
+    RUNS.clear()
+    root = logging.getLogger()
+    level, handlers = root.level, root.handlers[:]
+    yield
+    root.setLevel(level)
+    root.handlers[:] = handlers
+
+
+def call(monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
+    monkeypatch.setattr(sys, "argv", ["motion-inversion", *words])
+    try:
+        return command.main()
+    except SystemExit as stop:
+        return int(stop.code or 0)
+
+
+def test_the_default_runs_and_leaves_no_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert call(monkeypatch) == 0
+    assert [Experiment("a", Blend(), MotionInversion(Debiased(1.0), 400))] == RUNS
+    assert list(Path().iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["loss=vmc"], [MotionInversion(Vmc(), 400)]),
+        (["method.loss.beta=0.5"], [MotionInversion(Debiased(0.5), 400)]),
+        (["loss=vmc", "+method.loss.centre=false"], [MotionInversion(Vmc(False), 400)]),
+        (["method=none"], [Frozen()]),
+        (["experiment=table"], [MotionInversion(Vmc(), 800)]),
+        (["experiment=table", "loss=mse", "method.max_steps=1"], [MotionInversion(Mse(), 1)]),
+        (["-m", "loss=mse,vmc"], [MotionInversion(Mse(), 400), MotionInversion(Vmc(), 400)]),
+        (["-m", "method=none,motion_inversion"], [Frozen(), MotionInversion(Debiased(1.0), 400)]),
+        (["experiment=rows"], [MotionInversion(Mse(), 400), MotionInversion(Vmc(), 400)]),
+    ],
+)
+def test_overrides_choose_what_runs(
+    monkeypatch: pytest.MonkeyPatch, words: list[str], expected: list[object]
+) -> None:
+    assert call(monkeypatch, *words) == 0
+    assert [run.method for run in RUNS] == expected
+    assert {run.name for run in RUNS} == {"table" if "experiment=table" in words else "a"}
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["loss=foo"], "loss=foo names no file of conf/loss; accepted: debiased, mse, vmc;"),
+        (
+            ["noise=blent"],
+            "noise=blent names no file of conf/noise (did you mean 'blend'?); accepted: blend;",
+        ),
+        (["foo=1"], "foo=1 names no key; accepted at the root: noise, method, name, experiment, loss"),
+        (["los=vmc"], "los=vmc names no key (did you mean 'loss'?)"),
+        (["loss.beta=1"], "loss.beta=1 names no key (did you mean 'method.loss.beta'?)"),
+        (["method.max_step=1"], "method.max_step=1 names no key (did you mean 'method.max_steps'?)"),
+        (["noise.share=1"], "noise.share=1 needs a +, as no file sets noise.share yet: +noise.share=1"),
+        (["+noise.chare=1"], "noise.chare is not an argument of Blend"),
+        (["method.max_steps=many"], "method.max_steps='many' is not an int"),
+        (["method.loss.beta=-1"], "method.loss.beta=-1.0 is negative"),
+        (["loss=mse,vmc"], "loss=mse,vmc gives several values; add -m to run each"),
+        (
+            ["method=none", "loss=vmc"],
+            "method=none does not use loss=vmc; it uses: experiment, noise; drop loss=vmc",
+        ),
+        (["loss=vmc", "method=none"], "method=none does not use loss=vmc; it uses:"),
+        (["method=none", "+loss=vmc"], "method.loss is not an argument of Frozen"),
+        (["method=none", "experiment=table"], "method=none does not use loss, which experiment=table sets;"),
+        (["method=null"], "cannot compose config method=null: "),
+        (["name=="], "'name==' can't be read; accepted: key=value"),
+        (["--config-name", "othr"], "--config-name othr names no file of conf/ (did you mean 'other'?)"),
+        (["--config-name", "command"], "the configuration has no _target_ at its root"),
+        (["--config-name", "other", "loss=vmc"], "this configuration does not use loss=vmc; it uses: none"),
+        (["--config-dir", "nowhere"], "--config-dir nowhere is not a directory"),
+        (["-m", "loss=mse,vmcc"], "loss=vmcc names no file of conf/loss (did you mean 'vmc'?)"),
+        (["-m", "method=motion_inversion,none", "loss=vmc"], "method=none does not use loss=vmc"),
+        (["-m", "method.loss.beta=1,-1"], "method.loss.beta=-1.0 is negative"),
+        (["-m", "loss=mse,vmc", "noise.chare=1"], "noise.chare=1 names no key (did you mean 'noise.share'?)"),
+    ],
+)
+def test_bad_input_is_one_line_and_nothing_runs(
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+    words: list[str],
+    message: str,
+) -> None:
+    assert call(monkeypatch, *words) == 2
+    assert RUNS == []
+    out, err = capfd.readouterr()
+    assert err.startswith(f"motion-inversion: error: {message}")
+    assert (err.count("\n"), out) == (1, "")
+
+
+def test_all_faults_are_told_at_once(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert call(monkeypatch, "method.max_steps=many", "+method.loss.betta=1") == 2
+    assert [line.split(" ")[2] for line in capfd.readouterr().err.splitlines()] == [
+        "method.max_steps='many'",
+        "method.loss.betta",
+    ]
+
+
+def test_what_a_run_refuses_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert call(monkeypatch, "name=refused") == 2
+    assert capfd.readouterr().err == "motion-inversion: error: no clip at clips/a.mp4; give dataset.path=…\n"
+
+
+def test_a_sweep_goes_on_after_a_refusal_and_fails_at_the_end(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert call(monkeypatch, "-m", "name=refused,b") == 2
+    assert [run.name for run in RUNS] == ["refused", "b"]
+    out, err = capfd.readouterr()
+    assert "no clip at clips/a.mp4" in out  # in the log, when it happens
+    assert err.endswith("motion-inversion: error: no clip at clips/a.mp4; give dataset.path=…\n")
+
+
+@pytest.mark.parametrize("name", ["interrupted", "stopped"])
+def test_an_interrupt_says_how_to_go_on(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], name: str
+) -> None:
+    assert call(monkeypatch, f"name={name}") == 130
+    assert capfd.readouterr().err == "motion-inversion: interrupted; repeat the command to resume\n"
+
+
+def test_a_bug_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(RuntimeError, match="a bug"):
+        call(monkeypatch, "name=broken")
+    with pytest.raises(RuntimeError, match="a bug"):
+        call(monkeypatch, "-m", "name=broken,b")
+    assert [run.name for run in RUNS] == ["broken", "broken", "b"]
+
+
+def test_debugging_shows_every_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MOTION_INVERSION_DEBUG", "1")
+    for word in ("name=refused", "loss=foo"):
+        with pytest.raises(InputError):
+            call(monkeypatch, word)
+    with pytest.raises(KeyboardInterrupt):
+        call(monkeypatch, "name=interrupted")
+
+
+def test_a_configuration_is_shown_without_being_built(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert call(monkeypatch, "method.max_steps=many", "--cfg", "job", "--resolve") == 0
+    assert "max_steps: many" in capfd.readouterr().out
+
+
+def test_help_lists_groups_and_options(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert call(monkeypatch, "--help") == 0
+    assert "loss: debiased, mse, vmc\nmethod: motion_inversion, none\n" in capfd.readouterr().out
+
+
+def test_a_folder_of_ones_own_adds_options(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    own = tmp_path / "own" / "loss"
+    own.mkdir(parents=True)
+    (own / "mine.yaml").write_text("# @package method.loss\n_target_: small.experiment.Vmc\ncentre: false\n")
+    assert call(monkeypatch, "--config-dir", str(own.parent), "-m", "loss=mine,mse") == 0
+    assert [run.method for run in RUNS] == [MotionInversion(Vmc(False), 400), MotionInversion(Mse(), 400)]
+
+
+def test_conf_is_at_the_top_of_the_repository_or_in_the_package(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    package = tmp_path / "src" / "motion_inversion"
+    monkeypatch.setattr(command, "__file__", str(package / "__main__.py"))
+    assert located() == tmp_path / "conf"
+    (package / "conf").mkdir(parents=True)
+    assert located() == package / "conf"
+
+
+@pytest.mark.parametrize(
+    ("word", "code", "last"),
+    [
+        ("loss=vmc", 0, ""),
+        ("name=refused", 2, "motion-inversion: error: no clip at clips/a.mp4; give dataset.path=…"),
+        ("name=broken", 1, "RuntimeError: a bug"),
+    ],
+)
+def test_exit_codes_of_the_process(word: str, code: int, last: str) -> None:
+    words = [sys.executable, "-m", "motion_inversion", "--config-path", str(SMALL / "conf"), word]
+    paths = [str(SMALL.parent), str(SMALL.parents[1] / "src")]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(paths), "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(words, env=environment, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr.splitlines()[-1:]) == (code, [last] if last else [])
