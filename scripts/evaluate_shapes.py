@@ -1,47 +1,33 @@
-"""Judges a trained shapes model on held-out prompts and seeds, from pixels: does it draw what it was asked to?
+"""Judges a trained shapes model on held-out prompts and seeds, from pixels: does it draw what it was asked?
 
     python scripts/evaluate_shapes.py --model src/motion_inversion/weights/shapes --out shapes.json
 
-Three columns per question: clips that the model generates, real clips through its autoencoder, and real clips, all of
-the same prompts; the last one says how far the judges themselves can be trusted. Brackets: Wilson's 95 % interval.
+Three columns per question, all for the same prompts: clips that the model generates, real clips through its
+autoencoder, and real clips, which say how far the judges themselves can be trusted. Brackets: Wilson's 95 %
+interval.
 """
 
 import argparse
 import json
 import math
-from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import cv2
-import diffusers
 import numpy as np
 import torch
-from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
-from diffusers.models.unets.unet_3d_condition import UNet3DConditionModel
-from diffusers.schedulers.scheduling_ddim import DDIMScheduler
-from jaxtyping import Float
-from torch import Tensor
 from tqdm import tqdm
-from transformers import CLIPTextModel, CLIPTokenizer
 
-from motion_inversion.backbone.temporal_convolution import specialise
 from motion_inversion.core.seed import generator
 from motion_inversion.data.random_scene import scenes_at_random
 from motion_inversion.data.render import draw
-from motion_inversion.data.world import COLOURS, SHAPES, Scene, describe
-from motion_inversion.metric.encoder import FolderClip, LoadedClip
-from shapes_judge import (
-    Video,
-    find_camera,
-    find_object,
-    ground_colour,
-    heads,
-    moves_smoothly,
-    persists,
-    shape,
-)
+from motion_inversion.data.world import COLOURS, DIRECTIONS, SHAPES, Scene, describe
+from motion_inversion.metric.encoder import LoadedClip
+from shapes_camera import find_camera
+from shapes_judge import Video, find_object, ground_colour, heads, moves_smoothly, persists, shape
+from shapes_sampling import ShapesModel
 
 FRAMES = 16
 KINDS = ("object", "direction", "camera")
@@ -98,66 +84,10 @@ def draw_cases(count: int, seed: int) -> list[Case]:
 
 
 def _fits(scene: Scene, kind: str) -> bool:
-    straight = scene.thing is not None and scene.thing.motion.split()[1] not in ("around", "still", "clockwise")
-    named = scene.thing is not None and scene.thing.motion.startswith("moving ") and straight
-    return scene.kind == kind or (kind == "direction" and scene.kind == "object" and named)
-
-
-@dataclass(frozen=True)
-class ShapesModel:
-    """The parts of a model folder in memory, in single precision."""
-
-    tokenizer: CLIPTokenizer
-    text_encoder: CLIPTextModel
-    unet: UNet3DConditionModel
-    vae: AutoencoderKL
-    scheduler: DDIMScheduler
-    clip: LoadedClip
-    device: str
-
-    @classmethod
-    def load(cls, folder: Path, device: str) -> "ShapesModel":
-        """Reads a folder in the layout of diffusers, with a folder `clip` in that of open_clip."""
-        text = CLIPTextModel.from_pretrained(folder / "text_encoder", dtype=torch.float32)
-        unet = UNet3DConditionModel.from_pretrained(folder / "unet", torch_dtype=torch.float32)
-        vae = AutoencoderKL.from_pretrained(folder / "vae", torch_dtype=torch.float32)
-        specialise(unet)
-        return cls(
-            CLIPTokenizer.from_pretrained(folder / "tokenizer"),
-            text.to(device).eval(),
-            unet.to(device).eval(),
-            vae.to(device).eval(),
-            DDIMScheduler.from_pretrained(folder / "scheduler"),
-            FolderClip(folder / "clip").load(device),
-            device,
-        )
-
-    @torch.no_grad()
-    def generate(self, prompts: list[str], noise: Float[Tensor, "b c f h w"], steps: int, guidance: float) -> list[Video]:
-        """One clip per prompt: DDIM with classifier-free guidance."""
-        texts = [*prompts, *[""] * len(prompts)]
-        length = self.text_encoder.config.max_position_embeddings
-        tokens = self.tokenizer(texts, padding="max_length", max_length=length, return_tensors="pt").input_ids
-        states = self.text_encoder(tokens.to(self.device)).last_hidden_state
-        self.scheduler.set_timesteps(steps)
-        x = noise.to(self.device)
-        for t in self.scheduler.timesteps:
-            conditional, free = self.unet(torch.cat([x, x]), t, states).sample.chunk(2)
-            x = self.scheduler.step(free + guidance * (conditional - free), t, x).prev_sample
-        return [self.decode(latent) for latent in x]
-
-    @torch.no_grad()
-    def encode(self, video: Video) -> Float[Tensor, "c f h w"]:
-        """The latents' mean."""
-        frames = torch.tensor(video, device=self.device).permute(0, 3, 1, 2) / 127.5 - 1
-        latent = self.vae.encode(frames).latent_dist.mean * self.vae.config.scaling_factor
-        return latent.transpose(0, 1)
-
-    @torch.no_grad()
-    def decode(self, latent: Float[Tensor, "c f h w"]) -> Video:
-        """Latents as 8-bit frames."""
-        frames = self.vae.decode(latent.transpose(0, 1) / self.vae.config.scaling_factor).sample
-        return ((frames / 2 + 0.5).clamp(0, 1) * 255).round().byte().permute(0, 2, 3, 1).cpu().numpy()
+    if kind != "direction":
+        return scene.kind == kind
+    named = scene.thing is not None and scene.thing.motion.removeprefix("moving ") in DIRECTIONS
+    return scene.kind == "object" and named
 
 
 def judge(case: Case, video: Video, clip: LoadedClip) -> Answers:
@@ -175,19 +105,20 @@ def judge(case: Case, video: Video, clip: LoadedClip) -> Answers:
     answers["shape obeyed"] = [shape(track) == thing.shape]
     if case.kind == "direction":
         answers["direction obeyed"] = [heads(track, thing.motion.removeprefix("moving "))]
-    return answers | _rank(case, video[FRAMES // 2 :][:1], clip)
+    return answers | _rank(case, video[FRAMES // 2, None], clip)
 
 
 def _rank(case: Case, frame: Video, clip: LoadedClip) -> Answers:
     """Whether CLIP prefers the prompt to every prompt with another object colour, ground colour or shape."""
     scene, thing, ground = case.scene, case.scene.thing, case.scene.ground
     assert thing is not None
-    colours = [name for name in COLOURS if name not in (thing.colour, ground.colour)]
-    rivals = {
-        "object": [replace(scene, thing=replace(thing, colour=name)) for name in colours],
-        "ground": [replace(scene, ground=replace(ground, colour=name)) for name in colours],
-        "shape": [replace(scene, thing=replace(thing, shape=name)) for name in SHAPES if name != thing.shape],
-    }
+    repainted = [
+        replace(scene, thing=replace(thing, colour=name)) for name in COLOURS if name != thing.colour
+    ]
+    regrounded = [
+        replace(scene, ground=replace(ground, colour=name)) for name in COLOURS if name != ground.colour
+    ]
+    reshaped = [replace(scene, thing=replace(thing, shape=name)) for name in SHAPES if name != thing.shape]
     image = clip.embed_image(frame)[0]
 
     def first(scenes: list[Scene]) -> bool:
@@ -195,8 +126,8 @@ def _rank(case: Case, frame: Video, clip: LoadedClip) -> Answers:
         return int((clip.embed_text(texts) @ image).argmax()) == 0
 
     return {
-        "CLIP ranks the right colour first": [first(rivals["object"]), first(rivals["ground"])],
-        "CLIP ranks the right shape first": [first(rivals["shape"])],
+        "CLIP ranks the right colour first": [first(repainted), first(regrounded)],
+        "CLIP ranks the right shape first": [first(reshaped)],
     }
 
 
@@ -206,3 +137,102 @@ def measure_psnr(model: ShapesModel, count: int, seed: int) -> float:
     videos = [draw(scene)[:: FRAMES // 4] for scene in tqdm(scenes, "autoencoder", ncols=100)]
     errors = [np.mean((model.decode(model.encode(v)) / 255.0 - v / 255.0) ** 2) for v in videos]
     return 10 * math.log10(1 / float(np.mean(errors)))
+
+
+def generate_all(model: ShapesModel, cases: list[Case], arguments: argparse.Namespace) -> Iterator[Video]:
+    """One clip per case; its noise depends on the seed and the case alone."""
+    channels, side = model.unet.config["in_channels"], model.unet.config["sample_size"]
+    for start in range(0, len(cases), arguments.batch):
+        batch = cases[start : start + arguments.batch]
+        draws = [generator(arguments.seed, "noise", case.kind, case.index) for case in batch]
+        noise = torch.stack([torch.randn(channels, FRAMES, side, side, generator=draw) for draw in draws])
+        yield from model.generate([case.prompt for case in batch], noise, arguments.steps, arguments.guidance)
+
+
+def judge_all(model: ShapesModel, cases: list[Case], arguments: argparse.Namespace) -> list[dict[str, Any]]:
+    """One record per clip: what was asked, and the answers for each of SOURCES."""
+    records = []
+    progress = tqdm(zip(cases, generate_all(model, cases, arguments)), "clips", len(cases), ncols=100)
+    for case, generated in progress:
+        real = draw(case.scene)
+        videos = (generated, model.decode(model.encode(real)), real)
+        answers = {name: judge(case, video, model.clip) for name, video in zip(SOURCES, videos)}
+        records.append({"kind": case.kind, "index": case.index, "prompt": case.prompt, "answers": answers})
+    return records
+
+
+def share(answers: list[bool]) -> dict[str, float]:
+    """Right answers, their number and share, and Wilson's 95 % interval of it."""
+    count, right = len(answers), sum(answers)
+    p, spread = right / count, Z**2 / count
+    middle, half = p + spread / 2, Z * math.sqrt(p * (1 - p) / count + spread / (4 * count))
+    low, high = max(0.0, middle - half) / (1 + spread), (middle + half) / (1 + spread)
+    return {"right": right, "count": count, "share": p, "low": low, "high": high}
+
+
+def summarise(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """One row per goal: its shares in every column, and whether the one that counts reaches it."""
+    rows = []
+    for name, goal in GOALS.items():
+        asked = [record["answers"] for record in records if name in record["answers"][SOURCES[0]]]
+        columns = {
+            source: share([a for answers in asked for a in answers[source][name]]) for source in SOURCES
+        }
+        reached = columns[goal.source]["share"] >= goal.share
+        rows.append({"question": name, "goal": asdict(goal), "reached": reached, **columns})
+    return rows
+
+
+def show(psnr: float, rows: list[dict[str, Any]]) -> None:
+    """Prints the table."""
+    print(f"{'':36}{'goal':>11}  {'':8}" + "".join(f"{source:>26}" for source in SOURCES))
+    verdict = {True: "reached", False: "MISSED"}
+    print(f"{'autoencoder PSNR':36}{'must 28 dB':>11}  {verdict[psnr >= PSNR_GOAL]:8}{'':26}{psnr:23.2f} dB")
+    for row in rows:
+        goal = row["goal"]
+        wanted = f"{'must' if goal['must'] else 'aim'} {goal['share']:.0%}"
+        cells = [row[source] for source in SOURCES]
+        texts = [
+            f"{c['right']}/{c['count']} {c['share']:.0%} [{c['low']:.0%}, {c['high']:.0%}]" for c in cells
+        ]
+        print(
+            f"{row['question']:36}{wanted:>11}  {verdict[row['reached']]:8}"
+            + "".join(f"{t:>26}" for t in texts)
+        )
+    print("What counts is the column of rendered clips for CLIP, of generated ones elsewhere.")
+
+
+def main() -> None:
+    """Generates, judges, prints and writes."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--model", type=Path, default=Path("src/motion_inversion/weights/shapes"))
+    parser.add_argument("--out", type=Path, help="JSON file for the table and every clip's answers")
+    parser.add_argument(
+        "--clips", type=int, default=60, help="of each kind: objects, named directions, cameras"
+    )
+    parser.add_argument("--steps", type=int, default=25, help="of DDIM")
+    parser.add_argument("--guidance", type=float, default=3.5)
+    parser.add_argument("--seed", type=int, default=1000, help="of prompts and noise; training uses 1 to 4")
+    parser.add_argument("--batch", type=int, default=4, help="clips sampled at a time")
+    parser.add_argument("--scenes", type=int, default=256, help="held-out scenes for the autoencoder's PSNR")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
+    cv2.setNumThreads(arguments.threads)
+    model = ShapesModel.load(arguments.model, arguments.device)
+    psnr = measure_psnr(model, arguments.scenes, arguments.seed)
+    records = judge_all(model, draw_cases(arguments.clips, arguments.seed), arguments)
+    rows = summarise(records)
+    show(psnr, rows)
+    if arguments.out:
+        options = {name: str(v) if isinstance(v, Path) else v for name, v in vars(arguments).items()}
+        autoencoder = {"psnr": psnr, "goal": PSNR_GOAL, "reached": psnr >= PSNR_GOAL}
+        report = {"options": options, "autoencoder": autoencoder, "questions": rows, "clips": records}
+        arguments.out.write_text(json.dumps(report, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,5 +1,59 @@
-"""Run-time checks of array shapes: every annotated function of the package is checked while tests run."""
+"""Run-time checks of array shapes for every annotated function of the package, and a tiny model to run it on."""
 
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
 from jaxtyping import install_import_hook
 
 _hook = install_import_hook("motion_inversion", "beartype.beartype")
+
+import hydra  # noqa: E402
+import torch  # noqa: E402
+from random_model import write  # noqa: E402
+
+from motion_inversion.composition import build  # noqa: E402
+from motion_inversion.experiment import Experiment  # noqa: E402
+
+_TRAINING = ("trainer.", "method.")
+CONF = Path(__file__).parents[1] / "conf"
+
+torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a random model of ZeroScope's topology, for 64x64 pixels."""
+    folder = tmp_path_factory.mktemp("model")
+    write(folder, tiny=True, dtype=torch.float32)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def small(tiny_model: Path) -> tuple[str, ...]:
+    """The overrides that make the default experiment take a second, on the random model."""
+    return (
+        f"model.path={tiny_model}",
+        "model.frames=4",
+        "model.guidance=2",
+        "sampler.steps=2",
+        "inversion.steps=2",
+        "trainer.max_steps=4",
+        "method.checkpoint_every=2",
+        "metric=[motion_fidelity]",
+        "dataset.only=[odd_path]",
+        "threads=1",
+    )
+
+
+@pytest.fixture(scope="session")
+def compose(small: tuple[str, ...]) -> Callable[..., Experiment]:
+    """(output, *overrides) → the small experiment of the real conf/, changed by overrides."""
+
+    def compose(output: Path, *overrides: str) -> Experiment:
+        # A control has no training to make short.
+        fixed = [line for line in small if "method=none" not in overrides or not line.startswith(_TRAINING)]
+        with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
+            return build(hydra.compose("config", [*fixed, f"output={output}", *overrides]))
+
+    return compose

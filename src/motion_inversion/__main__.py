@@ -1,6 +1,8 @@
 """The command line: composes and builds every job before the first one runs, then hands over to Hydra."""
 
 import argparse
+import contextlib
+import io
 import itertools
 import logging
 import os
@@ -35,7 +37,7 @@ def main() -> int:
     """
     os.environ["HYDRA_FULL_ERROR"] = "1"  # or Hydra would print errors in its own way and exit with 1
     try:
-        _rehearse(get_args_parser().parse_args())
+        _rehearse(_command())
         hydra.main(version_base="1.3", config_path=str(_conf()), config_name="config")(_job)()
     except InputError as error:
         return _refuse(error)
@@ -65,6 +67,21 @@ def _refuse(error: InputError) -> int:
     for line in str(error).splitlines():
         sys.stderr.write(f"motion-inversion: error: {line}\n")
     return 2
+
+
+def _command() -> argparse.Namespace:
+    """The command as Hydra will read it."""
+    complaint = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(complaint):
+            return get_args_parser().parse_args()
+    except SystemExit as stop:
+        if not stop.code:
+            raise
+        reason = complaint.getvalue().rpartition("error: ")[2].strip()
+        raise InputError(
+            f"{reason}; flags go before or after all overrides, not between them; accepted flags: --hydra-help"
+        ) from stop
 
 
 def _job(config: DictConfig) -> None:
@@ -155,8 +172,9 @@ def _explained(error: Exception, name: str, overrides: list[str]) -> InputError:
         return InputError(f"cannot compose {' '.join([name, *overrides])}: {error} {error.__cause__ or ''}")
     given = next((line for line in overrides if _key(line) == key), key)
     base = _compose(name, rest, with_hydra=True)
-    if _loader().get_group_options(key):
-        return _unused_axis(given, setter, base.hydra.runtime.choices)
+    choices, group = base.hydra.runtime.choices, key.partition(".")[0]
+    if group not in choices and _loader().get_group_options(group):
+        return _unused_axis(given, setter, choices)
     return _unknown_key(key, given, base)
 
 

@@ -15,6 +15,7 @@ from motion_inversion.core.error import InputError
 from motion_inversion.core.noise import Noise
 from motion_inversion.core.schedule import Ddim, DdimInversion
 from motion_inversion.data.clip import Clip, Dataset
+from motion_inversion.method.fit import check_trainer
 from motion_inversion.method.logger import Tracker
 from motion_inversion.method.method import Method
 from motion_inversion.metric.metric import Metric
@@ -73,6 +74,11 @@ class Experiment:
             raise InputError(f"stages={list(self.stages)}: accepted are {', '.join(STAGES)}; set stages=[prepare,train]")
         if self.batch < 1:
             raise InputError(f"batch={self.batch}: at least one clip at a time; set batch=1")
+        if self.threads < 0:
+            raise InputError(f"threads={self.threads}: accepted are 1 or more, and 0 for all idle cores; set threads=0")
+        if not self.name.strip():
+            raise InputError("name is empty, but names the folder of the results; set name=my_experiment")
+        check_trainer(self.trainer)
 
     def run(self) -> None:
         """Runs the stages in their order over all clips; what exists already is not made again."""

@@ -9,7 +9,6 @@ from motion_inversion.data.random_scene import (
     DROPPED,
     REACH,
     captions_at_random,
-    placed,
     scenes_at_random,
 )
 from motion_inversion.data.world import CAMERA_MOTIONS, DIRECTIONS, WORDS, Scene, Thing, camera_path, project
@@ -56,10 +55,9 @@ def test_objects_stay_in_the_frame(seed: int, frames: int) -> None:
 
 
 def test_shares_of_kinds(scenes: list[Scene]) -> None:
-    kinds = [(scene.thing is not None, scene.camera_motion != "") for scene in scenes]
-    assert within(kinds.count((True, False)), 0.55, COUNT)
-    assert within(kinds.count((False, True)), 0.15, COUNT)
-    assert within(kinds.count((True, True)), 0.30, COUNT)
+    kinds = [scene.kind for scene in scenes]
+    for kind, share in (("object", 0.55), ("camera", 0.15), ("hybrid", 0.30)):
+        assert within(kinds.count(kind), share, COUNT)
 
 
 def test_the_thing_and_the_ground_can_be_told_apart(scenes: list[Scene]) -> None:
@@ -147,14 +145,3 @@ def test_captions_hold_only_known_words(scenes: list[Scene]) -> None:
     captions = captions_at_random(np.random.default_rng(1), scenes)
     said = {word for caption in captions for word in caption.replace(",", " ,").split()}
     assert said == set(WORDS)
-
-
-def test_placing_puts_the_path_in_the_middle_of_the_view(scenes: list[Scene]) -> None:
-    for scene in scenes[:50]:
-        middle = placed(scene)
-        if middle.thing is None:
-            assert middle is scene
-            continue
-        screen = project(middle.thing.path, middle.camera)
-        np.testing.assert_allclose(screen.min(axis=0) + screen.max(axis=0), 0, atol=0.1)
-        assert middle.caption() == scene.caption()

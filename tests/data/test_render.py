@@ -42,7 +42,7 @@ def share(of: Scene, size: int = SIZE) -> np.ndarray:
 
 
 # Areas for a radius of 1. A regular polygon of n corners has n/2·sin(2π/n); the star is ten triangles with
-# sides 1 and 0.42 at an angle of 36°; the cross is two bars of 1.9 x 0.64, less the middle of both, and 0.25 %
+# sides 1 and 0.42 at 36°; the cross is two bars of 1.9 x 0.64, less the middle of both, and less 0.25 %
 # of the arms, which end on the circle; the circle's radius is 0.88.
 AREAS = {
     "circle": math.pi * 0.88**2,
@@ -128,9 +128,10 @@ def test_stripes_by_hand() -> None:
     expected = np.repeat([0.0, 1.0, 0.0, 1.0, 0.0], [2, 4, 4, 4, 2])
     across = share(textured("striped", period=1.0), 16)
     np.testing.assert_allclose(across, np.broadcast_to(expected, (16, 16)), atol=1e-5)
-    # Half a period on they have changed places; turned by 90° they lie.
-    shifted = share(textured("striped", period=1.0, offset=(0.5, 0.0)), 16)
-    np.testing.assert_allclose(shifted, 1 - across, atol=1e-5)
+    # Turned by 90° they lie; half a period on, whatever its length, they have changed places.
+    for period in (0.5, 1.0):
+        here, there = (share(textured("striped", period=period, offset=(o, 0.0)), 16) for o in (0.0, 0.5))
+        np.testing.assert_allclose(there, 1 - here, atol=1e-5)
     lying = share(textured("striped", period=1.0, angle=math.pi / 2), 16)
     np.testing.assert_allclose(lying, across.T, atol=1e-5)
 

@@ -18,36 +18,14 @@ from motion_inversion.data.world import (
     Scene,
     Thing,
     camera_path,
-    circle,
     describe,
     project,
     smooth,
     still,
-    straight,
 )
 
 RIGHT, DOWN = np.array([1.0, 0.0]), np.array([0.0, 1.0])
 NOWHERE = np.zeros((3, 2))
-
-
-def test_straight_motion_is_uniform() -> None:
-    np.testing.assert_allclose(
-        straight((-1.0, 0.0), (1.0, 0.5), 5),
-        [[-1, 0], [-0.5, 0.125], [0, 0.25], [0.5, 0.375], [1, 0.5]],
-    )
-
-
-@pytest.mark.parametrize("clockwise", [True, False])
-def test_a_circle_starts_on_the_right_and_turns_as_seen_on_the_screen(clockwise: bool) -> None:
-    # Five frames of one turn are a quarter apart; clockwise, the bottom follows the right (y points down).
-    second = DOWN if clockwise else -DOWN
-    expected = [0.5 * RIGHT, 0.5 * second, -0.5 * RIGHT, -0.5 * second, 0.5 * RIGHT]
-    np.testing.assert_allclose(circle(0.5, 0.0, clockwise, 5), expected, atol=1e-12)
-
-
-def test_half_a_turn_ends_opposite() -> None:
-    path = circle(0.3, 1.0, True, 7, turns=0.5)
-    np.testing.assert_allclose(path[-1], -path[0], atol=1e-12)
 
 
 @settings(max_examples=25)
@@ -121,18 +99,25 @@ def test_twice_the_amount_moves_the_camera_twice_as_far(motion: str) -> None:
     np.testing.assert_allclose(camera_path(motion, 2.0, 9), 2 * camera_path(motion, 1.0, 9))
 
 
+def test_the_kind_of_a_scene_is_what_moves() -> None:
+    star, move = Thing("star", "red", 0.3, NOWHERE), "camera zooming in"
+    assert Scene(Ground("red"), still(3), star).kind == "object"
+    assert Scene(Ground("red"), camera_path(move, 1.0, 3), None, move).kind == "camera"
+    assert Scene(Ground("red"), camera_path(move, 1.0, 3), star, move).kind == "hybrid"
+
+
 def test_captions_by_hand() -> None:
     ground = Ground("orange", "striped")
     star = Thing("star", "red", 0.3, NOWHERE, "moving up and left")
     full = Scene(ground, still(3), star, "camera zooming in")
     assert full.frames == 3
-    assert full.caption() == (
+    assert describe(full) == (
         "a small red star moving up and left on an orange striped ground, camera zooming in"
     )
-    assert Scene(ground, still(3), camera_motion="camera panning up").caption() == (
+    assert describe(Scene(ground, still(3), camera_motion="camera panning up")) == (
         "an orange striped ground, camera panning up"
     )
-    assert Scene(ground, still(3), star).caption() == full.caption().partition(",")[0]
+    assert describe(Scene(ground, still(3), star)) == describe(full).partition(",")[0]
 
 
 @pytest.mark.parametrize(
@@ -164,8 +149,8 @@ def test_the_words_are_those_of_all_captions() -> None:
         for shape, texture in ((s, t) for s in SHAPES for t in TEXTURES):
             for colour, motion in ((c, m) for c in COLOURS for m in OBJECT_MOTIONS):
                 thing = Thing(shape, colour, radius, NOWHERE, motion)
-                said.update(Scene(Ground(colour, texture), still(3), thing).caption().split())
+                said.update(describe(Scene(Ground(colour, texture), still(3), thing)).split())
     for motion in CAMERA_MOTIONS:
-        said.update(Scene(Ground("red"), still(3), None, motion).caption().replace(",", " ,").split())
+        said.update(describe(Scene(Ground("red"), still(3), None, motion)).replace(",", " ,").split())
     assert set(WORDS) == said
     assert list(WORDS) == sorted(said)

@@ -119,7 +119,7 @@ def test_no_scores_at_all_name_the_folder_and_the_command(put: Put, tmp_path: Pa
     with pytest.raises(InputError, match=r"absent is not a folder; set source=…"):
         collect(tmp_path / "absent")
     with pytest.raises(
-        InputError, match=rf"no scores below {tmp_path}; make some with motion-inversion name="
+        InputError, match=rf"no scores below {tmp_path}; make some with motion-inversion stages="
     ):
         collect(tmp_path)
     put().write_text("{")

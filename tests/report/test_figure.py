@@ -44,11 +44,11 @@ def reference(tmp_path: Path, level: int = 10) -> Path:
 
 def test_the_reference_then_control_and_result_of_each_prompt(put: Put, tmp_path: Path, shown: Shown) -> None:
     reference(tmp_path)
+    put(60, seed=1)
     put(30)
     put(20, method="none")
     put(50, prompt="a cube")
     put(40, prompt="a cube", method="none")
-    put(60, seed=1)
     put(70, clip="pan")
     assert shown() == [
         ("reference", 10),
@@ -78,17 +78,20 @@ def test_what_is_missing_keeps_its_row(put: Put, tmp_path: Path, shown: Shown) -
     put(prompt="a cube")
     put(40, method="none", clip="pan")
     assert shown() == [
-        ("reference: missing", figure.BLANK),
-        ("no customisation · a red star: missing", figure.BLANK),
+        ("reference (missing)", figure.BLANK),
+        ("no customisation · a red star (missing)", figure.BLANK),
         ("motion inversion · a red star", 30),
-        ("no customisation · a cube: missing", figure.BLANK),
-        ("motion inversion · a cube: missing", figure.BLANK),
+        ("no customisation · a cube (missing)", figure.BLANK),
+        ("motion inversion · a cube (missing)", figure.BLANK),
     ]
 
 
 def test_without_any_video_there_still_is_a_picture(put: Put, shown: Shown) -> None:
     put()
-    assert [label for label, _ in shown()] == ["reference: missing", "motion inversion · a red star: missing"]
+    assert [label for label, _ in shown()] == [
+        "reference (missing)",
+        "motion inversion · a red star (missing)",
+    ]
 
 
 def test_an_unknown_clip_is_refused(put: Put, shown: Shown) -> None:

@@ -64,14 +64,20 @@ def load(path: str, part: str, dtype: torch.dtype, device: torch.device) -> Any:
         # Without `accelerate`, diffusers warns unless told to load the plain way.
         plain = {"torch_dtype": dtype, "low_cpu_mem_usage": False}
         options = {"dtype": dtype} if module == "transformers" else plain
-        loaded: nn.Module = kind.from_pretrained(path, subfolder=part, **options)
+        loaded, account = kind.from_pretrained(path, subfolder=part, output_loading_info=True, **options)
     except (OSError, ValueError, KeyError, RuntimeError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise InputError(
             f"model.path={path}: {part} can't be loaded as {name} ({reason}); give a complete local folder: "
             "model.path=/path/to/model"
         ) from error
-    return loaded.requires_grad_(False).eval().to(device)
+    if absent := sorted(account["missing_keys"]):  # both libraries would draw them at random
+        raise InputError(
+            f"model.path={path}: {part} lacks {len(absent)} of its weights, such as {absent[0]}; give a complete "
+            "local folder: model.path=/path/to/model"
+        )
+    network: nn.Module = loaded
+    return network.requires_grad_(False).eval().to(device)
 
 
 def fingerprint(path: str) -> str:

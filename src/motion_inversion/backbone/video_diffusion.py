@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import torch
@@ -24,6 +24,8 @@ from motion_inversion.core.strategy import Strategy
 log = logging.getLogger(__name__)
 
 Precision = Literal["float32", "float16", "bfloat16"]
+Pixels: TypeAlias = UInt8[np.ndarray, "f height width 3"]
+"""A clip's frames, 8-bit RGB; their sides are other numbers than those of `Latents`."""
 _PRESENTATION: dict[str, Any] = {"digest": False}
 
 
@@ -96,8 +98,7 @@ class VideoModel:
 
     def __init__(self, config: VideoDiffusion) -> None:
         self.config = config
-        automatic = "cuda" if torch.cuda.is_available() else "cpu"
-        self.device = torch.device(automatic if config.device == "auto" else config.device)
+        self.device = _device(config.device)
         self.dtype: torch.dtype = getattr(torch, config.dtype)
         self._parts: dict[str, Any] = {}
 
@@ -107,8 +108,6 @@ class VideoModel:
             part = load(self.config.location, name, self.dtype, self.device)
             if name == "unet":
                 specialise(part)
-            if name == "vae" and hasattr(part, "enable_slicing"):
-                part.enable_slicing()
             self._parts[name] = part
         return self._parts[name]
 
@@ -141,7 +140,7 @@ class VideoModel:
         return checkpoint_blocks(self.unet) if self.config.checkpointing else nullcontext()
 
     @torch.no_grad()
-    def encode(self, video: UInt8[np.ndarray, "f h w 3"]) -> Latents:
+    def encode(self, video: Pixels) -> Latents:
         """Latents (1, c, f, h, w) of 8-bit frames, in float32: the mean of the encoder's distribution, scaled."""
         vae = self.part("vae")
         pixels = torch.from_numpy(np.array(video)).permute(0, 3, 1, 2).to(self.device)
@@ -152,7 +151,7 @@ class VideoModel:
         return (torch.cat(parts).float() * vae.config.scaling_factor).transpose(0, 1)[None]
 
     @torch.no_grad()
-    def decode(self, latents: Latents) -> UInt8[np.ndarray, "f h w 3"]:
+    def decode(self, latents: Latents) -> Pixels:
         """8-bit frames of one clip's latents (1, c, f, h, w).
 
         Raises:
@@ -201,3 +200,16 @@ class VideoModel:
         both = self.denoise(torch.cat([latents, latents]), t, torch.cat([negative, states]))
         without, with_text = both.chunk(2)
         return without + scale * (with_text - without)
+
+
+def _device(name: str) -> torch.device:
+    """The device of this name. Raises InputError if there is none."""
+    found = torch.cuda.is_available()
+    accepted = f"auto, cpu{', cuda' if found else ' (no GPU is visible)'}"
+    try:
+        device = torch.device(("cuda" if found else "cpu") if name == "auto" else name)
+    except RuntimeError as error:
+        raise InputError(f"model.device={name} is no device; accepted are {accepted}; set model.device=auto") from error
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise InputError(f"model.device={name} is not there; accepted are {accepted}; set model.device=auto")
+    return device

@@ -1,7 +1,6 @@
 """Scenes drawn at random, many at once: the distribution that the embedded model is trained on."""
 
 import math
-from dataclasses import replace
 
 import numpy as np
 from jaxtyping import Float
@@ -55,7 +54,6 @@ def scenes_at_random(random: np.random.Generator, count: int, frames: int = 16) 
             cameras[i],
             None if kinds[i] == "camera" else things[i],
             "" if kinds[i] == "object" else CAMERA_MOTIONS[moves[i]],
-            kinds[i].item(),
         )
         for i in range(count)
     ]
@@ -136,11 +134,3 @@ def _into_view(paths: Paths, cameras: Float[np.ndarray, "n f 4"], where: Float[n
         centre = paths.mean(axis=1, keepdims=True)
         paths = shrink[..., None] * (paths - centre) + centre + shift[:, None]
     return paths
-
-
-def placed(scene: Scene) -> Scene:
-    """The scene with its object's path moved to the middle of the view."""
-    if scene.thing is None:
-        return scene
-    path = _into_view(scene.thing.path[None], scene.camera[None], np.zeros((1, 2)))[0]
-    return replace(scene, thing=replace(scene.thing, path=path))

@@ -58,14 +58,13 @@ WORDS = tuple(
     )
 )
 
-Kind = Literal["object", "camera", "hybrid"]
 Path = Float[np.ndarray, "f 2"]
 Camera = Float[np.ndarray, "f 4"]
 
 
 @dataclass(frozen=True)
 class Ground:
-    """A coloured plane with a texture; `period` and `offset` in half-widths, `angle` in radians."""
+    """A coloured plane with a texture: `period` in half-widths, `offset` in periods, `angle` in radians."""
 
     colour: str
     texture: str = "plain"
@@ -102,31 +101,24 @@ class Scene:
     camera: Camera
     thing: Thing | None = None
     camera_motion: str = ""
-    kind: Kind = "object"
 
     @property
     def frames(self) -> int:
         """Number of frames."""
         return len(self.camera)
 
-    def on_screen(self, points: Float[np.ndarray, "*n 2"], frame: int) -> Float[np.ndarray, "*n 2"]:
-        """Where world points appear in a frame, in half-widths from the middle of the picture."""
-        return project(points, self.camera[frame])
-
-    def caption(self) -> str:
-        """The full description, every attribute named."""
-        return describe(self)
-
-
-def straight(start: tuple[float, float], end: tuple[float, float], frames: int) -> Path:
-    """Uniform motion from `start` to `end`."""
-    return np.linspace(start, end, frames)
+    @property
+    def kind(self) -> Literal["object", "camera", "hybrid"]:
+        """What moves: the object, the camera over bare ground, or both."""
+        if self.thing is None:
+            return "camera"
+        return "hybrid" if self.camera_motion else "object"
 
 
 def smooth(
     points: Float[np.ndarray, "*b n 2"], frames: int, corners: bool = False
 ) -> Float[np.ndarray, "*b f 2"]:
-    """Paths through `points`, equally long from each to the next: Catmull–Rom splines, or straight pieces."""
+    """Paths that pass `points` at equal intervals of time: Catmull–Rom splines, or straight with corners."""
     count = points.shape[-2]
     time = np.linspace(0, count - 1, frames)
     index = np.minimum(time.astype(int), count - 2)
@@ -148,12 +140,6 @@ def project(
     dx, dy, zoom = points[..., 0] - x, points[..., 1] - y, np.exp(log_zoom)
     cos, sin = np.cos(roll), np.sin(roll)
     return np.stack([zoom * (cos * dx + sin * dy), zoom * (cos * dy - sin * dx)], axis=-1)
-
-
-def circle(radius: float, phase: float, clockwise: bool, frames: int, turns: float = 1.0) -> Path:
-    """A circular path around the middle; clockwise as seen on the screen (y points down)."""
-    angle = phase + (1 if clockwise else -1) * 2 * math.pi * turns * np.linspace(0, 1, frames)
-    return radius * np.stack([np.cos(angle), np.sin(angle)], axis=1)
 
 
 def still(frames: int) -> Camera:

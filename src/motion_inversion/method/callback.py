@@ -1,4 +1,4 @@
-"""What happens beside the training steps: the loss file, plain progress lines, previews."""
+"""What happens beside the training steps: checkpoints, the loss file, plain progress lines, previews."""
 
 import logging
 import time
@@ -7,11 +7,37 @@ from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
-from torch import Tensor
+
+from motion_inversion.core.file import replacing
 
 log = logging.getLogger(__name__)
 
 LINES = 10  # progress lines of a training that nobody watches on a terminal
+
+
+class LastCheckpoint(pl.Callback):
+    """Writes all that a resumed training needs every so many steps, in place of the checkpoint before.
+
+    Lightning's own callback writes to the temporary folder and moves: on another file system, that is a copy
+    which an interruption cuts short, and the checkpoint before is lost with it.
+    """
+
+    def __init__(self, path: Path, every: int) -> None:
+        self.path, self.every, self.last = path, every, 0
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """A resumed training starts from a step that has its checkpoint."""
+        self.last = trainer.global_step
+
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Writes if it is time."""
+        step = trainer.global_step
+        if step % self.every == 0 and step != self.last:
+            self.last = step
+            with replacing(self.path) as part:
+                trainer.save_checkpoint(part)
 
 
 class LossFile(pl.Callback):
@@ -19,30 +45,26 @@ class LossFile(pl.Callback):
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.rows: list[str] = []
+        self.step, self.loss = 0, 0.0
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Keeps the rows up to the step that training starts from."""
+        self.step, self.loss = trainer.global_step, 0.0
         old = self.path.read_text().splitlines()[1:] if self.path.exists() else []
-        kept = [row for row in old if int(row.partition(",")[0]) <= trainer.global_step]
+        kept = [row for row in old if int(row.partition(",")[0]) <= self.step]
         self.path.write_text("\n".join(["step,loss", *kept]) + "\n")
 
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Notes the loss; writes once in a while."""
-        self.rows.append(f"{trainer.global_step},{float(outputs['loss']):.6g}\n")
-        if len(self.rows) >= 20:
-            self._write()
-
-    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Writes the rest."""
-        self._write()
-
-    def _write(self) -> None:
+        """Adds a row after each step; a row that waited in memory would be missing after a kill."""
+        self.loss += float(outputs["loss"])  # Lightning divides by the number of batches that a step accumulates
+        if trainer.global_step == self.step:
+            return
+        self.step = trainer.global_step
         with self.path.open("a") as file:
-            file.writelines(self.rows)
-        self.rows.clear()
+            file.write(f"{self.step},{self.loss:.6g}\n")
+        self.loss = 0.0
 
 
 class ProgressLines(pl.Callback):
@@ -64,9 +86,9 @@ class ProgressLines(pl.Callback):
             return
         self.shown = step
         rate = (step - self.first) / max(1e-9, time.monotonic() - self.start)
-        loss: Tensor = outputs["loss"]
+        loss = float(outputs["loss"]) * trainer.accumulate_grad_batches
         left = (total - step) / max(rate, 1e-9)
-        log.info("step %d of %d, loss %.4f, %.2f it/s, %.0f s to go", step, total, float(loss), rate, left)
+        log.info("step %d of %d, loss %.4f, %.2f it/s, %.0f s to go", step, total, loss, rate, left)
 
 
 class Preview(pl.Callback):

@@ -2,6 +2,7 @@
 
 import functools
 import logging
+import signal
 import sys
 import warnings
 from collections.abc import Callable
@@ -10,18 +11,32 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
-from pytorch_lightning.callbacks import ModelCheckpoint, RichProgressBar
+from pytorch_lightning.callbacks import RichProgressBar
+from pytorch_lightning.utilities.exceptions import MisconfigurationException, SIGTERMException
 
 from motion_inversion.backbone.video_diffusion import VideoModel
 from motion_inversion.core.error import InputError
 from motion_inversion.core.shape import Latents
-from motion_inversion.method.callback import LossFile, Preview, ProgressLines
+from motion_inversion.method.callback import LastCheckpoint, LossFile, Preview, ProgressLines
 from motion_inversion.method.method import Fitting, Reference, Request
 from motion_inversion.method.module import MotionLearning, ReferenceData
 
 log = logging.getLogger(__name__)
 
+# Settings of the trainer that follow from the model, the axes and the folder.
+_OURS = (
+    "accelerator",
+    "callbacks",
+    "default_root_dir",
+    "devices",
+    "enable_checkpointing",
+    "enable_model_summary",
+    "logger",
+    "max_epochs",
+)
+_COUNTED = ("max_steps", "accumulate_grad_batches")
 _PRECISION = {torch.float32: "32-true", torch.float16: "16-mixed", torch.bfloat16: "bf16-mixed"}
+_CHECKPOINT = "last.ckpt"
 
 
 @dataclass(frozen=True)
@@ -31,6 +46,21 @@ class TrainerOptions:
     batch_size: int
     checkpoint_every: int
     preview_every: int
+
+
+def check_trainer(trainer: Callable[..., Any] | None) -> None:
+    """Checks what a training could not heed, or would never end with.
+
+    Raises:
+        InputError: a setting that training makes itself, or a count of steps below 1.
+    """
+    settings = trainer.keywords if isinstance(trainer, functools.partial) else {}
+    for key in _OURS:
+        if key in settings:
+            raise InputError(f"trainer.{key} follows from the other settings and can't be set; drop trainer.{key}")
+    for key in _COUNTED:
+        if key in settings and settings[key] < 1:
+            raise InputError(f"trainer.{key}={settings[key]}: at least 1 is needed; set trainer.{key}=1 or more")
 
 
 def run_trainer(
@@ -43,9 +73,10 @@ def run_trainer(
     """Trains to `max_steps`, from the last checkpoint in `fitting.folder` if there is one.
 
     Raises:
-        InputError: when the loss stops being finite; the last good checkpoint stays.
+        InputError: when the loss stops being finite, and the last good checkpoint stays; for settings that the
+            trainer refuses.
     """
-    checkpoint = fitting.folder / "last.ckpt"
+    checkpoint = fitting.folder / _CHECKPOINT
     done = _steps_done(checkpoint) if checkpoint.exists() else 0
     if done:
         log.info("resuming at step %d from %s", done, checkpoint)
@@ -56,6 +87,8 @@ def run_trainer(
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", module="pytorch_lightning|lightning_fabric|torch.jit")
             trainer.fit(module, data, ckpt_path=str(checkpoint) if done else None)
+    except SIGTERMException as stop:  # Lightning's has no exit code, which would pass for success
+        raise SystemExit(128 + signal.SIGTERM) from stop
     except FloatingPointError as error:
         kept = f"the last good checkpoint is {checkpoint}" if checkpoint.exists() else "no checkpoint was made yet"
         raise InputError(
@@ -81,14 +114,14 @@ def _trainer(
     if options.preview_every and fitting.preview is not None:
         callbacks.append(Preview(options.preview_every, functools.partial(fitting.preview, sample=sample)))
     if not settings.get("fast_dev_run"):
-        every = {"every_n_train_steps": options.checkpoint_every, "enable_version_counter": False}
-        callbacks.append(ModelCheckpoint(fitting.folder, "last", save_top_k=1, **every))
+        callbacks.append(LastCheckpoint(fitting.folder / _CHECKPOINT, options.checkpoint_every))
     return fitting.trainer(
         callbacks=callbacks,
         logger=[make(fitting.folder) for make in fitting.loggers] or False,
         precision=settings.get("precision") or _PRECISION[model.dtype],
         default_root_dir=fitting.folder,
         enable_progress_bar=watched and settings.get("enable_progress_bar", True),
+        enable_checkpointing=False,
         enable_model_summary=False,
         max_epochs=-1,
         **_hardware(model),

@@ -6,6 +6,8 @@ from typing import Protocol, runtime_checkable
 
 from pytorch_lightning.loggers import Logger, TensorBoardLogger, WandbLogger
 
+from motion_inversion.core.error import InputError
+
 
 @runtime_checkable
 class Tracker(Protocol):
@@ -16,7 +18,10 @@ class Tracker(Protocol):
 
 @dataclass(frozen=True)
 class Wandb:
-    """Weights & Biases; offline unless asked, to be sent later with `wandb sync`."""
+    """Weights & Biases; offline unless asked.
+
+    An offline run is in the state's folder, to be sent later: `wandb sync …/train/…/wandb/offline-run-…`.
+    """
 
     project: str = "motion-inversion"
     offline: bool = True
@@ -25,10 +30,25 @@ class Wandb:
     def __call__(self, folder: Path) -> Logger:
         """A run named after its folder."""
         folder.mkdir(parents=True, exist_ok=True)
-        options = {"entity": self.entity} if self.entity else {}
-        return WandbLogger(
-            name=folder.stem, save_dir=folder, project=self.project, offline=self.offline, log_model=False, **options
+        return _OneRun(
+            name=folder.parent.stem,
+            save_dir=folder,
+            project=self.project,
+            offline=self.offline,
+            log_model=False,
+            entity=self.entity,
+            settings={"silent": self.offline},  # what it prints names a folder that is about to be renamed
         )
+
+
+class _OneRun(WandbLogger):
+    """Ends its run with the training, before the folder is renamed and the next clip's training begins."""
+
+    def finalize(self, status: str) -> None:
+        """Writes everything out."""
+        super().finalize(status)
+        if self._experiment is not None:
+            self._experiment.finish(exit_code=int(status != "success"))
 
 
 @dataclass(frozen=True)
@@ -36,5 +56,10 @@ class TensorBoard:
     """TensorBoard event files; needs the `tensorboard` extra."""
 
     def __call__(self, folder: Path) -> Logger:
-        """Events in the folder itself."""
-        return TensorBoardLogger(folder, name="", version="")
+        """Events in the folder itself. Raises InputError if tensorboard is not installed."""
+        try:
+            return TensorBoardLogger(folder, name="", version="")
+        except ModuleNotFoundError as error:
+            raise InputError(
+                "logger=tensorboard needs a package more: pip install 'motion-inversion[tensorboard]', or logger=csv"
+            ) from error

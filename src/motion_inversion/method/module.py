@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset
 
 from motion_inversion.backbone.video_diffusion import VideoModel
+from motion_inversion.core.error import InputError
 from motion_inversion.core.loss import Loss
 from motion_inversion.core.seed import generator
 from motion_inversion.core.timestep import Timestep
@@ -56,8 +57,11 @@ class MotionLearning(pl.LightningModule):
         return loss
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
-        """The optimizer over the embeddings."""
-        return self.make_optimizer(self.embeddings.parameters())
+        """The optimizer over the embeddings. Raises InputError if it refuses its settings."""
+        try:
+            return self.make_optimizer(self.embeddings.parameters())
+        except (TypeError, ValueError) as error:
+            raise InputError(f"method.optimizer can't be made: {error}; as in method.optimizer.lr=0.05") from error
 
 
 class ReferenceData(pl.LightningDataModule):

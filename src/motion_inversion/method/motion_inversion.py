@@ -61,8 +61,9 @@ class MotionInversion:
     preview_every: int = field(default=0, metadata={"digest": False})
 
     def __post_init__(self) -> None:
-        if self.batch_size < 1:
-            raise InputError(f"method.batch_size={self.batch_size}: at least 1 is needed; set method.batch_size=1")
+        for key, least in {"batch_size": 1, "checkpoint_every": 1, "preview_every": 0}.items():
+            if (given := getattr(self, key)) < least:
+                raise InputError(f"method.{key}={given}: at least {least} is needed; set method.{key}={least}")
         if self.embeddings is not None and not self.embeddings.is_file():
             raise InputError(f"method.embeddings={self.embeddings} is no file; drop it to learn embeddings")
 

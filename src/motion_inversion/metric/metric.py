@@ -1,6 +1,6 @@
 """What every metric offers to whoever evaluates clips."""
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -8,6 +8,7 @@ from torch import Tensor
 from motion_inversion.metric.sample import Sample
 
 
+@runtime_checkable
 class Metric(Protocol):
     """A score averaged over samples; a torchmetrics `Metric` with a name, a version and bounds.
 

@@ -131,7 +131,7 @@ def collect(source: Path) -> Collection:
     if not records:
         unusable = f" ({len(faults)} unusable)" if faults else ""
         raise InputError(
-            f"no scores below {source}{unusable}; make some with motion-inversion name={source.name} "
+            f"no scores below {source}{unusable}; make some with motion-inversion "
             "stages=[prepare,train,generate,evaluate], or set source=… to a folder with scores"
         )
     return Collection(tuple(records), tuple(faults))

@@ -96,6 +96,6 @@ def _filled(rows: Sequence[tuple[str, Video | None]], count: int) -> Iterator[Ro
     shape = present[0].shape if present else (count, 64, 64, 3)
     for label, video in rows:
         if video is None:
-            yield f"{label}: missing", np.full(shape, BLANK, dtype=np.uint8)
+            yield f"{label} (missing)", np.full(shape, BLANK, dtype=np.uint8)
         else:
             yield label, video

@@ -22,7 +22,7 @@ def axes(address: Address) -> dict[str, str]:
     The fields of the method are axes of their own; those it doesn't have are absent.
     """
     found: dict[str, Any] = {"model": address.model.name, "noise": address.noise, "sampler": address.sampler}
-    found |= {"guidance": address.model.guidance, "inversion": address.inversion, "seed": address.seed}
+    found |= {"guidance": address.model.guidance, "inversion": address.inversion, "training_seed": address.seed}
     if address.method.fits and isinstance(address.trainer, functools.partial):
         found["iterations"] = address.trainer.keywords.get("max_steps")
     if dataclasses.is_dataclass(address.method):

@@ -1,0 +1,141 @@
+"""Writes a model folder with random weights in ZeroScope's topology: to try the program without a download.
+
+Usage: PYTHONPATH=src python scripts/random_model.py /path/to/folder [--tiny] [--dtype float16]
+"""
+
+import argparse
+import json
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from diffusers import AutoencoderKL, UNet3DConditionModel
+from open_clip.tokenizer import SimpleTokenizer
+from torch import nn
+from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
+
+from motion_inversion.data.world import WORDS
+from pretraining.diffusion import build_scheduler
+from pretraining.vocabulary import merges_for, write_clip_tokenizer
+
+log = logging.getLogger("random_model")
+
+_SHARD = "1GB"
+
+
+@dataclass(frozen=True)
+class Size:
+    """What tells a tiny model from ZeroScope; text: width, layers, heads and context of the text encoder."""
+
+    unet: dict[str, Any]
+    autoencoder: dict[str, Any]
+    text: tuple[int, int, int, int]
+
+
+ZEROSCOPE = Size(
+    unet={"cross_attention_dim": 1024},
+    autoencoder={"block_out_channels": (128, 256, 512, 512), "layers_per_block": 2},
+    text=(1024, 23, 16, 77),
+)
+TINY = Size(
+    unet={
+        "block_out_channels": (16, 16, 32, 32),
+        "attention_head_dim": 8,
+        "norm_num_groups": 8,
+        "cross_attention_dim": 16,
+    },
+    autoencoder={"block_out_channels": (8, 8, 8, 8), "layers_per_block": 1, "norm_num_groups": 4},
+    text=(16, 2, 2, 32),
+)
+
+
+def write(folder: Path, tiny: bool, dtype: torch.dtype) -> None:
+    """Writes tokenizer, scheduler and the three networks, each in shards of at most 1 GB; equal calls, equal files."""
+    size = TINY if tiny else ZEROSCOPE
+    # ZeroScope reads CLIP's own vocabulary, which open_clip brings along.
+    rules = merges_for(WORDS) if tiny else list(SimpleTokenizer().bpe_ranks)
+    tokenizer = _write_tokenizer(folder / "tokenizer", rules, size)
+    build_scheduler().save_pretrained(folder / "scheduler")
+    _write_network(folder / "text_encoder", lambda: _text_encoder(tokenizer, size), dtype)
+    _write_network(folder / "vae", lambda: _autoencoder(size), dtype)
+    _write_network(folder / "unet", lambda: UNet3DConditionModel(**size.unet), dtype)
+    index = {
+        "_class_name": "TextToVideoSDPipeline",
+        "scheduler": ["diffusers", "DDIMScheduler"],
+        "text_encoder": ["transformers", "CLIPTextModel"],
+        "tokenizer": ["transformers", "CLIPTokenizer"],
+        "unet": ["diffusers", "UNet3DConditionModel"],
+        "vae": ["diffusers", "AutoencoderKL"],
+    }
+    (folder / "model_index.json").write_text(json.dumps(index, indent=2) + "\n")
+
+
+def _write_tokenizer(folder: Path, rules: list[tuple[str, str]], size: Size) -> CLIPTokenizer:
+    write_clip_tokenizer(folder, rules)
+    tokenizer = CLIPTokenizer.from_pretrained(folder, model_max_length=size.text[-1])
+    tokenizer.save_pretrained(folder)
+    return tokenizer
+
+
+def _write_network(folder: Path, build: Callable[[], Any], dtype: torch.dtype) -> None:
+    log.info("%s: drawing the weights", folder.name)
+    default = torch.get_default_dtype()
+    torch.set_default_dtype(dtype)  # drawn in their final precision: the whole UNet in float32 takes 6 GB
+    try:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            network: nn.Module = build()
+    finally:
+        torch.set_default_dtype(default)
+    count = sum(parameter.numel() for parameter in network.parameters())
+    log.info("%s: writing %.1f million parameters", folder.name, count / 1e6)
+    network.save_pretrained(folder, max_shard_size=_SHARD)  # pyright: ignore[reportCallIssue]
+
+
+def _autoencoder(size: Size) -> AutoencoderKL:
+    """Stable Diffusion's autoencoder: 8 pixels per latent position, 4 channels."""
+    return AutoencoderKL(
+        down_block_types=("DownEncoderBlock2D",) * 4,
+        up_block_types=("UpDecoderBlock2D",) * 4,
+        latent_channels=4,
+        **size.autoencoder,
+    )
+
+
+def _text_encoder(tokenizer: CLIPTokenizer, size: Size) -> CLIPTextModel:
+    """The text side of CLIP ViT-H up to its last but one layer."""
+    width, layers, heads, context = size.text
+    config = CLIPTextConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=width,
+        intermediate_size=4 * width,
+        projection_dim=width,
+        num_hidden_layers=layers,
+        num_attention_heads=heads,
+        max_position_embeddings=context,
+        hidden_act="gelu",
+        bos_token_id=tokenizer.bos_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
+    )
+    return CLIPTextModel(config)
+
+
+def main() -> None:
+    """The command."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--tiny", action="store_true", help="small widths: 64×64 pixels in moments on a CPU")
+    parser.add_argument("--dtype", default="float16", choices=("float32", "float16", "bfloat16"))
+    arguments = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    write(arguments.folder, arguments.tiny, getattr(torch, arguments.dtype))
+    total = sum(path.stat().st_size for path in arguments.folder.rglob("*") if path.is_file())
+    log.info("%s: %.1f MB", arguments.folder, total / 1e6)
+
+
+if __name__ == "__main__":
+    main()

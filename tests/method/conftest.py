@@ -1,0 +1,68 @@
+"""A random model of 4 frames of 64x64 pixels, and what a method gets to see of a reference clip."""
+
+import functools
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import pytorch_lightning as pl
+import torch
+
+from motion_inversion.backbone.video_diffusion import VideoDiffusion, VideoModel
+from motion_inversion.core.loss import Mse
+from motion_inversion.core.schedule import Ddim
+from motion_inversion.core.strategy import Keep
+from motion_inversion.core.timestep import Range
+from motion_inversion.embedding.layout import Layout
+from motion_inversion.method.method import Fitting, Reference, Request
+from motion_inversion.method.motion_inversion import MotionInversion
+
+
+def randn(seed: int, *shape: int) -> torch.Tensor:
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
+
+
+@pytest.fixture(scope="session")
+def model(tiny_model: Path) -> VideoModel:
+    return VideoDiffusion("tiny", str(tiny_model), 4, 64, 64, 2.0, Keep(), None, device="cpu").load()
+
+
+@pytest.fixture(scope="session")
+def longer(model: VideoModel) -> VideoModel:
+    """The same model at 6 frames."""
+    return replace(model.config, frames=6).load()
+
+
+@pytest.fixture(scope="session")
+def reference() -> Reference:
+    return Reference(randn(1, 1, 4, 4, 8, 8), randn(2, 1, 32, 16), "object")
+
+
+@pytest.fixture(scope="session")
+def request_() -> Request:
+    """Two clips to sample at once."""
+    return Request(randn(3, 2, 32, 16), randn(4, 1, 32, 16), "object", Ddim(2))
+
+
+@pytest.fixture(scope="session")
+def noise() -> torch.Tensor:
+    return randn(5, 2, 4, 4, 8, 8)
+
+
+@pytest.fixture
+def fitting(tmp_path: Path) -> Callable[..., Fitting]:
+    """Trainer settings → how a fit runs in this test's folder, two steps unless they say otherwise."""
+
+    def fitting(**settings: object) -> Fitting:
+        (tmp_path / "work").mkdir(exist_ok=True)
+        trainer = functools.partial(pl.Trainer, **{"max_steps": 2, **settings})  # pyright: ignore[reportArgumentType]
+        return Fitting(tmp_path / "work", tmp_path / "state.safetensors", trainer, 0)
+
+    return fitting
+
+
+@pytest.fixture(scope="session")
+def method() -> MotionInversion:
+    optimizer = functools.partial(torch.optim.AdamW, lr=0.05, eps=1e-12)
+    return MotionInversion(Layout(["widest"], True, True), Mse(), optimizer, Range(500, 501), Keep())

@@ -1,0 +1,122 @@
+"""The training step: what it draws, what it owns, when it refuses to go on."""
+
+from dataclasses import dataclass, field, replace
+from itertools import islice
+from typing import Any
+
+import pytest
+import pytorch_lightning as pl
+import torch
+from torch import Tensor
+
+from motion_inversion.backbone.video_diffusion import VideoModel
+from motion_inversion.embedding.embeddings import MotionEmbeddings
+from motion_inversion.core.error import InputError
+from motion_inversion.core.timestep import Uniform
+from motion_inversion.method.method import Reference
+from motion_inversion.method.module import MotionLearning, ReferenceData
+from motion_inversion.method.motion_inversion import MotionInversion, model_sites
+
+
+@dataclass(frozen=True)
+class Noted:
+    """A loss that notes what it compares: under an ε prediction, the target is the noise that was drawn."""
+
+    value: float = 1.0
+    targets: list[Tensor] = field(default_factory=list)
+
+    def __call__(self, prediction: Tensor, target: Tensor, generator: torch.Generator) -> Tensor:
+        self.targets.append(target)
+        return prediction.mean() * 0 + self.value
+
+
+def learning(model: VideoModel, method: MotionInversion, loss: Noted, seed: int = 0) -> MotionLearning:
+    embeddings = method.layout.zeros(model_sites(model))
+    return MotionLearning(model, embeddings, loss, Uniform(), method.optimizer, seed)
+
+
+def batches(reference: Reference, size: int, start: int, count: int) -> list[Any]:
+    return list(islice(ReferenceData(reference, size, start).train_dataloader(), count))
+
+
+def drawn(
+    model: VideoModel, module: MotionLearning, data: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Noise, timesteps and noisy latents of all samples, and the states they came with."""
+    inputs: list[tuple[Tensor, Tensor]] = []
+
+    def denoise(self: VideoModel, latents: Tensor, t: Tensor, states: Tensor) -> Tensor:
+        assert states.shape == (len(latents), 32, 16)
+        inputs.append((latents, t))
+        return latents
+
+    monkeypatch.setattr(VideoModel, "denoise", denoise)
+    for number, batch in enumerate(data):
+        module.training_step(batch, number)
+    assert isinstance(module.loss, Noted)
+    noise = torch.cat(module.loss.targets)
+    return noise, torch.cat([t for _, t in inputs]), torch.cat([latents for latents, _ in inputs])
+
+
+@pytest.mark.filterwarnings("ignore:.*self.log")
+def test_draws_depend_on_the_seed_and_the_number_of_the_sample_alone(
+    model: VideoModel, method: MotionInversion, reference: Reference, monkeypatch: pytest.MonkeyPatch
+):
+    together = learning(model, method, Noted())
+    noise, t, noisy = drawn(model, together, batches(reference, 2, 4, 1), monkeypatch)
+    singly = learning(model, method, Noted())
+    for one, other in zip(
+        (noise, t, noisy), drawn(model, singly, batches(reference, 1, 4, 2), monkeypatch), strict=True
+    ):
+        assert torch.equal(one, other)
+    assert not torch.equal(noise[0], noise[1])
+    other = learning(model, method, Noted(), seed=1)
+    assert not torch.equal(noise, drawn(model, other, batches(reference, 2, 4, 1), monkeypatch)[0])
+
+
+@pytest.mark.filterwarnings("ignore:.*self.log")
+def test_the_network_sees_the_reference_at_the_noise_level_drawn(
+    model: VideoModel, method: MotionInversion, reference: Reference, monkeypatch: pytest.MonkeyPatch
+):
+    module = learning(model, method, Noted())
+    noise, t, noisy = drawn(model, module, batches(reference, 3, 0, 1), monkeypatch)
+    # ZeroScope's levels, β from 0.00085 to 0.012, linear in its root, multiplied up in double precision.
+    betas = torch.linspace(0.00085**0.5, 0.012**0.5, 1000, dtype=torch.float64) ** 2
+    alpha = (1 - betas).cumprod(0)[t].view(-1, 1, 1, 1, 1)
+    expected = alpha.sqrt() * reference.latents + (1 - alpha).sqrt() * noise
+    torch.testing.assert_close(noisy, expected.float(), atol=1e-4, rtol=1e-4)
+    assert len(set(t.tolist())) == 3
+
+
+def test_samples_are_numbered_from_the_start(reference: Reference):
+    numbers = [batch["index"].tolist() for batch in batches(reference, 2, 3, 2)]
+    assert numbers == [[3, 4], [5, 6]]
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_a_loss_that_is_not_finite_stops_before_it_reaches_the_embeddings(
+    model: VideoModel, method: MotionInversion, reference: Reference, value: float, monkeypatch: pytest.MonkeyPatch
+):
+    module = learning(model, method, Noted(value))
+    with pytest.raises(FloatingPointError, match=f"the loss is {value} at step 0"):
+        drawn(model, module, batches(reference, 1, 0, 1), monkeypatch)
+    assert all(parameter.grad is None for parameter in module.parameters())
+
+
+def test_it_owns_the_embeddings_alone(model: VideoModel, method: MotionInversion):
+    module = learning(model, method, Noted())
+    embeddings: MotionEmbeddings = module.embeddings
+    assert len(module.state_dict()) == 15  # 5 blocks of the widest channels: one query-key, two values each
+    assert {id(p) for p in module.parameters()} == {id(p) for p in embeddings.parameters()}
+    optimizer = module.configure_optimizers()
+    [group] = optimizer.param_groups
+    assert {id(p) for p in group["params"]} == {id(p) for p in embeddings.parameters()}
+    assert isinstance(module, pl.LightningModule) and not list(module.children())[1:]
+
+
+def test_an_optimizer_that_refuses_its_settings_is_named(model: VideoModel, method: MotionInversion):
+    import functools
+
+    broken = replace(method, optimizer=functools.partial(torch.optim.AdamW, lr=-1.0))
+    with pytest.raises(InputError, match=r"method\.optimizer .*learning rate"):
+        learning(model, broken, Noted()).configure_optimizers()

@@ -1,0 +1,179 @@
+"""Learning embeddings on a frozen random model, and sampling with them."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from torch import Tensor
+
+from motion_inversion.backbone.video_diffusion import VideoModel
+from motion_inversion.core.error import InputError
+from motion_inversion.core.strategy import Drop
+from motion_inversion.embedding.embeddings import MotionEmbeddings
+from motion_inversion.embedding.inject import inject
+from motion_inversion.embedding.official import export_official
+from motion_inversion.method.frozen import Frozen
+from motion_inversion.method.method import Fitting, Reference, Request
+from motion_inversion.method.module import MotionLearning
+from motion_inversion.method.motion_inversion import MotionInversion, model_sites
+
+Fittings = Callable[..., Fitting]
+
+
+@pytest.fixture
+def learnt(model: VideoModel, method: MotionInversion, tmp_path: Path) -> Path:
+    """A file of Gaussian embeddings, all different from each other."""
+    embeddings = method.layout.zeros(model_sites(model))
+    draws = torch.Generator().manual_seed(6)
+    with torch.no_grad():
+        for parameter in embeddings.parameters():
+            parameter.normal_(generator=draws)
+    embeddings.save(tmp_path / "learnt.safetensors", {})
+    return tmp_path / "learnt.safetensors"
+
+
+@torch.no_grad()
+def fixed_loss(model: VideoModel, embeddings: MotionEmbeddings, reference: Reference) -> float:
+    """The denoising error at four draws that no training sees."""
+    noise = torch.randn(4, 4, 4, 8, 8, generator=torch.Generator().manual_seed(99))
+    noisy = model.schedule.add_noise(reference.latents.expand_as(noise), noise, 500)
+    with inject(model.unet, embeddings):
+        prediction = model.denoise(noisy, 500, reference.states.expand(4, -1, -1))
+    return float((prediction - noise).square().mean())
+
+
+def test_learning_changes_the_embeddings_alone_and_lowers_the_loss(
+    model: VideoModel, method: MotionInversion, reference: Reference, fitting: Fittings
+):
+    before = {name: tensor.clone() for name, tensor in model.unet.state_dict().items()}
+    method.fit(model, reference, fitting(max_steps=8))
+    embeddings = MotionEmbeddings.load(fitting().state)
+    after = model.unet.state_dict()
+    assert before.keys() == after.keys()
+    assert all(torch.equal(before[name], after[name]) for name in before)
+    assert not any(parameter.requires_grad or parameter.grad is not None for parameter in model.unet.parameters())
+    assert len(embeddings.tensors()) == 15
+    assert all(tensor.abs().max() > 0 for tensor in embeddings.tensors().values())
+    zero = method.layout.zeros(model_sites(model))
+    assert fixed_loss(model, embeddings, reference) < 0.95 * fixed_loss(model, zero, reference)
+
+
+def test_checkpointing_learns_the_same(
+    model: VideoModel, method: MotionInversion, reference: Reference, fitting: Fittings
+):
+    method.fit(model, reference, fitting())
+    plain = load_file(fitting().state)
+    fitting().state.unlink()
+    saving = replace(model.config, checkpointing=True).load()
+    method.fit(saving, reference, fitting())
+    torch.testing.assert_close(load_file(fitting().state), plain, atol=1e-5, rtol=1e-4)
+
+
+def test_accumulated_batches_draw_consecutive_samples(
+    model: VideoModel,
+    method: MotionInversion,
+    reference: Reference,
+    fitting: Fittings,
+    monkeypatch: pytest.MonkeyPatch,
+):
+    seen: list[list[int]] = []
+    step = MotionLearning.training_step
+
+    def noted(self: MotionLearning, batch: dict[str, Tensor], batch_idx: int) -> Tensor:
+        seen.append(batch["index"].tolist())
+        return step(self, batch, batch_idx)
+
+    monkeypatch.setattr(MotionLearning, "training_step", noted)
+    twice = replace(method, batch_size=2, checkpoint_every=1)
+    twice.fit(model, reference, fitting(accumulate_grad_batches=2, max_steps=1))
+    assert seen == [[0, 1], [2, 3]]
+    twice.fit(model, reference, fitting(accumulate_grad_batches=2, max_steps=2))  # goes on from its checkpoint
+    assert seen[2:] == [[4, 5], [6, 7]]
+
+
+def test_zero_embeddings_sample_what_the_frozen_model_samples(
+    model: VideoModel, method: MotionInversion, noise: Tensor, request_: Request, tmp_path: Path
+):
+    method.layout.zeros(model_sites(model)).save(tmp_path / "zero.safetensors", {})
+    sampled = method.sample(model, tmp_path / "zero.safetensors", noise, request_)
+    assert torch.equal(sampled, Frozen().sample(model, None, noise, request_))
+
+
+def test_a_strategy_is_applied_at_sampling_only(
+    model: VideoModel,
+    method: MotionInversion,
+    reference: Reference,
+    fitting: Fittings,
+    learnt: Path,
+    noise: Tensor,
+    request_: Request,
+):
+    dropping = replace(method, strategy=Drop())
+    method.fit(model, reference, fitting())
+    kept = load_file(fitting().state)
+    (fitting().folder / "loss.csv").unlink()
+    dropping.fit(model, reference, fitting())
+    dropped = load_file(fitting().state)
+    assert all(torch.equal(kept[name], dropped[name]) for name in kept)
+
+    without_values = MotionEmbeddings.load(learnt).map_value(torch.zeros_like)
+    without_values.save(learnt.with_name("query_key.safetensors"), {})
+    expected = method.sample(model, learnt.with_name("query_key.safetensors"), noise, request_)
+    assert torch.equal(dropping.sample(model, learnt, noise, request_), expected)
+    assert not torch.equal(method.sample(model, learnt, noise, request_), expected)
+
+
+@pytest.mark.parametrize("official", [False, True])
+def test_embeddings_given_are_adopted_without_training(
+    model: VideoModel,
+    method: MotionInversion,
+    reference: Reference,
+    fitting: Fittings,
+    learnt: Path,
+    official: bool,
+    monkeypatch: pytest.MonkeyPatch,
+):
+    expected = load_file(learnt)
+    if official:
+        export_official(MotionEmbeddings.load(learnt), learnt.with_suffix(".pt"))
+        learnt = learnt.with_suffix(".pt")
+    monkeypatch.setattr(VideoModel, "denoise", None)
+    replace(method, embeddings=learnt).fit(model, reference, fitting())
+    adopted = load_file(fitting().state)
+    assert adopted.keys() == expected.keys()
+    assert all(torch.equal(adopted[name], expected[name]) for name in expected)
+
+
+def test_embeddings_of_another_length_are_refused_or_resampled(
+    longer: VideoModel,
+    method: MotionInversion,
+    reference: Reference,
+    fitting: Fittings,
+    learnt: Path,
+    noise: Tensor,
+    request_: Request,
+):
+    given = replace(method, embeddings=learnt)
+    with pytest.raises(InputError, match=r"of 4 frames.*of 6 frames.*model\.frames=4"):
+        given.fit(longer, reference, fitting())
+    with pytest.raises(InputError, match=r"of 4 frames.*of 6 frames.*model\.frames=4"):
+        method.sample(longer, learnt, noise, request_)
+    replace(given, resample=True).fit(longer, reference, fitting())
+    assert {site.frames for site in MotionEmbeddings.load(fitting().state).sites} == {6}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"batch_size": 0}, r"set method\.batch_size=1"),
+        ({"checkpoint_every": 0}, r"set method\.checkpoint_every=1"),
+        ({"preview_every": -1}, r"set method\.preview_every=0"),
+        ({"embeddings": Path("nowhere.pt")}, r"method\.embeddings=nowhere\.pt is no file"),
+    ],
+)
+def test_bad_settings_are_refused(method: MotionInversion, changes: dict[str, object], message: str):
+    with pytest.raises(InputError, match=message):
+        replace(method, **changes)
