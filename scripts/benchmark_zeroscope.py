@@ -11,8 +11,8 @@ import os
 import signal
 import threading
 import time
-from contextlib import ExitStack, contextmanager
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -57,9 +57,7 @@ class Run:
     limit: float = 0.0
 
 
-def build(
-    precision: str, device: torch.device, options: dict[str, Any], two_dimensional: bool
-) -> UNet3DConditionModel:
+def build(precision: str, device: torch.device, options: dict[str, Any], two_dimensional: bool) -> UNet3DConditionModel:
     """A frozen UNet with random weights, made on the device in its final precision."""
     torch.set_default_dtype(DTYPES[precision])
     try:
@@ -91,15 +89,11 @@ def synchronize(device: torch.device) -> None:
         torch.cuda.synchronize(device)
 
 
-def train(
-    unet: UNet3DConditionModel, run: Run, device: torch.device
-) -> tuple[dict[str, Any], MotionEmbeddings]:
+def train(unet: UNet3DConditionModel, run: Run, device: torch.device) -> tuple[dict[str, Any], MotionEmbeddings]:
     """Warm-up, then timed iterations of the training; the first and last loss tell whether it stayed finite."""
     dtype, size = DTYPES[run.precision], (run.frames, run.height // 8, run.width // 8)
     schedule, loss_of = schedule_on(device), Debiased()
-    embeddings = (
-        Layout(BLOCKS[run.layout], query_key=True, value=True).zeros(find_sites(unet, *size)).to(device)
-    )
+    embeddings = Layout(BLOCKS[run.layout], query_key=True, value=True).zeros(find_sites(unet, *size)).to(device)
     optimizer = torch.optim.AdamW(embeddings.parameters(), lr=5e-2, eps=1e-12)
     clean = torch.randn(1, 4, *size, device=device, dtype=dtype)
     text = torch.randn(1, 77, unet.config["cross_attention_dim"], device=device, dtype=dtype)

@@ -112,12 +112,8 @@ def _rank(case: Case, frame: Video, clip: LoadedClip) -> Answers:
     """Whether CLIP prefers the prompt to every prompt with another object colour, ground colour or shape."""
     scene, thing, ground = case.scene, case.scene.thing, case.scene.ground
     assert thing is not None
-    repainted = [
-        replace(scene, thing=replace(thing, colour=name)) for name in COLOURS if name != thing.colour
-    ]
-    regrounded = [
-        replace(scene, ground=replace(ground, colour=name)) for name in COLOURS if name != ground.colour
-    ]
+    repainted = [replace(scene, thing=replace(thing, colour=name)) for name in COLOURS if name != thing.colour]
+    regrounded = [replace(scene, ground=replace(ground, colour=name)) for name in COLOURS if name != ground.colour]
     reshaped = [replace(scene, thing=replace(thing, shape=name)) for name in SHAPES if name != thing.shape]
     image = clip.embed_image(frame)[0]
 
@@ -145,18 +141,18 @@ def generate_all(model: ShapesModel, cases: list[Case], arguments: argparse.Name
     for start in range(0, len(cases), arguments.batch):
         batch = cases[start : start + arguments.batch]
         draws = [generator(arguments.seed, "noise", case.kind, case.index) for case in batch]
-        noise = torch.stack([torch.randn(channels, FRAMES, side, side, generator=draw) for draw in draws])
+        noise = torch.stack([torch.randn(channels, FRAMES, side, side, generator=each) for each in draws])
         yield from model.generate([case.prompt for case in batch], noise, arguments.steps, arguments.guidance)
 
 
 def judge_all(model: ShapesModel, cases: list[Case], arguments: argparse.Namespace) -> list[dict[str, Any]]:
     """One record per clip: what was asked, and the answers for each of SOURCES."""
     records = []
-    progress = tqdm(zip(cases, generate_all(model, cases, arguments)), "clips", len(cases), ncols=100)
+    progress = tqdm(zip(cases, generate_all(model, cases, arguments), strict=True), "clips", len(cases), ncols=100)
     for case, generated in progress:
         real = draw(case.scene)
         videos = (generated, model.decode(model.encode(real)), real)
-        answers = {name: judge(case, video, model.clip) for name, video in zip(SOURCES, videos)}
+        answers = {name: judge(case, video, model.clip) for name, video in zip(SOURCES, videos, strict=True)}
         records.append({"kind": case.kind, "index": case.index, "prompt": case.prompt, "answers": answers})
     return records
 
@@ -175,9 +171,7 @@ def summarise(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
     rows = []
     for name, goal in GOALS.items():
         asked = [record["answers"] for record in records if name in record["answers"][SOURCES[0]]]
-        columns = {
-            source: share([a for answers in asked for a in answers[source][name]]) for source in SOURCES
-        }
+        columns = {source: share([a for answers in asked for a in answers[source][name]]) for source in SOURCES}
         reached = columns[goal.source]["share"] >= goal.share
         rows.append({"question": name, "goal": asdict(goal), "reached": reached, **columns})
     return rows
@@ -192,26 +186,17 @@ def show(psnr: float, rows: list[dict[str, Any]]) -> None:
         goal = row["goal"]
         wanted = f"{'must' if goal['must'] else 'aim'} {goal['share']:.0%}"
         cells = [row[source] for source in SOURCES]
-        texts = [
-            f"{c['right']}/{c['count']} {c['share']:.0%} [{c['low']:.0%}, {c['high']:.0%}]" for c in cells
-        ]
-        print(
-            f"{row['question']:36}{wanted:>11}  {verdict[row['reached']]:8}"
-            + "".join(f"{t:>26}" for t in texts)
-        )
+        texts = [f"{c['right']}/{c['count']} {c['share']:.0%} [{c['low']:.0%}, {c['high']:.0%}]" for c in cells]
+        print(f"{row['question']:36}{wanted:>11}  {verdict[row['reached']]:8}" + "".join(f"{t:>26}" for t in texts))
     print("What counts is the column of rendered clips for CLIP, of generated ones elsewhere.")
 
 
 def main() -> None:
     """Generates, judges, prints and writes."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", type=Path, default=Path("src/motion_inversion/weights/shapes"))
     parser.add_argument("--out", type=Path, help="JSON file for the table and every clip's answers")
-    parser.add_argument(
-        "--clips", type=int, default=60, help="of each kind: objects, named directions, cameras"
-    )
+    parser.add_argument("--clips", type=int, default=60, help="of each kind: objects, named directions, cameras")
     parser.add_argument("--steps", type=int, default=25, help="of DDIM")
     parser.add_argument("--guidance", type=float, default=3.5)
     parser.add_argument("--seed", type=int, default=1000, help="of prompts and noise; training uses 1 to 4")

@@ -53,14 +53,14 @@ TINY = Size(
 
 
 def write(folder: Path, tiny: bool, dtype: torch.dtype) -> None:
-    """Writes tokenizer, scheduler and the three networks, each in shards of at most 1 GB; equal calls, equal files."""
+    """Writes tokenizer, scheduler and the networks, in shards of at most 1 GB; equal calls, equal weights."""
     size = TINY if tiny else ZEROSCOPE
     # ZeroScope reads CLIP's own vocabulary, which open_clip brings along.
-    rules = merges_for(WORDS) if tiny else list(SimpleTokenizer().bpe_ranks)
+    rules = merges_for(WORDS) if tiny else [(a, b) for a, b in SimpleTokenizer().bpe_ranks]
     tokenizer = _write_tokenizer(folder / "tokenizer", rules, size)
     build_scheduler().save_pretrained(folder / "scheduler")
-    _write_network(folder / "text_encoder", lambda: _text_encoder(tokenizer, size), dtype)
-    _write_network(folder / "vae", lambda: _autoencoder(size), dtype)
+    _write_network(folder / "text_encoder", lambda: build_text_encoder(tokenizer, size), dtype)
+    _write_network(folder / "vae", lambda: build_autoencoder(size), dtype)
     _write_network(folder / "unet", lambda: UNet3DConditionModel(**size.unet), dtype)
     index = {
         "_class_name": "TextToVideoSDPipeline",
@@ -95,19 +95,20 @@ def _write_network(folder: Path, build: Callable[[], Any], dtype: torch.dtype) -
     network.save_pretrained(folder, max_shard_size=_SHARD)  # pyright: ignore[reportCallIssue]
 
 
-def _autoencoder(size: Size) -> AutoencoderKL:
+def build_autoencoder(size: Size) -> AutoencoderKL:
     """Stable Diffusion's autoencoder: 8 pixels per latent position, 4 channels."""
-    return AutoencoderKL(
-        down_block_types=("DownEncoderBlock2D",) * 4,
-        up_block_types=("UpDecoderBlock2D",) * 4,
-        latent_channels=4,
-        **size.autoencoder,
-    )
+    levels: dict[str, Any] = {
+        "down_block_types": ("DownEncoderBlock2D",) * 4,
+        "up_block_types": ("UpDecoderBlock2D",) * 4,
+    }
+    return AutoencoderKL(latent_channels=4, **levels, **size.autoencoder)
 
 
-def _text_encoder(tokenizer: CLIPTokenizer, size: Size) -> CLIPTextModel:
+def build_text_encoder(tokenizer: CLIPTokenizer, size: Size) -> CLIPTextModel:
     """The text side of CLIP ViT-H up to its last but one layer."""
     width, layers, heads, context = size.text
+    names = ("bos_token_id", "eos_token_id", "pad_token_id")
+    marks: dict[str, Any] = {name: getattr(tokenizer, name) for name in names}
     config = CLIPTextConfig(
         vocab_size=len(tokenizer),
         hidden_size=width,
@@ -117,9 +118,7 @@ def _text_encoder(tokenizer: CLIPTokenizer, size: Size) -> CLIPTextModel:
         num_attention_heads=heads,
         max_position_embeddings=context,
         hidden_act="gelu",
-        bos_token_id=tokenizer.bos_token_id,
-        eos_token_id=tokenizer.eos_token_id,
-        pad_token_id=tokenizer.pad_token_id,
+        **marks,
     )
     return CLIPTextModel(config)
 

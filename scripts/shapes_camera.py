@@ -18,9 +18,7 @@ BLURS, STEPS = (3.0, 1.5), 6  # the fit of a camera's step: pixels of 64, and it
 SPREAD = 0.1  # differences beyond it, in shares of the ground's colour, count less and less
 EDGE = 0.9  # steepness that makes an edge, in shares of the ground's colour per half-width
 TOLERANCE = 2 / 64  # how far an edge may be off the whole picture's motion: one pixel of 64
-SPAN = (
-    1.15  # half-widths that edges must cover both ways; the largest object covers 1.04, its blur included 1.1
-)
+SPAN = 1.15  # half-widths that edges must cover both ways; the largest object covers 1.04, its blur included 1.1
 WHOLE = 0.8  # least share of the edges that move with the picture
 LEAST_CAMERA = 0.3  # slower than this share of the world's typical move, a camera stands still
 

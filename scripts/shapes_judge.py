@@ -65,9 +65,7 @@ def find_object(video: Video) -> Track:
     foreign = others.min(axis=-1) < to_ground[..., ground]
     masks = np.stack([_largest(mask) for mask in foreign])
     height, width = masks.shape[1:]
-    grid = np.stack(
-        np.meshgrid((np.arange(width) + 0.5) * 2 / width - 1, (np.arange(height) + 0.5) * 2 / height - 1)
-    )
+    grid = np.stack(np.meshgrid((np.arange(width) + 0.5) * 2 / width - 1, (np.arange(height) + 0.5) * 2 / height - 1))
     weight = masks.sum(axis=(1, 2))
     sums = np.einsum("fhw,chw->fc", masks, grid)
     centres = np.where(weight[:, None] > 0, sums / np.maximum(weight, 1)[:, None], np.nan)
@@ -108,9 +106,7 @@ def limits(motion: str, frames: int) -> tuple[float, float]:
     a change. Steps for 16 frames: 0.16 moving straight, 0.06 standing still, 0.34 circling, 0.37 zigzagging,
     0.62 bouncing, 0.72 moving around; changes: 0.13, 0.13, 0.25, 0.63, 1.15, 0.52.
     """
-    things = [
-        scene.thing for scene in _many_scenes(frames) if scene.kind == "object" and scene.thing is not None
-    ]
+    things = [scene.thing for scene in _many_scenes(frames) if scene.kind == "object" and scene.thing is not None]
     paths = [thing.path for thing in things if _family(thing.motion) == _family(motion)]
     step, change = np.max([_roughness(path) for path in paths], axis=0)
     return float(SPEED_MARGIN * step + PLACE_MARGIN), float(SPEED_MARGIN * change + 2 * PLACE_MARGIN)

@@ -1,4 +1,4 @@
-"""Run-time checks of array shapes for every annotated function of the package, and a tiny model to run it on."""
+"""Run-time checks of array shapes for all annotated functions of the package, and a tiny model to run."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -10,10 +10,10 @@ _hook = install_import_hook("motion_inversion", "beartype.beartype")
 
 import hydra  # noqa: E402
 import torch  # noqa: E402
-from random_model import write  # noqa: E402
 
 from motion_inversion.composition import build  # noqa: E402
 from motion_inversion.experiment import Experiment  # noqa: E402
+from random_model import write  # noqa: E402
 
 _TRAINING = ("trainer.", "method.")
 CONF = Path(__file__).parents[1] / "conf"

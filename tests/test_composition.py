@@ -182,9 +182,7 @@ def test_partial_nodes_are_checked_too() -> None:
     config = experiment()
     config["method"]["optimizer"] |= {"learning_rate": 1, "eps": "small"}
     unknown, misfit = faults(config)
-    assert unknown.startswith(
-        "method.optimizer.learning_rate is not an argument of AdamW (torch.optim.AdamW)"
-    )
+    assert unknown.startswith("method.optimizer.learning_rate is not an argument of AdamW (torch.optim.AdamW)")
     assert misfit == "method.optimizer.eps='small' is not a float"
 
 

@@ -1,4 +1,4 @@
-"""The whole pipeline on a random model: what a run leaves, what a repeated, changed or interrupted one does."""
+"""The whole pipeline on a random model: what a run leaves; what repeated, changed and killed runs do."""
 
 import logging
 import multiprocessing
@@ -20,6 +20,7 @@ from motion_inversion.backbone.video_diffusion import VideoModel
 from motion_inversion.core.error import InputError
 from motion_inversion.experiment import Experiment
 from motion_inversion.method.module import MotionLearning
+from motion_inversion.method.motion_inversion import MotionInversion
 
 Compose = Callable[..., Experiment]
 
@@ -132,9 +133,7 @@ def test_a_second_run_does_nothing(compose: Compose, output: Path, monkeypatch: 
     assert files(output) == before
 
 
-def test_another_loss_reuses_the_preparation(
-    compose: Compose, output: Path, monkeypatch: pytest.MonkeyPatch
-):
+def test_another_loss_reuses_the_preparation(compose: Compose, output: Path, monkeypatch: pytest.MonkeyPatch):
     before = files(output)
     monkeypatch.setattr(VideoModel, "encode", None)  # nothing is encoded again
     compose(output, "loss=mse", "stages=[prepare,train]").run()
@@ -146,9 +145,7 @@ def test_another_loss_reuses_the_preparation(
     assert first != second
 
 
-def test_another_strategy_reuses_the_training(
-    compose: Compose, output: Path, monkeypatch: pytest.MonkeyPatch
-):
+def test_another_strategy_reuses_the_training(compose: Compose, output: Path, monkeypatch: pytest.MonkeyPatch):
     before = files(output)
     monkeypatch.setattr(MotionLearning, "training_step", None)
     compose(output, "strategy=drop", "stages=[prepare,train,generate]").run()
@@ -242,10 +239,9 @@ class _NotANumber:
         return loss if len(self.calls) < 4 else loss * float("nan")
 
 
-def test_a_loss_that_is_not_finite_stops_the_training_and_keeps_the_last_good_step(
-    compose: Compose, prepared: Path
-):
+def test_a_loss_that_is_not_finite_stops_the_training_and_keeps_the_last_good_step(compose: Compose, prepared: Path):
     experiment = compose(prepared)
+    assert isinstance(experiment.method, MotionInversion)
     diverging = replace(experiment, method=replace(experiment.method, loss=_NotANumber([])))
     with pytest.raises(InputError, match=r"^training stopped: the loss is nan at step 3; .*last.ckpt; lower"):
         diverging.run()
@@ -287,8 +283,6 @@ def test_the_frozen_model_starts_from_the_same_noise(compose: Compose, output: P
         ("batch=0", "set batch=1"),
     ],
 )
-def test_bad_values_of_the_experiment_are_refused(
-    compose: Compose, tmp_path: Path, override: str, message: str
-):
+def test_bad_values_of_the_experiment_are_refused(compose: Compose, tmp_path: Path, override: str, message: str):
     with pytest.raises(InputError, match=message):
         compose(tmp_path, override)

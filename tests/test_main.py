@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from small.experiment import RUNS, Blend, Debiased, Experiment, Frozen, MotionInversion, Mse, Vmc
 
 import motion_inversion.__main__ as command
 from motion_inversion.core.error import InputError
+from small.experiment import RUNS, Blend, Debiased, Experiment, Frozen, MotionInversion, Mse, Vmc
 
 SMALL = Path(__file__).parent / "small"
 located = command._conf
@@ -60,9 +60,7 @@ def test_the_default_runs_and_leaves_no_file(monkeypatch: pytest.MonkeyPatch) ->
         (["experiment=rows"], [MotionInversion(Mse(), 400), MotionInversion(Vmc(), 400)]),
     ],
 )
-def test_overrides_choose_what_runs(
-    monkeypatch: pytest.MonkeyPatch, words: list[str], expected: list[object]
-) -> None:
+def test_overrides_choose_what_runs(monkeypatch: pytest.MonkeyPatch, words: list[str], expected: list[object]) -> None:
     assert call(monkeypatch, *words) == 0
     assert [run.method for run in RUNS] == expected
     assert {run.name for run in RUNS} == {"table" if "experiment=table" in words else "a"}
@@ -117,9 +115,7 @@ def test_bad_input_is_one_line_and_nothing_runs(
     assert (err.count("\n"), out) == (1, "")
 
 
-def test_all_faults_are_told_at_once(
-    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_all_faults_are_told_at_once(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
     assert call(monkeypatch, "method.max_steps=many", "+method.loss.betta=1") == 2
     assert [line.split(" ")[2] for line in capfd.readouterr().err.splitlines()] == [
         "method.max_steps='many'",
@@ -127,9 +123,7 @@ def test_all_faults_are_told_at_once(
     ]
 
 
-def test_what_a_run_refuses_is_one_line(
-    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_what_a_run_refuses_is_one_line(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
     assert call(monkeypatch, "name=refused") == 2
     assert capfd.readouterr().err == "motion-inversion: error: no clip at clips/a.mp4; give dataset.path=…\n"
 
@@ -176,9 +170,7 @@ def test_a_configuration_is_shown_without_being_built(
     assert "max_steps: many" in capfd.readouterr().out
 
 
-def test_help_lists_groups_and_options(
-    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_help_lists_groups_and_options(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
     assert call(monkeypatch, "--help") == 0
     assert "loss: debiased, mse, vmc\nmethod: motion_inversion, none\n" in capfd.readouterr().out
 

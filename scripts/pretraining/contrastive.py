@@ -23,7 +23,13 @@ MODEL = {
     "vision_cfg": {"image_size": 64, "layers": [1, 1, 1, 1], "width": 12, "head_width": 48},
     "text_cfg": {"context_length": CONTEXT, "vocab_size": 0, "width": 64, "heads": 4, "layers": 2},
 }
-PREPROCESS = {"size": [64, 64], "mean": [0.5] * 3, "std": [0.5] * 3, "interpolation": "bicubic", "resize_mode": "shortest"}
+PREPROCESS = {
+    "size": [64, 64],
+    "mean": [0.5] * 3,
+    "std": [0.5] * 3,
+    "interpolation": "bicubic",
+    "resize_mode": "shortest",
+}
 
 
 @dataclass(frozen=True)
@@ -54,7 +60,12 @@ class Content:
     def of(cls, scene: Scene) -> "Content":
         """What is true of a scene."""
         thing = scene.thing
-        return cls(thing.colour if thing else "", thing.shape if thing else "", scene.ground.colour, scene.ground.texture)
+        return cls(
+            thing.colour if thing else "",
+            thing.shape if thing else "",
+            scene.ground.colour,
+            scene.ground.texture,
+        )
 
 
 def truth(captions: list[Content], scenes: list[Content]) -> Tensor:
@@ -62,7 +73,9 @@ def truth(captions: list[Content], scenes: list[Content]) -> Tensor:
     kinds = [("", *COLOURS), ("", *SHAPES), ("", *COLOURS), ("", *TEXTURES)]
 
     def code(contents: list[Content]) -> Tensor:
-        return torch.tensor([[k.index(v) for k, v in zip(kinds, astuple(content))] for content in contents])
+        return torch.tensor(
+            [[k.index(v) for k, v in zip(kinds, astuple(content), strict=True)] for content in contents]
+        )
 
     said, there = code(captions)[:, None], code(scenes)[None]
     fits = ((said == there) | (said == 0)).all(dim=-1)

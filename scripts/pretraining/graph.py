@@ -50,7 +50,7 @@ class Step:
 
     @torch.no_grad()
     def _fill(self, values: tuple[Tensor, ...]) -> None:
-        for place, value in zip(self.inputs, values):
+        for place, value in zip(self.inputs, values, strict=True):
             place.copy_(value)
 
     def __call__(self, *values: Tensor) -> Tensor:
@@ -90,4 +90,4 @@ def choose_attention(batch: int, heads: int, length: int, width: int) -> str:
     best = min(times, key=times.__getitem__)
     for name, (_, enable) in kinds.items():
         enable(name == best)
-    return f"{best} {({name: round(1e3 * t / 5, 2) for name, t in times.items()})}"
+    return f"{best} { ({name: round(1e3 * t / 5, 2) for name, t in times.items()}) }"

@@ -70,7 +70,7 @@ class Average:
     @torch.no_grad()
     def swap(self) -> None:
         """Exchanges the parameters and their average."""
-        for shadow, parameter in zip(self.shadow, self._parameters()):
+        for shadow, parameter in zip(self.shadow, self._parameters(), strict=True):
             kept = parameter.detach().clone()
             parameter.copy_(shadow)
             shadow.copy_(kept)

@@ -1,6 +1,7 @@
 """A sheet of samples of the trained model, to look at: one prompt a row."""
 
 from pathlib import Path
+from typing import Any
 
 import torch
 from diffusers import AutoencoderKL, DDIMScheduler, UNet3DConditionModel
@@ -33,10 +34,12 @@ PROMPTS = (
 def write(folder: Path, device: str, steps: int = 30, guidance: float = 4.0) -> None:
     """Samples PROMPTS with DDIM and saves `folder`/sheet.png: eight of sixteen frames a row."""
     tokenizer = CLIPTokenizer.from_pretrained(folder / "tokenizer")
-    text = CLIPTextModel.from_pretrained(folder / "text_encoder").to(device).eval()
-    unet = UNet3DConditionModel.from_pretrained(folder / "unet").to(device).eval()
-    vae = AutoencoderKL.from_pretrained(folder / "vae").to(device).eval()
-    scheduler = DDIMScheduler.from_pretrained(folder / "scheduler")
+    text: Any = CLIPTextModel.from_pretrained(folder / "text_encoder")
+    unet: Any = UNet3DConditionModel.from_pretrained(folder / "unet")
+    vae: Any = AutoencoderKL.from_pretrained(folder / "vae")
+    for model in (text, unet, vae):
+        model.to(device).eval()
+    scheduler: Any = DDIMScheduler.from_pretrained(folder / "scheduler")
     scheduler.set_timesteps(steps)
     captions = [*PROMPTS, *[""] * len(PROMPTS)]
     tokens = tokenizer(captions, padding="max_length", max_length=CONTEXT, return_tensors="pt").input_ids

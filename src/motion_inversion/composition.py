@@ -148,10 +148,7 @@ def _built(value: Any) -> Any:
         case _Node():
             target = _import(value.target)
             parameters = _named_parameters(target)
-            given = {
-                name: conform(_built(item), parameters[name].annotation)
-                for name, item in value.arguments.items()
-            }
+            given = {name: conform(_built(item), parameters[name].annotation) for name, item in value.arguments.items()}
             return functools.partial(target, **given) if value.partial else target(**given)
         case dict():
             return {key: _built(item) for key, item in value.items()}

@@ -71,7 +71,9 @@ class Experiment:
     def __post_init__(self) -> None:
         unknown = [stage for stage in self.stages if stage not in STAGES]
         if unknown or not self.stages:
-            raise InputError(f"stages={list(self.stages)}: accepted are {', '.join(STAGES)}; set stages=[prepare,train]")
+            raise InputError(
+                f"stages={list(self.stages)}: accepted are {', '.join(STAGES)}; set stages=[prepare,train]"
+            )
         if self.batch < 1:
             raise InputError(f"batch={self.batch}: at least one clip at a time; set batch=1")
         if self.threads < 0:

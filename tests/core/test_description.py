@@ -70,9 +70,7 @@ def test_ordinary_classes_are_described_by_the_arguments_that_they_keep() -> Non
     assert describe(Encoder("clip")) == {"_target_": f"{__name__}.Encoder", "name": "clip", "width": 512}
 
 
-@pytest.mark.parametrize(
-    "value", [Forgetful("a"), Open(a=1), torch.zeros(2), torch.nn.Sequential(), lambda: 0, {1: 2}]
-)
+@pytest.mark.parametrize("value", [Forgetful("a"), Open(a=1), torch.zeros(2), torch.nn.Sequential(), lambda: 0, {1: 2}])
 def test_what_attributes_do_not_tell_is_refused(value: object) -> None:
     with pytest.raises(TypeError):
         describe(value)

@@ -54,9 +54,9 @@ def test_vmc_is_blind_to_sign_scale_and_offsets_constant_in_time(scale: float, s
 
 
 def test_vmc_along_frames_says_nothing_of_two_frames() -> None:
-    assert Vmc()(
-        gaussian(0, 1, 4, 2, 8, 8), gaussian(1, 1, 4, 2, 8, 8), generator(0)
-    ).item() == pytest.approx(0, abs=1e-6)
+    assert Vmc()(gaussian(0, 1, 4, 2, 8, 8), gaussian(1, 1, 4, 2, 8, 8), generator(0)).item() == pytest.approx(
+        0, abs=1e-6
+    )
 
 
 @pytest.mark.parametrize("axis", ["frame", "pair"])
@@ -104,9 +104,7 @@ def test_vmc_with_signs_tells_opposite_motions_apart() -> None:
 )
 def test_vmc_of_independent_noise(loss: Vmc, frames: int, expected: float) -> None:
     shape = (1, 4, frames, 48, 48)
-    assert loss(gaussian(0, *shape), gaussian(1, *shape), generator(0)).item() == pytest.approx(
-        expected, abs=0.01
-    )
+    assert loss(gaussian(0, *shape), gaussian(1, *shape), generator(0)).item() == pytest.approx(expected, abs=0.01)
 
 
 def test_vmc_needs_two_frames() -> None:

@@ -39,9 +39,7 @@ def test_only_random_does_without_an_inversion(noise: Noise) -> None:
     assert noise.needs_inversion == reads == (not isinstance(noise, Random))
 
 
-@pytest.mark.parametrize(
-    "noise", [Lowpass(), Lowpass(1), LowpassBlend(ratio=1.0), Inversion(), Blend(1.0), Fft()]
-)
+@pytest.mark.parametrize("noise", [Lowpass(), Lowpass(1), LowpassBlend(ratio=1.0), Inversion(), Blend(1.0), Fft()])
 def test_mixing_a_clip_with_itself_or_ratio_1_returns_the_inversion(noise: Noise) -> None:
     x = gaussian(0)
     torch.testing.assert_close(noise(x, x.clone()), x, atol=1e-5, rtol=0)

@@ -79,9 +79,7 @@ def test_inversion_is_diffusers_inverse_scheduler(steps: int) -> None:
 
 def test_inversion_by_hand() -> None:
     # Two steps, t = 1 from the clean end and t = 501 from there, written out with scalars.
-    betas = [
-        (math.sqrt(0.00085) + i / 999 * (math.sqrt(0.012) - math.sqrt(0.00085))) ** 2 for i in range(1000)
-    ]
+    betas = [(math.sqrt(0.00085) + i / 999 * (math.sqrt(0.012) - math.sqrt(0.00085))) ** 2 for i in range(1000)]
     alpha = [math.prod(1 - beta for beta in betas[: i + 1]) for i in range(1000)]
     x, noise = 0.7, {1: -0.4, 501: 1.3}
     for p, t in ((0, 1), (1, 501)):
@@ -103,9 +101,7 @@ def test_sampling_undoes_inversion_where_predictions_agree(kind: str) -> None:
     x0, prediction = gaussian(0), gaussian(1)
     levels = schedule(prediction_type=kind)
     inverted = DdimInversion(50).invert(levels, lambda x, t: prediction, x0)
-    torch.testing.assert_close(
-        Ddim(50).sample(levels, lambda x, t: prediction, inverted), x0, atol=1e-4, rtol=0
-    )
+    torch.testing.assert_close(Ddim(50).sample(levels, lambda x, t: prediction, inverted), x0, atol=1e-4, rtol=0)
 
 
 @given(
@@ -135,12 +131,8 @@ def test_a_perfect_prediction_gives_back_noise_and_clean_latents(kind: str) -> N
 def test_each_clip_has_its_own_level() -> None:
     reference, x0, epsilon, t = scheduler(), gaussian(0), gaussian(1), torch.IntTensor([3, 700])
     levels = schedule(prediction_type="v_prediction")
-    torch.testing.assert_close(
-        levels.add_noise(x0, epsilon, t), reference.add_noise(x0, epsilon, t), atol=1e-6, rtol=0
-    )
-    torch.testing.assert_close(
-        levels.target(x0, epsilon, t), reference.get_velocity(x0, epsilon, t), atol=1e-6, rtol=0
-    )
+    torch.testing.assert_close(levels.add_noise(x0, epsilon, t), reference.add_noise(x0, epsilon, t), atol=1e-6, rtol=0)
+    torch.testing.assert_close(levels.target(x0, epsilon, t), reference.get_velocity(x0, epsilon, t), atol=1e-6, rtol=0)
 
 
 def test_the_precision_of_the_latents_is_kept() -> None:

@@ -45,9 +45,7 @@ def test_gamma_scales_the_map(strategy) -> None:
     assert torch.equal(strategy(gamma=0.0)(m, "object"), Drop()(m, "object"))
 
 
-@pytest.mark.parametrize(
-    ("motion", "rule"), [("camera", Drop()), ("object", Difference()), ("hybrid", Difference())]
-)
+@pytest.mark.parametrize(("motion", "rule"), [("camera", Drop()), ("object", Difference()), ("hybrid", Difference())])
 def test_by_motion_follows_the_papers_rule(motion: Motion, rule: Strategy) -> None:
     m = torch.randn(6, 4, 5, generator=generator(0))
     assert torch.equal(ByMotion()(m, motion), rule(m, motion))

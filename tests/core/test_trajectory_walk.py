@@ -19,9 +19,7 @@ CLEAN: list[Fidelity] = [FREE, OneWay(), DmtSum()]
 def walk(seed: int, count: int = 12, frames: int = 8) -> Tracks:
     """Random walks of steps of some pixels, each with a drift of its own."""
     draw = generator(seed)
-    drift, jitter = (
-        5 * torch.randn(count, length, 2, generator=draw, dtype=torch.float64) for length in (1, frames)
-    )
+    drift, jitter = (5 * torch.randn(count, length, 2, generator=draw, dtype=torch.float64) for length in (1, frames))
     return Tracks((drift + jitter).cumsum(1))
 
 
@@ -132,9 +130,7 @@ def pairwise(source: Tracks, generated: Tracks, threshold: float) -> list[list[f
         assert tracks.visible is not None
         points, seen = tracks.points[i].tolist(), tracks.visible[i].tolist()
         return [
-            (points[k + 1][0] - points[k][0], points[k + 1][1] - points[k][1])
-            if seen[k] and seen[k + 1]
-            else None
+            (points[k + 1][0] - points[k][0], points[k + 1][1] - points[k][1]) if seen[k] and seen[k + 1] else None
             for k in range(len(seen) - 1)
         ]
 

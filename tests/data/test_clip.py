@@ -106,9 +106,7 @@ def test_the_checksum_of_a_folder_follows_the_order_of_its_images(tmp_path: Path
     assert checksum(tmp_path) == sha256(joined).hexdigest()
 
 
-def test_the_fingerprint_follows_content_and_cut_but_not_the_place(
-    tmp_path: Path, grey: Callable[..., Video]
-) -> None:
+def test_the_fingerprint_follows_content_and_cut_but_not_the_place(tmp_path: Path, grey: Callable[..., Video]) -> None:
     write_lossless(tmp_path / "a.mkv", grey(4), fps=8.0)
     write_lossless(tmp_path / "copy.mkv", grey(4), fps=8.0)
     write_lossless(tmp_path / "other.mkv", np.flip(grey(4), axis=0).copy(), fps=8.0)

@@ -67,9 +67,7 @@ def test_unlabelled_rows_by_hand() -> None:
     for column, frame in enumerate((0, 2, 4)):
         left = 2 + column * 98
         np.testing.assert_array_equal(np.asarray(sheet.crop((left, 2, left + 96, 50))), rows[0][1][frame])
-        np.testing.assert_array_equal(
-            np.asarray(sheet.crop((left + 24, 54, left + 72, 86))), rows[1][1][frame]
-        )
+        np.testing.assert_array_equal(np.asarray(sheet.crop((left + 24, 54, left + 72, 86))), rows[1][1][frame])
     for margin in ((0, 0, 296, 2), (0, 50, 296, 54), (0, 86, 296, 88), (98, 0, 100, 88), (294, 0, 296, 88)):
         assert sheet.crop(margin).getcolors() == [((margin[2] - margin[0]) * (margin[3] - margin[1]), WHITE)]
 

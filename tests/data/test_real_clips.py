@@ -32,9 +32,7 @@ def test_every_frame_of_a_real_clip_is_read_and_kept_exactly(
     footage = VideoFile(path, fit="crop")
     video = footage.read(frames, 64, 40)
     assert footage.fps() == pytest.approx(fps)
-    assert (
-        np.abs(np.diff(video[[0, frames // 2, -1]].astype(float), axis=0)).mean((1, 2, 3)).min() > 1
-    )  # it moves
+    assert np.abs(np.diff(video[[0, frames // 2, -1]].astype(float), axis=0)).mean((1, 2, 3)).min() > 1  # it moves
     write_lossless(tmp_path / "exact.mkv", video, footage.fps())
     np.testing.assert_array_equal(read_exact(tmp_path / "exact.mkv"), video)
     with pytest.raises(ValueError, match=f"has {frames} frames"):

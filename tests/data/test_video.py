@@ -71,9 +71,7 @@ def test_shrinking_averages(tmp_path: Path) -> None:
         ({"stride": 0}, r"stride is 0 .*dataset\.stride=1"),
     ],
 )
-def test_sizes_and_cuts_out_of_range_name_their_override(
-    ten: Path, changed: dict[str, Any], fault: str
-) -> None:
+def test_sizes_and_cuts_out_of_range_name_their_override(ten: Path, changed: dict[str, Any], fault: str) -> None:
     request: dict[str, Any] = {"frames": 4, "width": 16, "height": 8, **changed}
     with pytest.raises(InputError, match=fault):
         read_video(ten, **request)
@@ -106,15 +104,11 @@ def test_too_few_frames_say_what_there_is_what_is_needed_and_what_would_fit(
 
 def test_one_frame_is_too_few(tmp_path: Path, grey: Callable[..., Video]) -> None:
     write_lossless(tmp_path / "one.mkv", grey(1), fps=8.0)
-    with pytest.raises(
-        InputError, match=r"one\.mkv has 1 frame that .*16 frames .*need 16; give a longer clip"
-    ):
+    with pytest.raises(InputError, match=r"one\.mkv has 1 frame that .*16 frames .*need 16; give a longer clip"):
         read_video(tmp_path / "one.mkv", 16, 16, 8)
 
 
-@pytest.mark.parametrize(
-    ("write", "suffix"), [(write_video, ".mp4"), (write_gif, ".gif"), (write_lossless, ".mkv")]
-)
+@pytest.mark.parametrize(("write", "suffix"), [(write_video, ".mp4"), (write_gif, ".gif"), (write_lossless, ".mkv")])
 def test_equal_frames_give_equal_bytes_and_other_frames_others(
     tmp_path: Path, write: Callable[..., None], suffix: str
 ) -> None:
@@ -128,9 +122,7 @@ def test_equal_frames_give_equal_bytes_and_other_frames_others(
     assert len(list(tmp_path.iterdir())) == 3
 
 
-def test_an_mp4_is_what_browsers_play_and_names_its_colour_space(
-    tmp_path: Path, grey: Callable[..., Video]
-) -> None:
+def test_an_mp4_is_what_browsers_play_and_names_its_colour_space(tmp_path: Path, grey: Callable[..., Video]) -> None:
     write_video(tmp_path / "a.mp4", grey(8, 64, 64), fps=8.0)
     with opened(tmp_path / "a.mp4") as container:
         context = container.streams.video[0].codec_context
@@ -163,9 +155,7 @@ def test_odd_sizes_are_padded_to_even_ones(
 
 
 def test_single_pixels_stay_crisp_in_an_mp4(tmp_path: Path) -> None:
-    video = (
-        np.random.default_rng(0).choice(np.array([0, 255], dtype=np.uint8), (4, 16, 16, 1)).repeat(3, axis=3)
-    )
+    video = np.random.default_rng(0).choice(np.array([0, 255], dtype=np.uint8), (4, 16, 16, 1)).repeat(3, axis=3)
     write_video(tmp_path / "a.mp4", video, fps=8.0)
     with opened(tmp_path / "a.mp4") as container:
         frames = np.stack([frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)])
@@ -188,9 +178,7 @@ def test_a_gif_keeps_every_frame_and_up_to_256_colours_exactly(tmp_path: Path) -
     np.testing.assert_array_equal(frames, still)
     # A gif counts hundredths of a second: 12 or 13 for an eighth. Its looping count of 0 means for ever.
     content = (tmp_path / "still.gif").read_bytes()
-    delays = [
-        int.from_bytes(found, "little") for found in re.findall(rb"\x21\xf9\x04.(..)", content, re.DOTALL)
-    ]
+    delays = [int.from_bytes(found, "little") for found in re.findall(rb"\x21\xf9\x04.(..)", content, re.DOTALL)]
     assert set(delays) <= {12, 13}
     assert b"NETSCAPE2.0\x03\x01\x00\x00" in content
 

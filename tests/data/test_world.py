@@ -111,9 +111,7 @@ def test_captions_by_hand() -> None:
     star = Thing("star", "red", 0.3, NOWHERE, "moving up and left")
     full = Scene(ground, still(3), star, "camera zooming in")
     assert full.frames == 3
-    assert describe(full) == (
-        "a small red star moving up and left on an orange striped ground, camera zooming in"
-    )
+    assert describe(full) == ("a small red star moving up and left on an orange striped ground, camera zooming in")
     assert describe(Scene(ground, still(3), camera_motion="camera panning up")) == (
         "an orange striped ground, camera panning up"
     )

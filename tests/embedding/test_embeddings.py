@@ -15,9 +15,7 @@ from motion_inversion.embedding.site import Site
 
 
 def single(grid: tuple[int, int], frames: int, channels: int = 1) -> Site:
-    return Site(
-        "mid_block.temp_attentions.0.transformer_blocks.0", "mid", 3, channels, grid, frames, ("attn1",)
-    )
+    return Site("mid_block.temp_attentions.0.transformer_blocks.0", "mid", 3, channels, grid, frames, ("attn1",))
 
 
 def test_five_blocks_have_fifteen_tensors(deep):
@@ -36,9 +34,7 @@ def test_five_blocks_have_fifteen_tensors(deep):
 def test_parameter_counts_of_the_paper():
     # Five blocks of 1280 channels with 32 frames at 576x320 pixels, where the grid is 10 x 18:
     # 5 x 32 x 1280 and 5 x 2 x 180 x 32 x 1280.
-    sites = [
-        replace(single((10, 18), 32, 1280), name=str(i), attentions=("attn1", "attn2")) for i in range(5)
-    ]
+    sites = [replace(single((10, 18), 32, 1280), name=str(i), attentions=("attn1", "attn2")) for i in range(5)]
     with torch.device("meta"):
         query_key = MotionEmbeddings.zeros(sites, query_key=True, value=False)
         value = MotionEmbeddings.zeros(sites, query_key=False, value=True)

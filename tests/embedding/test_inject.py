@@ -30,9 +30,7 @@ def hooked(unet, embeddings: MotionEmbeddings) -> torch.Tensor:
                     (attention.to_k, shared),
                     (attention.to_v, own),
                 ):
-                    hook = projection.register_forward_pre_hook(
-                        lambda _, args, shift=shift: (args[0] + shift,)
-                    )
+                    hook = projection.register_forward_pre_hook(lambda _, args, shift=shift: (args[0] + shift,))
                     stack.callback(hook.remove)
         return denoise(unet)
 

@@ -49,9 +49,7 @@ def test_widest_is_the_five_blocks_of_the_paper(widths):
 
 def test_widest_is_by_width_not_by_level():
     deep = names(("widest",), (16, 32, 32, 32))
-    assert deep == of("down_blocks.1", 2) + of("down_blocks.2", 2) + of("up_blocks.1", 3) + of(
-        "up_blocks.2", 3
-    )
+    assert deep == of("down_blocks.1", 2) + of("down_blocks.2", 2) + of("up_blocks.1", 3) + of("up_blocks.2", 3)
 
 
 @pytest.mark.parametrize(
@@ -113,9 +111,7 @@ def test_selectors_can_be_written_on_the_command_line():
     assert override.value() == ["down@1280", "up.1", "mid.3@1280", "widest"]
 
 
-@pytest.mark.parametrize(
-    ("query_key", "value", "per_block"), [(True, True, 3), (True, False, 1), (False, True, 2)]
-)
+@pytest.mark.parametrize(("query_key", "value", "per_block"), [(True, True, 3), (True, False, 1), (False, True, 2)])
 def test_the_flags_choose_what_is_learnt(query_key, value, per_block):
     embeddings = Layout(("widest",), query_key=query_key, value=value).zeros(model(WIDTHS))
     assert len(embeddings.tensors()) == 5 * per_block

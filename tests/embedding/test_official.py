@@ -20,9 +20,7 @@ def authors_file(path: Path, *, value: bool = True) -> dict[str, torch.Tensor]:
         content[f"{block}.pos_embed"] = torch.nn.Parameter(torch.randn(1, 32, 32, generator=draws))
         if value:
             for name in ("attn1", "attn2"):
-                content[f"{block}.{name}.vSpatial"] = torch.nn.Parameter(
-                    torch.randn(6, 32, 32, generator=draws)
-                )
+                content[f"{block}.{name}.vSpatial"] = torch.nn.Parameter(torch.randn(6, 32, 32, generator=draws))
     torch.save(content, path)
     return content
 
@@ -87,9 +85,7 @@ def test_more_than_32_frames_are_refused_both_ways(sites, tmp_path):
 def test_another_number_of_positions_is_refused(sites, tmp_path):
     # 12 positions are a multiple of the 6 in the file: tiling them would scramble the positions in silence.
     authors_file(tmp_path / "motion_embed.pt")
-    with pytest.raises(
-        InputError, match=r"shape \(6, 32, 32\), accepted is \(12, 32, 32\) for a grid of 4x3"
-    ):
+    with pytest.raises(InputError, match=r"shape \(6, 32, 32\), accepted is \(12, 32, 32\) for a grid of 4x3"):
         import_official(tmp_path / "motion_embed.pt", [replace(site, grid=(4, 3)) for site in sites])
 
 

@@ -7,9 +7,7 @@ from motion_inversion.embedding.processor import MotionAttnProcessor
 from motion_inversion.embedding.site import Site
 
 POSITIONS, FRAMES, CHANNELS = 6, 5, 16
-SITE = Site(
-    "down_blocks.0.temp_attentions.0.transformer_blocks.0", "down", 0, CHANNELS, (2, 3), FRAMES, ("attn1",)
-)
+SITE = Site("down_blocks.0.temp_attentions.0.transformer_blocks.0", "down", 0, CHANNELS, (2, 3), FRAMES, ("attn1",))
 
 
 @pytest.fixture

@@ -69,9 +69,7 @@ def test_grids_are_those_of_a_real_forward_pass(unet, height, width):
     seen: dict[str, tuple[int, int]] = {}
     hooks = [
         module.register_forward_pre_hook(
-            lambda _, inputs, name=name: seen.update(
-                {f"{name}.transformer_blocks.0": tuple(inputs[0].shape[-2:])}
-            )
+            lambda _, inputs, name=name: seen.update({f"{name}.transformer_blocks.0": tuple(inputs[0].shape[-2:])})
         )
         for name, module in unet.named_modules()
         if name.rpartition(".")[0].endswith(".temp_attentions")
@@ -84,9 +82,7 @@ def test_grids_are_those_of_a_real_forward_pass(unet, height, width):
 
 
 def test_the_model_and_the_random_state_are_not_touched(unet):
-    parameters = [
-        (name, parameter.data_ptr(), parameter.device) for name, parameter in unet.named_parameters()
-    ]
+    parameters = [(name, parameter.data_ptr(), parameter.device) for name, parameter in unet.named_parameters()]
     random_state = torch.get_rng_state()
     find_sites(unet, 3, 8, 8)
     assert [(name, p.data_ptr(), p.device) for name, p in unet.named_parameters()] == parameters

@@ -29,7 +29,7 @@ def losses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
     def noted(self: Mse, prediction: torch.Tensor, target: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
         loss = plain(self, prediction, target, generator)
-        found.append(float(loss))
+        found.append(float(loss.detach()))
         return loss
 
     monkeypatch.setattr(Mse, "__call__", noted)
@@ -75,7 +75,12 @@ def test_rows_are_on_disk_after_each_step_and_those_past_the_checkpoint_are_drop
 
 
 def test_previews_come_every_so_many_steps(
-    model: VideoModel, method: MotionInversion, reference: Reference, fitting: Fittings, noise, request_: Request
+    model: VideoModel,
+    method: MotionInversion,
+    reference: Reference,
+    fitting: Fittings,
+    noise,
+    request_: Request,
 ):
     shown: list[tuple[int, torch.Size]] = []
 

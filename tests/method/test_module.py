@@ -1,5 +1,6 @@
 """The training step: what it draws, what it owns, when it refuses to go on."""
 
+import functools
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any
@@ -10,9 +11,9 @@ import torch
 from torch import Tensor
 
 from motion_inversion.backbone.video_diffusion import VideoModel
-from motion_inversion.embedding.embeddings import MotionEmbeddings
 from motion_inversion.core.error import InputError
 from motion_inversion.core.timestep import Uniform
+from motion_inversion.embedding.embeddings import MotionEmbeddings
 from motion_inversion.method.method import Reference
 from motion_inversion.method.module import MotionLearning, ReferenceData
 from motion_inversion.method.motion_inversion import MotionInversion, model_sites
@@ -95,7 +96,11 @@ def test_samples_are_numbered_from_the_start(reference: Reference):
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 def test_a_loss_that_is_not_finite_stops_before_it_reaches_the_embeddings(
-    model: VideoModel, method: MotionInversion, reference: Reference, value: float, monkeypatch: pytest.MonkeyPatch
+    model: VideoModel,
+    method: MotionInversion,
+    reference: Reference,
+    value: float,
+    monkeypatch: pytest.MonkeyPatch,
 ):
     module = learning(model, method, Noted(value))
     with pytest.raises(FloatingPointError, match=f"the loss is {value} at step 0"):
@@ -115,8 +120,6 @@ def test_it_owns_the_embeddings_alone(model: VideoModel, method: MotionInversion
 
 
 def test_an_optimizer_that_refuses_its_settings_is_named(model: VideoModel, method: MotionInversion):
-    import functools
-
     broken = replace(method, optimizer=functools.partial(torch.optim.AdamW, lr=-1.0))
     with pytest.raises(InputError, match=r"method\.optimizer .*learning rate"):
         learning(model, broken, Noted()).configure_optimizers()

@@ -21,9 +21,7 @@ def noise(frames: int, height: int, width: int) -> np.ndarray:
 
 def cut(video: np.ndarray) -> torch.Tensor:
     """PIL's bilinear resize of 64 × 128 frames to 32 × 64, the middle 32 columns, normalised."""
-    frames = [
-        np.asarray(Image.fromarray(frame).resize((64, 32), Image.Resampling.BILINEAR)) for frame in video
-    ]
+    frames = [np.asarray(Image.fromarray(frame).resize((64, 32), Image.Resampling.BILINEAR)) for frame in video]
     pixels = torch.from_numpy(np.stack(frames)[:, :, 16:48]).permute(0, 3, 1, 2) / 255
     mean, std = (torch.tensor(row)[:, None, None] for row in ((0.4, 0.5, 0.6), (0.2, 0.3, 0.25)))
     return (pixels - mean) / std
@@ -111,9 +109,7 @@ def test_a_local_weights_file_is_named_by_its_checksum(tmp_path: Path) -> None:
         OpenClip(pretrained=str(tmp_path / "gone.bin")).version()
 
 
-def test_a_built_in_model_loads_a_local_weights_file(
-    clip_folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_built_in_model_loads_a_local_weights_file(clip_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     config = json.loads((clip_folder / "open_clip_config.json").read_text())["model_cfg"]
     config["text_cfg"]["vocab_size"] = 49408  # built-in models come with open_clip's own vocabulary
     monkeypatch.setitem(open_clip.factory._MODEL_CONFIGS, "tiny", config)
@@ -130,9 +126,7 @@ def test_a_built_in_model_loads_a_local_weights_file(
 def test_bad_names_are_explained() -> None:
     with pytest.raises(InputError, match="model_name=ViT-B-23: accepted are .*ViT-B-"):
         OpenClip("ViT-B-23").load("cpu")
-    with pytest.raises(
-        InputError, match="pretrained=opneai: accepted for ViT-B-32-quickgelu are a .*and openai,"
-    ):
+    with pytest.raises(InputError, match="pretrained=opneai: accepted for ViT-B-32-quickgelu are a .*and openai,"):
         OpenClip(pretrained="opneai").load("cpu")
 
 

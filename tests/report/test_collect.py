@@ -69,9 +69,7 @@ def test_unusable_files_are_logged_and_counted(
         ({"metrics": {"a": []}}, "metrics is"),
     ],
 )
-def test_keys_of_another_type_are_named(
-    put: Put, tmp_path: Path, given: dict[str, object], words: str
-) -> None:
+def test_keys_of_another_type_are_named(put: Put, tmp_path: Path, given: dict[str, object], words: str) -> None:
     put()
     path = put(seed=1)
     path.write_text(json.dumps(json.loads(path.read_text()) | given))
@@ -85,9 +83,7 @@ def test_bytes_that_are_not_text_are_a_fault(put: Put, tmp_path: Path) -> None:
     assert len(collect(tmp_path).faults) == 1
 
 
-def test_an_evaluation_without_manifest_is_a_fault_and_a_part_is_passed_over(
-    put: Put, tmp_path: Path
-) -> None:
+def test_an_evaluation_without_manifest_is_a_fault_and_a_part_is_passed_over(put: Put, tmp_path: Path) -> None:
     put()
     put(seed=1).with_name("manifest.json").unlink()
     unfinished = put(seed=2).parent
@@ -118,9 +114,7 @@ def test_scores_that_contradict_on_one_clip_are_a_fault(put: Put, tmp_path: Path
 def test_no_scores_at_all_name_the_folder_and_the_command(put: Put, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"absent is not a folder; set source=…"):
         collect(tmp_path / "absent")
-    with pytest.raises(
-        InputError, match=rf"no scores below {tmp_path}; make some with motion-inversion stages="
-    ):
+    with pytest.raises(InputError, match=rf"no scores below {tmp_path}; make some with motion-inversion stages="):
         collect(tmp_path)
     put().write_text("{")
     with pytest.raises(InputError, match=r"\(1 unusable\)"):

@@ -14,9 +14,7 @@ from motion_inversion.report.report import Report
 Put = Callable[..., Path]
 
 
-def test_it_prints_and_writes_and_repeats(
-    put: Put, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_it_prints_and_writes_and_repeats(put: Put, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     put(20, method="none", metrics={"text_similarity": 0.25})
     put(30, metrics={"text_similarity": 0.5})
     put(40, metrics={"text_similarity": 0.75}, clip="pan")

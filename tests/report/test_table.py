@@ -51,9 +51,7 @@ def test_without_variation_there_is_one_row(put: Put, table: Callable[..., Table
     assert made.best(0) == frozenset()
 
 
-def test_settings_outside_the_axes_are_told_apart_by_their_path(
-    put: Put, table: Callable[..., Table]
-) -> None:
+def test_settings_outside_the_axes_are_told_apart_by_their_path(put: Put, table: Callable[..., Table]) -> None:
     for iterations in (1000, 300):
         put(config={"method": {"iterations": iterations, "rate": 0.1}})
     put(config={"method": {"iterations": 300, "rate": 0.1}}, prompt="a green star")

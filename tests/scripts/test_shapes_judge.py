@@ -44,16 +44,10 @@ def video_of(request: pytest.FixtureRequest) -> Callable[[Scene], Video]:
 
 def things(*kinds: str) -> list[tuple[Scene, Thing]]:
     """Held-out scenes of an object, with it."""
-    return [
-        (case.scene, case.scene.thing)
-        for case in CASES
-        if case.kind in kinds and case.scene.thing is not None
-    ]
+    return [(case.scene, case.scene.thing) for case in CASES if case.kind in kinds and case.scene.thing is not None]
 
 
-def moving_right(
-    colour: str = "red", ground: str = "blue", texture: str = "plain", kind: str = "square"
-) -> Scene:
+def moving_right(colour: str = "red", ground: str = "blue", texture: str = "plain", kind: str = "square") -> Scene:
     """A plain scene of the slowest straight motion."""
     thing = Thing(kind, colour, 0.4, np.linspace((-0.35, 0.0), (0.35, 0.0), FRAMES), "moving right")
     return Scene(Ground(ground, texture), still(FRAMES), thing)
@@ -79,8 +73,7 @@ def test_shape(video_of: Callable[[Scene], Video]) -> None:
 
 def test_direction(video_of: Callable[[Scene], Video]) -> None:
     tracks = [
-        (find_object(video_of(scene)), thing.motion.removeprefix("moving "))
-        for scene, thing in things("direction")
+        (find_object(video_of(scene)), thing.motion.removeprefix("moving ")) for scene, thing in things("direction")
     ]
     assert np.mean([heads(track, way) for track, way in tracks]) >= 0.95
     opposite = {"right": "left", "left": "right", "up": "down", "down": "up"}
@@ -123,7 +116,7 @@ def test_shuffled_frames_are_jumps(motion: str, caught: float) -> None:
     tracks = [find_object(draw(scene)) for scene in fitting]
     assert all(moves_smoothly(track, motion) for track in tracks)
     orders = [random.permutation(FRAMES) for _ in tracks]
-    shuffled = [Track(track.colour, track.masks[k], track.centres[k]) for track, k in zip(tracks, orders)]
+    shuffled = [Track(track.colour, track.masks[k], track.centres[k]) for track, k in zip(tracks, orders, strict=True)]
     assert np.mean([not moves_smoothly(track, motion) for track in shuffled]) >= caught
 
 

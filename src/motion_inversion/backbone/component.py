@@ -1,4 +1,4 @@
-"""Loads the parts of a model folder in the diffusers layout one by one, each frozen and in evaluation mode."""
+"""Loads the parts of a model folder in the diffusers layout one by one, frozen and in evaluation mode."""
 
 import hashlib
 import importlib
@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 import transformers
+from safetensors import SafetensorError
 from torch import nn
 
 from motion_inversion.core.error import InputError
@@ -23,6 +24,12 @@ CLASSES = {
     "scheduler": ("diffusers", "DDIMScheduler"),
 }
 WEIGHTLESS = ("tokenizer", "scheduler")
+# Of these patterns, a file must match one. A tokenizer without a vocabulary would load, and know no word.
+_WEIGHTS = ("*.safetensors", "*.bin")
+_CONTENT = {
+    "tokenizer": ("vocab.json", "tokenizer.json"),
+    "scheduler": ("scheduler_config.json", "config.json"),
+}
 _SAMPLE = 1 << 20  # bytes read from either end of a weights file to tell it from another
 
 
@@ -43,14 +50,13 @@ def check_folder(path: str) -> None:
                 f"model.path={path} has no {part}/; accepted is a folder with {', '.join(CLASSES)}, "
                 "as diffusers' save_pretrained writes it"
             )
-        if part not in WEIGHTLESS and not any((folder / part).glob("*.safetensors")) and not any(
-            (folder / part).glob("*.bin")
-        ):
-            raise InputError(f"model.path={path} has no weights in {part}/: *.safetensors or *.bin is missing there")
+        patterns = _CONTENT.get(part, _WEIGHTS)
+        if not any(any((folder / part).glob(pattern)) for pattern in patterns):
+            raise InputError(f"model.path={path} has neither {' nor '.join(patterns)} in {part}/; copy it there")
 
 
 def load(path: str, part: str, dtype: torch.dtype, device: torch.device) -> Any:
-    """One part of the model, ready to run; a network comes frozen, in evaluation mode, in `dtype` on `device`.
+    """One part of the model, ready to run; networks come frozen, in evaluation mode, in `dtype` on `device`.
 
     Raises:
         InputError: if it is missing, broken or another kind of model than CLASSES says.
@@ -65,7 +71,7 @@ def load(path: str, part: str, dtype: torch.dtype, device: torch.device) -> Any:
         plain = {"torch_dtype": dtype, "low_cpu_mem_usage": False}
         options = {"dtype": dtype} if module == "transformers" else plain
         loaded, account = kind.from_pretrained(path, subfolder=part, output_loading_info=True, **options)
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
+    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise InputError(
             f"model.path={path}: {part} can't be loaded as {name} ({reason}); give a complete local folder: "
@@ -73,15 +79,15 @@ def load(path: str, part: str, dtype: torch.dtype, device: torch.device) -> Any:
         ) from error
     if absent := sorted(account["missing_keys"]):  # both libraries would draw them at random
         raise InputError(
-            f"model.path={path}: {part} lacks {len(absent)} of its weights, such as {absent[0]}; give a complete "
-            "local folder: model.path=/path/to/model"
+            f"model.path={path}: {part} lacks {len(absent)} of its weights, such as {absent[0]}; give a "
+            "complete local folder: model.path=/path/to/model"
         )
     network: nn.Module = loaded
     return network.requires_grad_(False).eval().to(device)
 
 
 def fingerprint(path: str) -> str:
-    """Tells models apart by content: small files whole, of weights the size and both ends. A hub id is its name."""
+    """Tells models apart by content: small files whole, weights by size and ends. A hub id is its name."""
     folder = Path(path)
     digest = hashlib.sha256()
     if not folder.is_dir():

@@ -26,17 +26,26 @@ class TemporalConvolution(nn.Conv3d):
         twin.weight, twin.bias = convolution.weight, convolution.bias
         return twin
 
-    def forward(self, input: Float[Tensor, "b c f h w"]) -> Float[Tensor, "b d f h w"]:
+    def forward(self, input: Float[Tensor, "b c f h w"]) -> Float[Tensor, "b d g h w"]:
         """The convolution along the frame axis."""
-        flat = nn.functional.conv2d(
-            input.flatten(3), self.weight[..., 0], self.bias, padding=(int(self.padding[0]), 0)
-        )
+        flat = nn.functional.conv2d(input.flatten(3), self.weight[..., 0], self.bias, padding=(int(self.padding[0]), 0))
         return flat.unflatten(3, input.shape[3:])
 
 
 def specialise(model: nn.Module) -> None:
-    """Replaces every temporal convolution inside `model` by its two-dimensional twin; the state dict stays as it is."""
+    """Replaces every temporal convolution inside `model` by its twin; the state dict stays as it is."""
     for parent in list(model.modules()):
         for name, child in parent.named_children():
-            if type(child) is nn.Conv3d and child.kernel_size[1:] == (1, 1) and child.stride == (1, 1, 1):
+            if type(child) is nn.Conv3d and _plainly_temporal(child):
                 setattr(parent, name, TemporalConvolution.like(child))
+
+
+def _plainly_temporal(convolution: nn.Conv3d) -> bool:
+    """Whether it sums over neighbouring frames alone, with none of a convolution's other options."""
+    return (
+        convolution.kernel_size[1:] == (1, 1)
+        and convolution.padding[1:] == (0, 0)
+        and convolution.padding_mode == "zeros"
+        and convolution.stride == convolution.dilation == (1, 1, 1)
+        and convolution.groups == 1
+    )

@@ -175,7 +175,7 @@ class VideoModel:
         tokenizer, encoder = self.part("tokenizer"), self.part("text_encoder")
         limit = min(int(tokenizer.model_max_length), int(encoder.config.max_position_embeddings))
         for prompt in prompts:
-            count = len(tokenizer(prompt).input_ids)
+            count = len(tokenizer(prompt, verbose=False).input_ids)  # it would warn of what is an error here
             if count > limit:
                 raise InputError(
                     f"the prompt '{prompt[:60]}…' has {count} tokens, the text encoder of {self.config.name} "

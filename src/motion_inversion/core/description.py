@@ -75,9 +75,7 @@ def _kept(value: object) -> dict[str, Any]:
     """The constructor arguments that `value` was made from, read from its attributes."""
     if dataclasses.is_dataclass(value):
         fields = [field for field in dataclasses.fields(value) if field.init]
-        return {
-            field.name: getattr(value, field.name) for field in fields if field.metadata.get("digest", True)
-        }
+        return {field.name: getattr(value, field.name) for field in fields if field.metadata.get("digest", True)}
     try:
         parameters = inspect.signature(type(value)).parameters.values()
     except ValueError as error:

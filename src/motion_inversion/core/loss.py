@@ -59,9 +59,7 @@ class Vmc:
 
     def __post_init__(self) -> None:
         if self.axis not in ("frame", "pair"):
-            raise InputError(
-                f"method.loss.axis={self.axis}: accepted are frame and pair; set method.loss.axis=frame"
-            )
+            raise InputError(f"method.loss.axis={self.axis}: accepted are frame and pair; set method.loss.axis=frame")
 
     def __call__(self, prediction: Latents, target: Latents, generator: torch.Generator) -> Scalar:
         frames = target.shape[2]

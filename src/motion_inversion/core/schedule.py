@@ -158,9 +158,7 @@ class Ddim:
         _check_steps(self.steps, "sampler.steps")
 
     @torch.no_grad()
-    def sample(
-        self, schedule: Schedule, denoise: Denoise, noise: Latents, progress: Progress | None = None
-    ) -> Latents:
+    def sample(self, schedule: Schedule, denoise: Denoise, noise: Latents, progress: Progress | None = None) -> Latents:
         """Clean latents from the noisiest ones.
 
         Raises:
@@ -228,6 +226,4 @@ def _check_steps(steps: int, option: str) -> None:
 def _check_finite(latents: Latents, t: int, timesteps: list[int], loop: str) -> None:
     if not torch.isfinite(latents).all():
         step = timesteps.index(t) + 1
-        raise FloatingPointError(
-            f"{loop}: latents not finite after step {step} of {len(timesteps)} (timestep {t})"
-        )
+        raise FloatingPointError(f"{loop}: latents not finite after step {step} of {len(timesteps)} (timestep {t})")

@@ -42,7 +42,9 @@ class Range:
 
     def __post_init__(self) -> None:
         if self.low < 0:
-            raise InputError(f"method.timestep.low={self.low}: accepted are timesteps from 0; set method.timestep.low=0")
+            raise InputError(
+                f"method.timestep.low={self.low}: accepted are timesteps from 0; set method.timestep.low=0"
+            )
         if self.high <= self.low:
             raise InputError(
                 f"method.timestep.high={self.high} is exclusive and must exceed method.timestep.low={self.low}; "

@@ -85,13 +85,10 @@ class Clip:
         if self.motion not in get_args(Motion):
             accepted = ", ".join(get_args(Motion))
             raise InputError(
-                f"clip {self.name}: unknown motion {self.motion!r}, accepted are {accepted}; "
-                "set dataset.motion=object"
+                f"clip {self.name}: unknown motion {self.motion!r}, accepted are {accepted}; set dataset.motion=object"
             )
         if not self.source_prompt.strip():
-            raise InputError(
-                f"clip {self.name} has no source prompt; set dataset.source_prompt='what the clip shows'"
-            )
+            raise InputError(f"clip {self.name} has no source prompt; set dataset.source_prompt='what the clip shows'")
         _check_list(self.name, "prompts", self.prompts, "['a tank in the desert']")
         _check_list(self.name, "seeds", self.seeds, "[0]")
         if not all(prompt.strip() for prompt in self.prompts):

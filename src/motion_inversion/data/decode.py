@@ -12,7 +12,6 @@ from av.container import InputContainer
 from av.error import EOFError as EndOfFile
 from av.error import FFmpegError, InvalidDataError
 from av.video.frame import VideoFrame
-from av.video.reformatter import Interpolation
 from av.video.stream import VideoStream
 from PIL import Image, ImageOps
 
@@ -24,13 +23,9 @@ IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
 FOLDER_RATE = 8.0  # images carry no rate; 8 per second is what the models of the field are trained at
 ACCEPTED = "an mp4, gif, webm, mkv or avi file, or a folder of numbered images"
 
-# swscale's fast path darkens by about one level and differs between processors.
-_EXACT = (
-    Interpolation.BILINEAR
-    | Interpolation.FULL_CHR_H_INT
-    | Interpolation.ACCURATE_RND
-    | Interpolation.BITEXACT
-)
+# swscale's fast path darkens by about one level and differs between processors. By number, as PyAV names only
+# the first flag before version 18: bilinear, full chroma, exact rounding, same on any processor.
+_EXACT = 0x2 | 0x2000 | 0x40000 | 0x80000
 
 
 def pick(path: Path, wanted: range) -> tuple[list[Image.Image], int]:
@@ -92,9 +87,7 @@ def opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
         fault = "is an empty file" if path.stat().st_size == 0 else "is not a video, or is cut off"
         raise InputError(f"{path} {fault}; give {ACCEPTED} with dataset.path=…") from error
     except (FFmpegError, OSError) as error:
-        raise InputError(
-            f"can't open {path}: {error.strerror}; give {ACCEPTED} with dataset.path=…"
-        ) from error
+        raise InputError(f"can't open {path}: {error.strerror}; give {ACCEPTED} with dataset.path=…") from error
     with container:
         stream = container.streams.best("video")
         # FFmpeg draws any .txt file as a terminal's screen.
@@ -140,9 +133,7 @@ def _from_folder(folder: Path, wanted: range) -> tuple[list[Image.Image], int]:
     pictures = [_from_image(file) for file in files[wanted.start : wanted.stop : wanted.step]]
     if len(sizes := {picture.size for picture in pictures}) > 1:
         found = " and ".join(f"{width}x{height}" for width, height in sorted(sizes)[:2])
-        raise InputError(
-            f"the images of {folder} differ in size ({found}); give one clip with dataset.path=…"
-        )
+        raise InputError(f"the images of {folder} differ in size ({found}); give one clip with dataset.path=…")
     return pictures, len(files)
 
 

@@ -72,9 +72,7 @@ def _chosen(video: Video, count: int, factor: int) -> UInt8[np.ndarray, "n hs ws
     return video[spread(len(video), count)].repeat(factor, axis=1).repeat(factor, axis=2)
 
 
-def _wrapped(
-    labels: Sequence[str], heights: Sequence[int], wide: int
-) -> tuple[ImageFont.FreeTypeFont, list[str]]:
+def _wrapped(labels: Sequence[str], heights: Sequence[int], wide: int) -> tuple[ImageFont.FreeTypeFont, list[str]]:
     """The largest font in which every label, wrapped, fits beside its row, and the labels wrapped in it."""
     width = round(LABEL_WIDTH * wide)
     size = max(SMALLEST_TEXT, round(LARGEST_TEXT * wide))

@@ -11,7 +11,7 @@ import av
 import numpy as np
 from av.error import FFmpegError
 from av.video.frame import VideoFrame
-from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc, Interpolation
+from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc
 from jaxtyping import UInt8
 from PIL import Image, ImageOps
 
@@ -123,9 +123,7 @@ def read_exact(path: str | Path) -> Video:
         except (FFmpegError, ValueError) as error:
             raise InputError(f"{path} is damaged ({error}); delete it and repeat the command") from error
         if container.metadata.get("FRAMES") != _digest(video):
-            raise InputError(
-                f"{path} doesn't hold the frames once written to it; delete it and repeat the command"
-            )
+            raise InputError(f"{path} doesn't hold the frames once written to it; delete it and repeat the command")
     return video
 
 
@@ -153,13 +151,9 @@ def _enlarged(video: Video, scale: int | None) -> UInt8[np.ndarray, "f hs ws 3"]
 
 
 def _yuv420(frame: UInt8[np.ndarray, "h w 3"]) -> VideoFrame:
-    # Averaging areas keeps the colours of enlarged pixels apart; other filters mix neighbours.
-    flags = (
-        Interpolation.AREA
-        | Interpolation.FULL_CHR_H_INP
-        | Interpolation.ACCURATE_RND
-        | Interpolation.BITEXACT
-    )
+    # Averaging areas keeps the colours of enlarged pixels apart; other filters mix neighbours. By number, as PyAV
+    # names only the first flag before version 18: area, full chroma input, exact rounding, same on any processor.
+    flags = 0x20 | 0x4000 | 0x40000 | 0x80000
     converted = VideoFrame.from_ndarray(frame, "rgb24").reformat(
         format="yuv420p",
         dst_colorspace=Colorspace.ITU709,

@@ -115,9 +115,7 @@ class Scene:
         return "hybrid" if self.camera_motion else "object"
 
 
-def smooth(
-    points: Float[np.ndarray, "*b n 2"], frames: int, corners: bool = False
-) -> Float[np.ndarray, "*b f 2"]:
+def smooth(points: Float[np.ndarray, "*b n 2"], frames: int, corners: bool = False) -> Float[np.ndarray, "*b f 2"]:
     """Paths that pass `points` at equal intervals of time: Catmull–Rom splines, or straight with corners."""
     count = points.shape[-2]
     time = np.linspace(0, count - 1, frames)
@@ -132,9 +130,7 @@ def smooth(
     return here + 0.5 * u * (slope + u * (curve + u * (3 * (here - there) + after - before)))
 
 
-def project(
-    points: Float[np.ndarray, "*b 2"], camera: Float[np.ndarray, "*c 4"]
-) -> Float[np.ndarray, "*d 2"]:
+def project(points: Float[np.ndarray, "*b 2"], camera: Float[np.ndarray, "*c 4"]) -> Float[np.ndarray, "*d 2"]:
     """Where world points appear to a camera, in half-widths from the middle of the picture."""
     x, y, log_zoom, roll = np.moveaxis(camera, -1, 0)
     dx, dy, zoom = points[..., 0] - x, points[..., 1] - y, np.exp(log_zoom)

@@ -39,9 +39,7 @@ class MotionEmbeddings(nn.Module):
         shapes = {name: shape for site in self.sites for name, shape in tensor_shapes(site).items()}
         for name, tensor in tensors.items():
             if tuple(tensor.shape) != shapes.get(name):
-                raise ValueError(
-                    f"{name} has shape {tuple(tensor.shape)}, the sites ask for {shapes.get(name)}"
-                )
+                raise ValueError(f"{name} has shape {tuple(tensor.shape)}, the sites ask for {shapes.get(name)}")
         copies = {name: tensor.detach().to(torch.float32, copy=True) for name, tensor in tensors.items()}
         self._tensors = nn.ParameterDict({_key(name): nn.Parameter(copy) for name, copy in copies.items()})
 
@@ -90,9 +88,7 @@ class MotionEmbeddings(nn.Module):
             if own.frames != other.frames:
                 raise InputError(f"{self._beside(sites)}: model.frames={own.frames}")
             if own.grid != other.grid and self.has_value(own):
-                raise InputError(
-                    f"{self._beside(sites)}: use the size of the training (model.height, model.width)"
-                )
+                raise InputError(f"{self._beside(sites)}: use the size of the training (model.height, model.width)")
 
     def resampled(self, sites: Sequence[Site]) -> "MotionEmbeddings":
         """New embeddings for the clip length and grid of `sites`: linear in time, bilinear in space.
@@ -134,9 +130,7 @@ class MotionEmbeddings(nn.Module):
         try:
             return cls([_site(record) for record in json.loads(metadata["sites"])], tensors)
         except (ValueError, TypeError, KeyError) as error:
-            raise InputError(
-                f"{path} contradicts itself ({error}): give a file as `train` wrote it"
-            ) from error
+            raise InputError(f"{path} contradicts itself ({error}): give a file as `train` wrote it") from error
 
     def _matched(self, sites: Sequence[Site]) -> list[tuple[Site, Site]]:
         """Each own site beside the same block of another model. Raises InputError if it has no such block."""
@@ -158,9 +152,7 @@ class MotionEmbeddings(nn.Module):
 
 def tensor_shapes(site: Site) -> dict[str, tuple[int, int, int]]:
     """Names and shapes of the embeddings that a site can hold: "<site>.query_key", "<site>.attn1.value", …"""
-    values = {
-        _value_name(site, name): (site.positions, site.frames, site.channels) for name in site.attentions
-    }
+    values = {_value_name(site, name): (site.positions, site.frames, site.channels) for name in site.attentions}
     return {_query_key_name(site): (1, site.frames, site.channels), **values}
 
 
@@ -198,10 +190,12 @@ def _metadata(path: Path) -> dict[str, str]:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
     except (OSError, SafetensorError) as error:
-        raise InputError(f"{path} is no safetensors file ({error}): give one that `train` wrote") from error
+        raise InputError(
+            f"{path} is no safetensors file ({error}): give one that `train` wrote with method.embeddings=…"
+        ) from error
     if metadata.get("format") != _FORMAT:
         raise InputError(
-            f"{path} has format {metadata.get('format')}, accepted is {_FORMAT}: give one that `train` wrote"
+            f"{path} has format {metadata.get('format')}, accepted is {_FORMAT}: give one that `train` wrote with method.embeddings=…"
         )
     return metadata
 

@@ -82,7 +82,5 @@ def _selected(selector: str, sites: Sequence[Site]) -> set[str]:
     return {
         site.name
         for site in sites
-        if site.section == section
-        and level in (None, str(site.level))
-        and width in (None, str(site.channels))
+        if site.section == section and level in (None, str(site.level)) and width in (None, str(site.channels))
     }

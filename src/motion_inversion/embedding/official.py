@@ -83,9 +83,7 @@ def _read(path: Path) -> dict[str, Tensor]:
         raise InputError(f"{path} holds no dict of tensors: {remedy}")
     for name, tensor in content.items():
         if not isinstance(tensor, Tensor) or not str(name).endswith((".pos_embed", ".vSpatial")):
-            raise InputError(
-                f"{path} has an entry '{name}', accepted are tensors *.pos_embed and *.vSpatial: {remedy}"
-            )
+            raise InputError(f"{path} has an entry '{name}', accepted are tensors *.pos_embed and *.vSpatial: {remedy}")
     return content
 
 
@@ -102,6 +100,4 @@ def _require_fit(path: Path, name: str, tensor: Tensor, site: Site) -> None:
 
 def _require_slots(path: Path, site: Site) -> None:
     if site.frames > SLOTS:
-        raise InputError(
-            f"{path} has room for {SLOTS} frames, given are {site.frames}: model.frames={SLOTS} or fewer"
-        )
+        raise InputError(f"{path} has room for {SLOTS} frames, given are {site.frames}: model.frames={SLOTS} or fewer")

@@ -72,9 +72,7 @@ def describe(sites: Sequence[Site]) -> str:
 
 
 @lru_cache(maxsize=32)  # a pass takes a second, and every stage asks for the same sizes
-def _read(
-    model: type[UNet3DConditionModel], config: str, frames: int, height: int, width: int
-) -> tuple[Site, ...]:
+def _read(model: type[UNet3DConditionModel], config: str, frames: int, height: int, width: int) -> tuple[Site, ...]:
     sites: list[Site] = []
     with torch.device("meta"), torch.no_grad():
         twin = cast(UNet3DConditionModel, model.from_config(json.loads(config)))

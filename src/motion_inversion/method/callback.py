@@ -58,7 +58,7 @@ class LossFile(pl.Callback):
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         """Adds a row after each step; a row that waited in memory would be missing after a kill."""
-        self.loss += float(outputs["loss"])  # Lightning divides by the number of batches that a step accumulates
+        self.loss += float(outputs["loss"])  # which Lightning divides by the batches that a step accumulates
         if trainer.global_step == self.step:
             return
         self.step = trainer.global_step
@@ -68,7 +68,7 @@ class LossFile(pl.Callback):
 
 
 class ProgressLines(pl.Callback):
-    """A line now and then with loss, iterations per second and time to go, where no progress bar can be drawn."""
+    """A line now and then with loss, iterations per second and time to go, where no bar can be drawn."""
 
     def __init__(self) -> None:
         self.start, self.first, self.shown = 0.0, 0, 0

@@ -12,7 +12,7 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import RichProgressBar
-from pytorch_lightning.utilities.exceptions import MisconfigurationException, SIGTERMException
+from pytorch_lightning.utilities.exceptions import SIGTERMException
 
 from motion_inversion.backbone.video_diffusion import VideoModel
 from motion_inversion.core.error import InputError
@@ -23,7 +23,7 @@ from motion_inversion.method.module import MotionLearning, ReferenceData
 
 log = logging.getLogger(__name__)
 
-# Settings of the trainer that follow from the model, the axes and the folder.
+# Settings of the trainer that follow from the model, the axes and the folder, or would repeat the same draws.
 _OURS = (
     "accelerator",
     "callbacks",
@@ -31,8 +31,10 @@ _OURS = (
     "devices",
     "enable_checkpointing",
     "enable_model_summary",
+    "limit_train_batches",
     "logger",
     "max_epochs",
+    "overfit_batches",
 )
 _COUNTED = ("max_steps", "accumulate_grad_batches")
 _PRECISION = {torch.float32: "32-true", torch.float16: "16-mixed", torch.bfloat16: "bf16-mixed"}
@@ -54,7 +56,9 @@ def check_trainer(trainer: Callable[..., Any] | None) -> None:
     Raises:
         InputError: a setting that training makes itself, or a count of steps below 1.
     """
-    settings = trainer.keywords if isinstance(trainer, functools.partial) else {}
+    if not isinstance(trainer, functools.partial):
+        return
+    settings = {"max_steps": -1, **trainer.keywords}
     for key in _OURS:
         if key in settings:
             raise InputError(f"trainer.{key} follows from the other settings and can't be set; drop trainer.{key}")

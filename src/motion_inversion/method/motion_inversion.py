@@ -122,4 +122,3 @@ def model_sites(model: VideoModel) -> tuple[Site, ...]:
     """Where embeddings can attach to the model at its size."""
     _, _, frames, height, width = model.latent_shape
     return find_sites(model.unet, frames, height, width)
-

@@ -74,9 +74,7 @@ class LoadedClip:
         """One L2-normalised vector per frame, on the CPU."""
         rows = []
         for start in range(0, len(video), self.batch_size):
-            batch = [
-                self.preprocess(Image.fromarray(frame)) for frame in video[start : start + self.batch_size]
-            ]
+            batch = [self.preprocess(Image.fromarray(frame)) for frame in video[start : start + self.batch_size]]
             rows.append(self.model.encode_image(torch.stack(batch).to(self.device), normalize=True).cpu())
         return torch.cat(rows)
 
@@ -235,7 +233,5 @@ def _checksum(path: Path) -> str:
             while block := file.read(1 << 20):
                 digest.update(block)
     except OSError as error:
-        raise InputError(
-            f"can't read {path} ({error.strerror}); set {_ENCODER}.pretrained=/path/to/a/file"
-        ) from error
+        raise InputError(f"can't read {path} ({error.strerror}); set {_ENCODER}.pretrained=/path/to/a/file") from error
     return f"sha256:{digest.hexdigest()[:12]}"

@@ -113,9 +113,7 @@ def collect(source: Path) -> Collection:
         InputError: `source` is no folder, or there is no record below it.
     """
     if not source.is_dir():
-        raise InputError(
-            f"{source} is not a folder; set source=… to one with scores, such as outputs/my_name"
-        )
+        raise InputError(f"{source} is not a folder; set source=… to one with scores, such as outputs/my_name")
     records: list[Record] = []
     faults: list[str] = []
     for path in sorted(source.rglob(SCORE)):
@@ -162,9 +160,7 @@ def _check(found: Mapping[str, Any], keys: Mapping[str, Any], where: str) -> Non
         if key not in found:
             raise ValueError(f"{where}{key} is missing; evaluate again")
         if not fits(found[key], annotation):
-            raise ValueError(
-                f"{where}{key} is {found[key]!r}, not of type {spell(annotation)}; evaluate again"
-            )
+            raise ValueError(f"{where}{key} is {found[key]!r}, not of type {spell(annotation)}; evaluate again")
 
 
 def _score(name: str, metric: Mapping[str, Any]) -> Score:

@@ -67,9 +67,7 @@ def _fields(estimate: Estimate | None) -> list[object]:
 
 
 def _header(table: Table) -> list[str]:
-    titles = [
-        [_titled(column), *[f"vs {CONTROL}"] * _compared(table, k)] for k, column in enumerate(table.columns)
-    ]
+    titles = [[_titled(column), *[f"vs {CONTROL}"] * _compared(table, k)] for k, column in enumerate(table.columns)]
     return [*table.keys, "samples", "clips", *chain.from_iterable(titles)]
 
 
@@ -90,9 +88,7 @@ def _body(table: Table, bold: bool) -> list[list[str]]:
             *(value or NOTHING for value in row.values),
             str(row.samples),
             str(row.clips),
-            *chain.from_iterable(
-                _words(cell, n in best[k], _compared(table, k)) for k, cell in enumerate(row.cells)
-            ),
+            *chain.from_iterable(_words(cell, n in best[k], _compared(table, k)) for k, cell in enumerate(row.cells)),
         ]
         for n, row in enumerate(table.rows)
     ]

@@ -44,9 +44,7 @@ def row_keys(records: Sequence[Record], rows: Sequence[str] = ()) -> tuple[str, 
             )
     if rows:
         return tuple(dict.fromkeys(rows))
-    known = {
-        key: {r.settings[key] for r in records if key in r.settings} for key in ("method", *axes(records))
-    }
+    known = {key: {r.settings[key] for r in records if key in r.settings} for key in ("method", *axes(records))}
     keys = tuple(key for key, found in known.items() if len(found) > 1)
     return (*keys, *unseparated(records, keys)) or ("method",)
 

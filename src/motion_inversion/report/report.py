@@ -39,9 +39,7 @@ class Report:
         collection = collect(self.source)
         table = tabulate(collection.records, self.rows)
         if collection.faults:
-            unusable = (
-                f"score files left out or contradicting others: {len(collection.faults)}; the log names them"
-            )
+            unusable = f"score files left out or contradicting others: {len(collection.faults)}; the log names them"
             table = replace(table, notes=(*table.notes, unusable))
         _print(to_text(table))
         _write(target / "table.csv", to_csv(table))

@@ -53,11 +53,12 @@ class Address:
         """What the method learnt from a clip."""
         method = describe(self.method)
         assert isinstance(method, dict)
-        given = getattr(self.method, "embeddings", None)
+        given = getattr(self.method, "embeddings", None)  # a file's content counts, not its place
+        ignored = self.method.at_sampling | {"embeddings"}
         identity: Json = {
             "reference": self.reference(clip).digest,
             "source_prompt": clip.source_prompt,
-            "method": {key: value for key, value in method.items() if key not in self.method.at_sampling},
+            "method": {key: value for key, value in method.items() if key not in ignored},
             "given": checksum(given) if given else None,
             "trainer": self._trainer(),
             "seed": self.seed,

@@ -22,7 +22,11 @@ def axes(address: Address) -> dict[str, str]:
     The fields of the method are axes of their own; those it doesn't have are absent.
     """
     found: dict[str, Any] = {"model": address.model.name, "noise": address.noise, "sampler": address.sampler}
-    found |= {"guidance": address.model.guidance, "inversion": address.inversion, "training_seed": address.seed}
+    found |= {
+        "guidance": address.model.guidance,
+        "inversion": address.inversion,
+        "training_seed": address.seed,
+    }
     if address.method.fits and isinstance(address.trainer, functools.partial):
         found["iterations"] = address.trainer.keywords.get("max_steps")
     if dataclasses.is_dataclass(address.method):
@@ -62,4 +66,9 @@ def environment() -> dict[str, str]:
     """Versions and hardware: what equal numbers may depend on."""
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else platform.processor() or platform.machine()
     versions = {package: importlib.metadata.version(package) for package in _PACKAGES}
-    return {"python": platform.python_version(), "device": device, "threads": str(torch.get_num_threads()), **versions}
+    return {
+        "python": platform.python_version(),
+        "device": device,
+        "threads": str(torch.get_num_threads()),
+        **versions,
+    }

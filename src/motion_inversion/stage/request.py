@@ -31,9 +31,7 @@ def initial_noise(address: Address, model: VideoModel, clip: Clip, pairs: Sequen
     return address.noise(inverted, random)
 
 
-def sampling_request(
-    address: Address, clip: Clip, pairs: Sequence[Pair], progress: Progress | None = None
-) -> Request:
+def sampling_request(address: Address, clip: Clip, pairs: Sequence[Pair], progress: Progress | None = None) -> Request:
     """The text states of the pairs' prompts and of the negative prompt, with the sampler."""
     states = torch.cat([read_tensor(address.text(prompt), "states") for prompt, _ in pairs])
     negative = read_tensor(address.text(address.negative_prompt), "states")

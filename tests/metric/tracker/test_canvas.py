@@ -41,9 +41,7 @@ def test_small_clips_are_enlarged_and_large_ones_are_not() -> None:
     ("height", "width", "count", "expected"),
     [(320, 576, None, 55), (64, 64, None, 32), (16, 64, None, 8), (2, 2, None, 2), (64, 64, 5, 5)],
 )
-def test_the_grid_is_as_dense_as_the_clip_allows(
-    height: int, width: int, count: int | None, expected: int
-) -> None:
+def test_the_grid_is_as_dense_as_the_clip_allows(height: int, width: int, count: int | None, expected: int) -> None:
     canvas = Canvas.paint(clip(1, height, width))
     assert len(canvas.grid(count)) == expected**2
 

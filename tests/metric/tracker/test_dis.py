@@ -85,6 +85,4 @@ def test_sampling_is_exact_on_a_plane_and_flat_beyond_the_border(points: list[tu
     rows, columns = np.mgrid[:5, :7].astype(float)
     field = np.stack([2 * columns - rows, rows + 1], axis=-1)
     column, row = np.clip(points, 0, [6, 4]).T
-    np.testing.assert_allclose(
-        at(field, np.array(points)), np.stack([2 * column - row, row + 1], axis=1), atol=1e-9
-    )
+    np.testing.assert_allclose(at(field, np.array(points)), np.stack([2 * column - row, row + 1], axis=1), atol=1e-9)

@@ -51,7 +51,5 @@ def _step(before: Grey, after: Grey, points: Points) -> tuple[Points, Points]:
 def _flow(before: Grey, after: Grey, points: Points) -> Points:
     """Where the points go; NaN for those that OpenCV loses."""
     start = points.astype(np.float32)[:, None]
-    moved, found, _ = cv2.calcOpticalFlowPyrLK(
-        before, after, start, np.empty_like(start), winSize=(21, 21), maxLevel=3
-    )
+    moved, found, _ = cv2.calcOpticalFlowPyrLK(before, after, start, np.empty_like(start), winSize=(21, 21), maxLevel=3)
     return np.where(found == 1, moved[:, 0], np.nan)

@@ -1,0 +1,135 @@
+"""Results on disk: complete or absent, and what they say they are."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from motion_inversion.core.error import InputError
+from motion_inversion.stage.artifact import MANIFEST, Artifact, checksum
+
+
+def make(folder: Path, identity: object = 1, text: str = "a") -> Artifact:
+    artifact = Artifact(folder, "thing", {"seed": identity})
+    with artifact.making() as work:
+        (work / "a.txt").write_text(text)
+    return artifact
+
+
+def test_it_exists_once_it_is_made(tmp_path: Path):
+    artifact = Artifact(tmp_path / "stage", "thing", {"seed": 1})
+    assert not artifact.exists()
+    with artifact.making() as work:
+        (work / "a.txt").write_text("a")
+        assert not artifact.exists()
+    assert artifact.exists()
+    assert {path.name for path in artifact.folder.iterdir()} == {"a.txt", MANIFEST}
+    assert artifact.folder.name == f"thing-{artifact.digest}"
+    assert [path.name for path in (tmp_path / "stage").iterdir()] == [artifact.folder.name]
+
+
+def test_the_manifest_says_what_it_was_made_from(tmp_path: Path):
+    manifest = json.loads((make(tmp_path).folder / MANIFEST).read_text())
+    # The SHA-256 of the letter a, as published with the algorithm's test vectors.
+    letter = "ca978112ca1bbdcafac231b39a23dc4da786eff8147c4e72b9807785afee48bb"
+    assert manifest == {"identity": {"seed": 1}, "files": {"a.txt": letter}}
+
+
+def test_the_label_is_no_part_of_the_identity(tmp_path: Path):
+    assert Artifact(tmp_path, "one", {"a": 1}).digest == Artifact(tmp_path, "two", {"a": 1}).digest
+    assert Artifact(tmp_path, "one", {"a": 1}).digest != Artifact(tmp_path, "one", {"a": 2}).digest
+
+
+@pytest.mark.parametrize(
+    ("theirs", "ours", "message"),
+    [
+        ({"seed": 1}, {"seed": 2}, "seed is 1 there and 2 here"),
+        ({"a": {"b": {"c": "x"}}}, {"a": {"b": {"c": "y"}}}, 'a.b.c is "x" there and "y" here'),
+        ({"a": {"beta": 0.5}}, {"a": {}}, "a.beta is 0.5 there and null here"),
+        ({"a": [1, 2]}, {"a": [1, 3]}, r"a is \[1, 2\] there and \[1, 3\] here"),
+    ],
+)
+def test_what_another_configuration_made_is_refused_with_both_sides(
+    tmp_path: Path, theirs: dict[str, object], ours: dict[str, object], message: str
+):
+    other, own = Artifact(tmp_path, "a", theirs), Artifact(tmp_path, "a", ours)
+    with other.making() as work:
+        (work / "a.txt").touch()
+    shutil.copytree(other.folder, own.folder)
+    with pytest.raises(InputError, match=message):
+        own.exists()
+
+
+def test_an_altered_file_is_refused(tmp_path: Path):
+    artifact = make(tmp_path)
+    (artifact.folder / "a.txt").write_text("b")
+    with pytest.raises(InputError, match=r"a\.txt was changed after it was made .*delete .*thing"):
+        artifact.exists()
+
+
+def test_a_missing_file_is_refused(tmp_path: Path):
+    artifact = make(tmp_path)
+    (artifact.folder / "a.txt").unlink()
+    with pytest.raises(InputError, match=r"a\.txt was changed"):
+        artifact.exists()
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"identity": 1}', "\x00"])
+def test_a_broken_manifest_is_refused(tmp_path: Path, content: str):
+    artifact = make(tmp_path)
+    (artifact.folder / MANIFEST).write_text(content)
+    with pytest.raises(InputError, match="can't be read .*delete"):
+        artifact.exists()
+
+
+def test_what_is_added_later_does_no_harm(tmp_path: Path):
+    artifact = make(tmp_path)
+    (artifact.folder / "video.gif").touch()
+    assert artifact.exists()
+
+
+def test_a_failure_leaves_the_workplace_to_go_on_with(tmp_path: Path):
+    artifact = Artifact(tmp_path, "thing", {"seed": 1})
+    with pytest.raises(RuntimeError, match="stop"), artifact.making() as work:
+        (work / "half.txt").write_text("half")
+        raise RuntimeError("stop")
+    assert not artifact.exists() and not artifact.folder.exists()
+    with artifact.making() as work:
+        assert (work / "half.txt").read_text() == "half"
+    assert artifact.exists()
+    assert not artifact.workplace.exists()
+
+
+def test_made_twice_the_later_one_counts(tmp_path: Path):
+    artifact = make(tmp_path, text="a")
+    make(tmp_path, text="b")
+    assert artifact.exists()
+    assert (artifact.folder / "a.txt").read_text() == "b"
+
+
+def test_a_folder_without_a_manifest_is_made_anew(tmp_path: Path):
+    artifact = make(tmp_path)
+    (artifact.folder / MANIFEST).unlink()
+    (artifact.folder / "left.txt").touch()
+    assert not artifact.exists()
+    make(tmp_path)
+    assert artifact.exists() and not (artifact.folder / "left.txt").exists()
+
+
+def test_a_place_that_cannot_be_written_is_refused(tmp_path: Path):
+    (tmp_path / "file").touch()
+    artifact = Artifact(tmp_path / "file" / "stage", "thing", 1)
+    with pytest.raises(InputError, match="can't write .*set output="), artifact.making():
+        pass
+
+
+def test_results_point_to_each_other_so_that_they_can_move_together(tmp_path: Path):
+    artifact = Artifact(tmp_path / "clip/generate", "a", 1)
+    seen = artifact.relative_to(tmp_path / "clip/evaluate/b-1")
+    assert seen == f"../../generate/a-{artifact.digest}"
+
+
+def test_the_checksum_of_a_missing_file_is_that_of_nothing(tmp_path: Path):
+    (tmp_path / "empty").touch()
+    assert checksum(tmp_path / "empty") == checksum(tmp_path / "missing")

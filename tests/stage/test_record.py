@@ -1,0 +1,61 @@
+"""What is noted beside a score."""
+
+import functools
+import json
+from dataclasses import replace
+
+import pytest
+import torch
+
+from motion_inversion.core.loss import Debiased, Mse
+from motion_inversion.core.noise import Blend, LowpassBlend, Random
+from motion_inversion.core.schedule import Ddim
+from motion_inversion.core.strategy import ByMotion, Difference, Drop, Keep
+from motion_inversion.embedding.layout import Layout
+from motion_inversion.method.frozen import Frozen
+from motion_inversion.stage.address import Address
+from motion_inversion.stage.record import axes, configuration, environment, word
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (Random(), "random"),
+        (Blend(), "blend"),
+        (Blend(0.25), "blend(ratio=0.25)"),
+        (LowpassBlend(factor=2), "lowpass_blend(factor=2)"),
+        (Ddim(20), "ddim(steps=20)"),
+        (ByMotion(object=Keep(0.5)), "by_motion(object=keep(gamma=0.5))"),
+        (Layout(["down", "up"], True, False), "layout(blocks=down+up,query_key=True,value=False)"),
+        (functools.partial(torch.optim.SGD, lr=0.1), "sgd(lr=0.1)"),
+        (3, "3"),
+        ("camera", "camera"),
+    ],
+)
+def test_a_word_names_the_class_and_what_differs_from_its_defaults(value: object, expected: str):
+    assert word(value) == expected
+
+
+def test_axes_are_those_of_the_method(address: Address):
+    found = axes(replace(address, noise=Random()))
+    assert found["model"] == "shapes"
+    assert found["noise"] == "random"
+    assert found["iterations"] == "4"
+    assert found["sampler"] == "ddim(steps=2)"
+    assert found.keys() >= {"loss", "layout", "optimizer", "timestep", "strategy", "batch_size", "guidance"}
+    control = axes(replace(address, method=Frozen(), trainer=None))
+    assert not control.keys() & {"loss", "layout", "optimizer", "timestep", "strategy", "iterations"}
+
+
+def test_different_settings_have_different_words(address: Address):
+    def axis(name: str, **changes: object) -> str:
+        return axes(replace(address, method=replace(address.method, **changes)))[name]  # pyright: ignore[reportArgumentType]
+
+    assert axis("loss", loss=Mse()) != axis("loss", loss=Debiased())
+    assert len({axis("strategy", strategy=strategy) for strategy in (Keep(), Drop(), Difference(), Keep(0.5))}) == 4
+
+
+def test_what_is_recorded_survives_json(address: Address):
+    found = {"config": configuration(address), "axes": axes(address), "environment": environment()}
+    assert json.loads(json.dumps(found, allow_nan=False)) == found
+    assert found["environment"]["threads"] == str(torch.get_num_threads())

@@ -1,0 +1,82 @@
+"""What a sample starts from: noise that depends on nothing but the sample, and the prepared text states."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from motion_inversion.backbone.video_diffusion import VideoModel
+from motion_inversion.core.error import InputError
+from motion_inversion.core.noise import Inversion, Random
+from motion_inversion.data.clip import Clip
+from motion_inversion.experiment import Experiment
+from motion_inversion.method.frozen import Frozen
+from motion_inversion.stage.address import Address
+from motion_inversion.stage.content import write_tensors
+from motion_inversion.stage.request import initial_noise, sampling_request
+
+INVERTED = torch.arange(4 * 4 * 8 * 8.0).reshape(1, 4, 4, 8, 8)
+
+
+@pytest.fixture(scope="module")
+def model(experiment: Experiment) -> VideoModel:
+    return experiment.model.load()
+
+
+@pytest.fixture
+def prepared(address: Address, clip: Clip) -> Address:
+    """An address where the inversion and some text states exist: the k-th state is full of ks."""
+    with address.inverted(clip).making() as folder:
+        write_tensors(folder, inverted=INVERTED)
+    for number, prompt in enumerate(["", *clip.prompts]):
+        with address.text(prompt).making() as folder:
+            write_tensors(folder, states=torch.full((1, 3, 2), float(number)))
+    return address
+
+
+def test_noise_depends_on_the_sample_alone(prepared: Address, model: VideoModel, clip: Clip):
+    first, second = clip.prompts
+    pairs = [(first, 0), (first, 1), (second, 0)]
+    together = initial_noise(prepared, model, clip, pairs)
+    assert together.shape == (3, 4, 4, 8, 8)
+    for pair, noise in zip(pairs, together.split(1), strict=True):
+        assert torch.equal(initial_noise(prepared, model, clip, [pair]), noise)
+    assert torch.equal(initial_noise(prepared, model, clip, pairs[::-1]), together.flip(0))
+    assert len({noise.sum().item() for noise in together}) == 3
+    renamed = replace(clip, name="other")
+    random = replace(prepared, noise=Random())
+    assert not torch.equal(initial_noise(random, model, renamed, pairs), initial_noise(random, model, clip, pairs))
+
+
+def test_every_method_starts_from_the_same_noise(prepared: Address, model: VideoModel, clip: Clip):
+    control = replace(prepared, method=Frozen(), trainer=None, seed=5)
+    pairs = [(clip.prompts[0], 0)]
+    assert torch.equal(initial_noise(control, model, clip, pairs), initial_noise(prepared, model, clip, pairs))
+
+
+def test_the_inversion_is_mixed_in_for_every_sample(prepared: Address, model: VideoModel, clip: Clip):
+    pairs = [(prompt, 0) for prompt in clip.prompts]
+    inverted = initial_noise(replace(prepared, noise=Inversion()), model, clip, pairs)
+    assert torch.equal(inverted, INVERTED.expand(2, -1, -1, -1, -1))
+    # The default blend has half of either's variance.
+    random = initial_noise(replace(prepared, noise=Random()), model, clip, pairs)
+    blended = initial_noise(prepared, model, clip, pairs)
+    torch.testing.assert_close(blended, 0.5**0.5 * (INVERTED + random))
+
+
+def test_random_noise_needs_no_inversion(address: Address, model: VideoModel, clip: Clip):
+    random = initial_noise(replace(address, noise=Random()), model, clip, [(clip.prompts[0], 0)])
+    assert random.shape == (1, 4, 4, 8, 8)
+    with pytest.raises(InputError, match=r"inversion-.* is missing: run the prepare stage first"):
+        initial_noise(address, model, clip, [(clip.prompts[0], 0)])
+
+
+def test_states_are_those_of_the_prompts_in_order(prepared: Address, clip: Clip):
+    first, second = clip.prompts
+    request = sampling_request(prepared, clip, [(second, 0), (first, 0), (second, 1)])
+    assert request.states[:, 0, 0].tolist() == [2, 1, 2]
+    assert request.negative.shape == (1, 3, 2)
+    assert request.negative.eq(0).all()
+    assert (request.motion, request.sampler) == ("object", prepared.sampler)
+    with pytest.raises(InputError, match="run the prepare stage first"):
+        sampling_request(replace(prepared, negative_prompt="blurry"), clip, [(first, 0)])

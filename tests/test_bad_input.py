@@ -1,0 +1,282 @@
+"""What the command says to bad input: one line that names what was given, what is accepted and the cure."""
+
+import logging
+import sys
+import wave
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import motion_inversion.__main__ as command
+from motion_inversion.core.embedded import locate
+from motion_inversion.data.video import write_video
+from motion_inversion.embedding.embeddings import MotionEmbeddings
+from motion_inversion.embedding.site import Site
+
+EMBEDDED = Path(locate("embedded:shapes"))
+TRAINING = ("trainer.", "method.")
+
+Refused = Callable[..., str]
+
+
+@pytest.fixture
+def refused(
+    small: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path
+) -> Iterator[Refused]:
+    """(*words) → the single line of the error, once it is sure that nothing was left half-written."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("MOTION_INVERSION_DEBUG", raising=False)
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    root = logging.getLogger()
+    level, handlers = root.level, root.handlers[:]
+    fixed = [line for line in small if not line.startswith("dataset.")]
+    before = set(tmp_path.iterdir())
+
+    def refused(*words: str) -> str:
+        kept = [line for line in fixed if "method=none" not in words or not line.startswith(TRAINING)]
+        monkeypatch.setattr(sys, "argv", ["motion-inversion", *kept, "output=made", *words])
+        try:
+            code = command.main()
+        except SystemExit as stop:
+            code = stop.code
+        out, err = capfd.readouterr()
+        (line,) = [line for line in err.splitlines() if " INFO motion_inversion." not in line]
+        assert (code, out) == (2, "")
+        assert line.startswith("motion-inversion: error: ")
+        assert set(tmp_path.iterdir()) - before <= {tmp_path / "made"}
+        assert [path for path in tmp_path.rglob("*.part") if path.is_file() or list(path.rglob("*.tmp"))] == []
+        return line.removeprefix("motion-inversion: error: ")
+
+    yield refused
+    root.setLevel(level)
+    root.handlers[:] = handlers
+
+
+@pytest.fixture(scope="module")
+def videos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A good video of six frames, and what is wrong with videos."""
+    folder = tmp_path_factory.mktemp("videos")
+    frames = np.random.default_rng(0).integers(0, 256, (6, 64, 64, 3), dtype=np.uint8)
+    for name, count in {"good": 6, "one": 1, "short": 3}.items():
+        write_video(folder / f"{name}.mp4", frames[:count], fps=8.0)
+    content = (folder / "good.mp4").read_bytes()
+    (folder / "cut.mp4").write_bytes(content[: len(content) // 2])
+    (folder / "empty.mp4").write_bytes(b"")
+    with wave.open(str(folder / "sound.wav"), "wb") as sound:
+        sound.setnchannels(1)
+        sound.setsampwidth(2)
+        sound.setframerate(8000)
+        sound.writeframes(bytes(1600))
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("name", "fault"),
+    [
+        ("missing.mp4", "no such file or folder: {path}; give an mp4"),
+        ("empty.mp4", "{path} is an empty file; give an mp4"),
+        ("cut.mp4", "{path} is not a video, or is cut off; give an mp4"),
+        ("sound.wav", "{path} has no pictures, only audio; give an mp4"),
+        ("one.mp4", "{path} has 1 frame that can be decoded, but 4 frames"),
+        (
+            "short.mp4",
+            "{path} has 3 frames that can be decoded, but 4 frames from start 0 at stride 1 need 4; set model.fr",
+        ),
+    ],
+)
+def test_a_video_that_is_none_or_too_short(refused: Refused, videos: Path, name: str, fault: str) -> None:
+    line = refused("dataset=clip", f"dataset.path={videos / name}")
+    assert line.startswith(fault.format(path=videos / name))
+    assert line.endswith("dataset.path=…")
+
+
+LONG = " ".join(["disc"] * 40)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["dataset.path=null"], "no video given; set dataset.path=my.mp4"),
+        (["dataset.prompts=[]"], "clip good has no prompts; set dataset.prompts=["),
+        (["dataset.prompts=['']"], "clip good has an empty prompt; give each words in dataset.prompts=["),
+        (["dataset.prompts=[a,a]"], "clip good: prompts repeats 'a'; list each once in dataset.prompts=["),
+        (["dataset.prompts=red"], "dataset.prompts='red' is not a Sequence[str]"),
+        (["dataset.source_prompt="], "clip good has no source prompt; set dataset.source_prompt='"),
+        (["dataset.motion=fast"], "dataset.motion='fast' is not a 'object' | 'camera' | 'hybrid'"),
+        (["dataset.stride=0"], "stride is 0 but must be at least 1; set dataset.stride=1"),
+        (
+            ["dataset.stride=2"],
+            "{good} has 6 frames that can be decoded, but 4 frames from start 0 at stride 2 need 7",
+        ),
+        ([f"dataset.prompts=['{LONG}']"], f"the prompt '{LONG[:60]}…' has "),
+    ],
+)
+def test_what_is_said_of_a_clip(refused: Refused, videos: Path, words: list[str], message: str) -> None:
+    good = videos / "good.mp4"
+    assert refused("dataset=clip", f"dataset.path={good}", *words).startswith(message.format(good=good))
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (
+            ["method.loss.betta=1"],
+            "method.loss.betta=1 names no key (did you mean 'method.loss.beta'?); accepted in method.l",
+        ),
+        (["trainer.max_step=3"], "trainer.max_step=3 names no key (did you mean 'trainer.max_steps'"),
+        (["+trainer.max_step=3"], "trainer.max_step is not an argument of Trainer"),
+        (["dataset.pth=x"], "dataset.pth=x names no key; accepted in dataset: only, seeds, clip"),
+        (["thread=1"], "thread=1 names no key (did you mean 'threads'?); accepted at the root: "),
+        (
+            ["layout=al"],
+            "layout=al names no file of conf/layout (did you mean 'all'?); accepted: all, deep, qk_only",
+        ),
+        (
+            ["method=none", "loss=vmc"],
+            "method=none does not use loss=vmc; it uses: dataset, experiment, model, noise",
+        ),
+        (
+            ["method=none", "trainer.max_steps=3"],
+            "method=none does not use trainer.max_steps=3; it uses: dataset",
+        ),
+        (["-m", "loss=mse"], "unrecognized arguments: loss=mse; flags go before or after all overrides"),
+        (["--nonsense"], "unrecognized arguments: --nonsense; "),
+        (["--cfg", "nonsense"], "argument --cfg/-c: invalid choice: 'nonsense' (choose from"),
+    ],
+)
+def test_names_that_there_are_not(refused: Refused, words: list[str], message: str) -> None:
+    assert refused(*words).startswith(message)
+
+
+@pytest.mark.parametrize(
+    ("word", "message"),
+    [
+        ("model.width=65", "model.width=65: accepted are multiples of 8; set model.width=64"),
+        ("model.width=32", "shapes clips are square, 32×64 was asked for: model.width=64"),
+        ("model.frames=1", "model.frames=1: motion takes at least 2 frames; set model.frames=16"),
+        ("model.dtype=float8", "model.dtype='float8' is not a 'float32' | 'float16' | 'bfloat16'"),
+        ("+model.device=gpu", "model.device=gpu is no device; accepted are auto, cpu"),
+        ("+model.device=cuda:99", "model.device=cuda:99 is not there; accepted are auto, cpu"),
+        (
+            "stages=[trane]",
+            "stages=['trane']: accepted are prepare, train, generate, evaluate, report; set stages=[",
+        ),
+        ("stages=[]", "stages=[]: accepted are prepare, train"),
+        ("batch=0", "batch=0: at least one clip at a time; set batch=1"),
+        ("threads=-1", "threads=-1: accepted are 1 or more, and 0 for all idle cores; set threads=0"),
+        ("name=", "name is empty, but names the folder of the results; set name="),
+        ("dataset.only=[pen]", "dataset.only: no clip 'pen'; accepted are odd_path, pan"),
+        ("sampler.steps=0", "sampler.steps=0: at least one step is needed; set sampler.steps=50"),
+        (
+            "sampler.steps=1000",
+            "sampler.steps=1000 does not fit into the model's 1000 noise levels: accepted are 1 to 999",
+        ),
+        ("method.layout.blocks=[]", "method.layout.blocks is empty: accepted are selectors of blocks"),
+        (
+            "method.layout.blocks=[top]",
+            "method.layout.blocks: 'top' selects no block; the model has down.0@16 (8x8)",
+        ),
+        (
+            "method.checkpoint_every=0",
+            "method.checkpoint_every=0: at least 1 is needed; set method.checkpoint_every=1",
+        ),
+        (
+            "method.preview_every=-1",
+            "method.preview_every=-1: at least 0 is needed; set method.preview_every=0",
+        ),
+        (
+            "method.optimizer.lr=-1",
+            "method.optimizer can't be made: Invalid learning rate: -1; as in method.optimizer.lr=",
+        ),
+        ("trainer.max_steps=-1", "trainer.max_steps=-1: at least 1 is needed; set trainer.max_steps=1"),
+        ("~trainer.max_steps", "trainer.max_steps=-1: at least 1 is needed; set trainer.max_steps=1"),
+        ("trainer.accumulate_grad_batches=0", "trainer.accumulate_grad_batches=0: at least 1 is needed"),
+        ("trainer.precision=fp8", "trainer.precision='fp8' is not a 64 | 32 | 16 |"),
+        (
+            "+trainer.max_epochs=3",
+            "trainer.max_epochs follows from the other settings and can't be set; drop trainer.m",
+        ),
+    ],
+)
+def test_values_that_are_not_accepted(refused: Refused, word: str, message: str) -> None:
+    training = [] if "max_steps" not in word else ["trainer.fast_dev_run=false"]
+    assert refused("dataset.only=[odd_path]", *training, word).startswith(message)
+
+
+def embeddings(model: str, frames: int = 4, grid: tuple[int, int] = (8, 8)) -> MotionEmbeddings:
+    """One block's, of the tiny model, unless another name, length or grid is given."""
+    name = f"{model}.temp_attentions.0.transformer_blocks.0"
+    site = Site(name, "down", 0, 16, grid, frames, ("attn1", "attn2"))
+    return MotionEmbeddings.zeros([site], query_key=True, value=True)
+
+
+@pytest.mark.parametrize(
+    ("given", "remedy"),
+    [
+        (embeddings("down_blocks.7"), "model=<the one the embeddings were trained on>"),
+        (embeddings("down_blocks.0", frames=6), "model.frames=6"),
+        (
+            embeddings("down_blocks.0", grid=(4, 8)),
+            "use the size of the training (model.height, model.width)",
+        ),
+    ],
+)
+def test_embeddings_of_another_model_length_or_size(
+    refused: Refused, tmp_path_factory: pytest.TempPathFactory, given: MotionEmbeddings, remedy: str
+) -> None:
+    path = tmp_path_factory.mktemp("given") / "given.safetensors"
+    given.save(path, {})
+    line = refused("dataset.only=[odd_path]", f"method.embeddings={path}")
+    assert line.startswith("the embeddings are for ")
+    assert ", the model at this size has down.0@16 (8x8)" in line
+    assert remedy in line
+
+
+def test_embeddings_that_are_none(refused: Refused, videos: Path) -> None:
+    given = [
+        f"method.embeddings={videos / 'missing.safetensors'}",
+        f"method.embeddings={videos / 'good.mp4'}",
+    ]
+    assert refused(given[0]) == f"{given[0]} is no file; drop it to learn embeddings"
+    assert refused("dataset.only=[odd_path]", given[1]).endswith("give one that `train` wrote with method.embeddings=…")
+
+
+def test_an_output_that_cannot_be_written(refused: Refused, videos: Path) -> None:
+    # A file in the way: refused to everyone, unlike missing permissions, which don't stop root.
+    line = refused(f"output={videos / 'good.mp4'}")
+    assert line.startswith(f"can't write {videos / 'good.mp4'}/")
+    assert line.endswith("Not a directory; set output=… to a folder you can write")
+
+
+def test_a_model_folder_that_is_missing_or_incomplete(refused: Refused, tiny_model: Path, videos: Path) -> None:
+    assert refused("model.path=/nowhere").startswith("model.path=/nowhere is no folder; set model.path to a model")
+    assert refused(f"model.path={videos}").startswith(
+        f"model.path={videos} has no tokenizer/; accepted is a folder with"
+    )
+    for part in tiny_model.iterdir():
+        if part.name != "vae":
+            (videos / part.name).unlink(missing_ok=True)
+            (videos / part.name).symlink_to(part)
+    assert refused(f"model.path={videos}").startswith(f"model.path={videos} has no vae/; accepted is a folder with")
+    line = refused("model.path=models/mine")
+    assert line.startswith("model.path=models/mine: ")
+    assert line.endswith("give a complete local folder: model.path=/path/to/model")
+
+
+@pytest.mark.skipif(not (EMBEDDED / "unet").is_dir(), reason=f"the embedded model is not in {EMBEDDED}")
+def test_a_prompt_too_long_for_the_embedded_model(refused: Refused, videos: Path) -> None:
+    long = " ".join(["red circle"] * 20)
+    words = ["dataset=clip", f"dataset.path={videos / 'good.mp4'}", f"dataset.prompts=['{long}']"]
+    line = refused("model.path=embedded:shapes", *words)
+    assert line.startswith(f"the prompt '{long[:60]}…' has ")
+    assert line.endswith("the text encoder of shapes takes 32: shorten it in dataset.prompts or dataset.source_prompt")
+
+
+def test_what_was_refused_goes_on_once_it_is_mended(refused: Refused, tmp_path: Path) -> None:
+    refused("dataset.only=[odd_path]", "method.layout.blocks=[top]", "stages=[prepare,train]")
+    (made,) = (tmp_path / "made/motion_inversion/odd_path/prepare").glob("reference-*/manifest.json")
+    time = made.stat().st_mtime_ns
+    refused("dataset.only=[odd_path]", "method.layout.blocks=[bottom]", "stages=[prepare,train]")
+    assert made.stat().st_mtime_ns == time

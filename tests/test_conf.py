@@ -1,0 +1,193 @@
+"""Every file under conf/ composes and builds, on a CPU and without weights; its names are what users type."""
+
+import dataclasses
+import logging
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import hydra
+import pytest
+import torch
+from hydra.core.global_hydra import GlobalHydra
+from hydra.errors import HydraException
+from hydra.types import RunMode
+from omegaconf import OmegaConf
+
+import motion_inversion.__main__ as command
+from motion_inversion.composition import build
+from motion_inversion.core.description import describe
+from motion_inversion.experiment import Experiment
+from motion_inversion.report.report import Report
+
+CONF = Path(__file__).parents[1] / "conf"
+ROOTS = {"config": Experiment, "report": Report}
+
+OPTIONS = {
+    "dataset": ["clip", "demo", "study"],
+    "experiment": ["demo", "demo_control", "study", "study_control"],
+    "layout": ["all", "deep", "qk_only", "v_only"],
+    "logger": ["csv", "tensorboard", "wandb"],
+    "loss": ["debiased", "mse", "vmc"],
+    "method": ["motion_inversion", "none"],
+    "metric": ["motion_fidelity", "text_similarity"],
+    "model": ["modelscope", "shapes", "videocrafter2", "zeroscope"],
+    "noise": ["blend", "fft", "inversion", "lowpass", "lowpass_blend", "random"],
+    "optimizer": ["adamw", "adamw_paper"],
+    "sampler": ["ddim50"],
+    "strategy": ["by_motion", "difference", "drop", "keep", "model"],
+    "timestep": ["high_noise", "range", "uniform"],
+    "trainer": ["default"],
+}
+"""What the command line accepts. Scripts and papers hold these names: adding is free, renaming is not."""
+
+LEARNING = [
+    "layout",
+    "logger",
+    "loss",
+    "optimizer",
+    "strategy",
+    "timestep",
+    "trainer",
+]  # of no use to method=none
+NEEDED = {"dataset=clip": ["dataset.path=my.mp4"]}  # what an option can't do without
+UNDESCRIBED = {  # what changes no result, or is described where it takes effect
+    *(f"model.{name}" for name in ("checkpointing", "guidance", "judge", "path", "strategy")),
+    "method.checkpoint_every",
+    "method.preview_every",
+}
+CHOICES = [f"{group}={option}" for group, options in OPTIONS.items() for option in options]
+
+
+@pytest.fixture(autouse=True)
+def _no_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Building makes no network and reads none: both take parameters."""
+
+    def refuse(*_: object, **__: object) -> None:
+        raise AssertionError("a parameter was made while building")
+
+    monkeypatch.setattr(torch.nn.Parameter, "__new__", refuse)
+
+
+@pytest.fixture
+def _logging() -> Iterator[None]:
+    """Puts logging back as it was, which the command sets up for its process."""
+    root = logging.getLogger()
+    level, handlers = root.level, root.handlers[:]
+    yield
+    root.setLevel(level)
+    root.handlers[:] = handlers
+
+
+def compose(root: str, *overrides: str) -> dict[str, Any]:
+    with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
+        config = OmegaConf.to_container(hydra.compose(root, list(overrides)), resolve=True)
+    assert isinstance(config, dict)
+    return {str(key): value for key, value in config.items()}
+
+
+def given(choice: str) -> list[str]:
+    return [choice, *NEEDED.get(choice, [])]
+
+
+def files(root: str, *overrides: str) -> Iterator[str]:
+    """The files below conf/ that a configuration is composed of."""
+    with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
+        loader = GlobalHydra.instance().config_loader()
+        for default in loader.compute_defaults_list(root, list(overrides), RunMode.RUN).defaults:
+            if default.config_path and (CONF / f"{default.config_path}.yaml").exists():
+                yield f"{default.config_path}.yaml"
+
+
+def lost(config: Mapping[str, Any], description: Any, built: Any, path: str = "") -> Iterator[str]:
+    """Paths of the values of a configuration that its object's description doesn't hold."""
+    hidden = set()
+    if dataclasses.is_dataclass(built):
+        hidden = {field.name for field in dataclasses.fields(built) if not field.metadata.get("digest", True)}
+    for key, value in config.items():
+        where = f"{path}.{key}".lstrip(".")
+        if key in hidden:
+            yield where
+        elif isinstance(value, dict):
+            inner = built[key] if isinstance(built, Mapping) else getattr(built, key, None)
+            yield from lost(value, description[key], inner, where)
+        elif key[0] != "_" and not matches(value, description[key]):
+            yield where
+
+
+def matches(value: Any, described: Any) -> bool:
+    if isinstance(value, list):
+        pairs = zip(value, described, strict=True)
+        return all(matches(item, other) for item, other in pairs)
+    if isinstance(value, dict):
+        return all(matches(item, described[key]) for key, item in value.items() if key[0] != "_")
+    return describe(value) == described
+
+
+def test_groups_and_options_are_those_that_users_know() -> None:
+    folders = [folder for folder in CONF.iterdir() if folder.is_dir()]
+    found = {folder.name: sorted(file.stem for file in folder.iterdir()) for folder in folders}
+    assert found == OPTIONS
+
+
+def test_no_file_is_left_out() -> None:
+    seen = {file for root in ROOTS for file in [f"{root}.yaml", *files(root)]}
+    seen |= {file for choice in CHOICES for file in files("config", *given(choice))}
+    assert seen == {path.relative_to(CONF).as_posix() for path in CONF.rglob("*.yaml")}
+
+
+@pytest.mark.parametrize("root", ROOTS)
+def test_a_root_builds_without_overrides(root: str) -> None:
+    assert type(build(compose(root))) is ROOTS[root]
+
+
+@pytest.mark.parametrize("choice", CHOICES)
+def test_an_option_builds_and_none_of_its_values_gets_lost(choice: str) -> None:
+    config = compose("config", *given(choice))
+    experiment = build(config)
+    assert set(lost(config, describe(experiment), experiment)) <= UNDESCRIBED
+
+
+@pytest.mark.parametrize(
+    ("axis", "key", "value"),
+    [("loss", "beta", 0.5), ("layout", "blocks", ["up"]), ("optimizer", "betas", [0.9, 0.9])],
+)
+def test_a_value_that_gets_lost_is_noticed(axis: str, key: str, value: object) -> None:
+    config = compose("config")
+    experiment = build(config)
+    config["method"][axis][key] = value
+    assert f"method.{axis}.{key}" in lost(config, describe(experiment), experiment)
+
+
+@pytest.mark.parametrize("choice", [choice for choice in CHOICES if choice.partition("=")[0] in LEARNING])
+def test_an_axis_of_learning_is_refused_where_nothing_is_learnt(choice: str) -> None:
+    with pytest.raises(HydraException):
+        compose("config", "method=none", choice)
+
+
+@pytest.mark.parametrize("group", sorted(OPTIONS.keys() - {*LEARNING, "method", "experiment"}))
+def test_every_other_axis_goes_with_every_method(group: str) -> None:
+    for option in OPTIONS[group]:
+        assert build(compose("config", "method=none", *given(f"{group}={option}"))).method.name == "none"
+
+
+@pytest.mark.parametrize("option", OPTIONS["experiment"])
+def test_every_job_of_an_experiment_builds_and_would_run(
+    option: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, _logging: None
+) -> None:
+    runs: list[Experiment] = []
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(Experiment, "run", lambda experiment: runs.append(experiment))
+    monkeypatch.setattr(sys, "argv", ["motion-inversion", f"experiment={option}"])
+    assert command.main() == 0
+    assert runs
+    assert {experiment.name for experiment in runs} == {option.removesuffix("_control")}
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("option", OPTIONS["experiment"])
+def test_a_choice_on_the_command_line_goes_before_an_experiments(option: str) -> None:
+    assert build(compose("config", f"experiment={option}", "noise=fft", "sampler.steps=3")).sampler.steps == 3
+    composed = compose("config", f"experiment={option}", "noise=fft")
+    assert composed["noise"] == compose("config", "noise=fft")["noise"]
