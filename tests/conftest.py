@@ -1,5 +1,6 @@
 """Run-time checks of array shapes for all annotated functions of the package, and a tiny model to run."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -57,3 +58,25 @@ def compose(small: tuple[str, ...]) -> Callable[..., Experiment]:
             return build(hydra.compose("config", [*fixed, f"output={output}", *overrides]))
 
     return compose
+
+
+@pytest.fixture(scope="session")
+def finished(compose: Callable[..., Experiment], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The output of a run through all stages. Only to be read, or copied."""
+    output = tmp_path_factory.mktemp("finished")
+    compose(output).run()
+    return output
+
+
+@pytest.fixture
+def output(finished: Path, tmp_path: Path) -> Path:
+    """A copy of a finished output."""
+    return Path(shutil.copytree(finished, tmp_path / "output"))
+
+
+@pytest.fixture
+def prepared(output: Path) -> Path:
+    """An output where everything after the preparation is missing."""
+    for stage in ("train", "generate", "evaluate"):
+        shutil.rmtree(output / "motion_inversion/odd_path" / stage)
+    return output

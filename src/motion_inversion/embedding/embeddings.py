@@ -195,7 +195,8 @@ def _metadata(path: Path) -> dict[str, str]:
         ) from error
     if metadata.get("format") != _FORMAT:
         raise InputError(
-            f"{path} has format {metadata.get('format')}, accepted is {_FORMAT}: give one that `train` wrote with method.embeddings=…"
+            f"{path} has format {metadata.get('format')}, accepted is {_FORMAT}: "
+            "give one that `train` wrote with method.embeddings=…"
         )
     return metadata
 

@@ -115,8 +115,8 @@ def _trainer(
         LossFile(fitting.folder / "loss.csv"),
         RichProgressBar() if watched else ProgressLines(),
     ]
-    if options.preview_every and fitting.preview is not None:
-        callbacks.append(Preview(options.preview_every, functools.partial(fitting.preview, sample=sample)))
+    if options.preview_every and (preview := fitting.preview):
+        callbacks.append(Preview(options.preview_every, lambda step: preview(step, sample)))
     if not settings.get("fast_dev_run"):
         callbacks.append(LastCheckpoint(fitting.folder / _CHECKPOINT, options.checkpoint_every))
     return fitting.trainer(
