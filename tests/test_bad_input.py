@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import motion_inversion.__main__ as command
+from motion_inversion.backbone import component
 from motion_inversion.core.embedded import locate
 from motion_inversion.data.video import write_video
 from motion_inversion.embedding.embeddings import MotionEmbeddings
@@ -28,7 +29,6 @@ def refused(
     """(*words) → the single line of the error, once it is sure that nothing was left half-written."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("MOTION_INVERSION_DEBUG", raising=False)
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     root = logging.getLogger()
     level, handlers = root.level, root.handlers[:]
     fixed = [line for line in small if not line.startswith("dataset.")]
@@ -250,19 +250,27 @@ def test_an_output_that_cannot_be_written(refused: Refused, videos: Path) -> Non
     assert line.endswith("Not a directory; set output=… to a folder you can write")
 
 
-def test_a_model_folder_that_is_missing_or_incomplete(refused: Refused, tiny_model: Path, videos: Path) -> None:
-    assert refused("model.path=/nowhere").startswith("model.path=/nowhere is no folder; set model.path to a model")
-    assert refused(f"model.path={videos}").startswith(
-        f"model.path={videos} has no tokenizer/; accepted is a folder with"
-    )
-    for part in tiny_model.iterdir():
-        if part.name != "vae":
-            (videos / part.name).unlink(missing_ok=True)
-            (videos / part.name).symlink_to(part)
-    assert refused(f"model.path={videos}").startswith(f"model.path={videos} has no vae/; accepted is a folder with")
+def test_a_model_folder_that_is_missing_or_incomplete(
+    refused: Refused, tiny_model: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    folder = tmp_path_factory.mktemp("incomplete")
+    start = f"model.path={folder} has no"
+    assert refused("model.path=/nowhere").startswith("model.path=/nowhere is no folder; set model.path to a ")
+    assert refused(f"model.path={folder}").startswith(f"{start} tokenizer/; accepted is a folder with")
+    for part in {*tiny_model.iterdir()} - {tiny_model / "vae"}:
+        (folder / part.name).symlink_to(part)
+    assert refused(f"model.path={folder}").startswith(f"{start} vae/; accepted is a folder with")
+
+
+def test_a_model_that_is_neither_here_nor_on_the_hub(refused: Refused, monkeypatch: pytest.MonkeyPatch) -> None:
+    def unreachable(*_: object, **__: object) -> None:
+        raise OSError("no way there")
+
+    monkeypatch.setattr(component, "is_offline_mode", lambda: False)
+    monkeypatch.setattr(component.HfApi, "model_info", unreachable)
     line = refused("model.path=models/mine")
-    assert line.startswith("model.path=models/mine: ")
-    assert line.endswith("give a complete local folder: model.path=/path/to/model")
+    assert line.startswith("model.path=models/mine is no folder here, and the hub has no such model to give (no way")
+    assert "; give a local folder: model.path=/path/to/model, or set HF_HUB_OFFLINE=1" in line
 
 
 @pytest.mark.skipif(not (EMBEDDED / "unet").is_dir(), reason=f"the embedded model is not in {EMBEDDED}")

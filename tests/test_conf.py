@@ -3,7 +3,7 @@
 import dataclasses
 import logging
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -71,11 +71,20 @@ def _no_network(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def _logging() -> Iterator[None]:
-    """Puts logging back as it was, which the command sets up for its process."""
+def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Callable[..., list[Experiment]]]:
+    """(*words) → the experiments that the command would run; logging is put back afterwards."""
+    monkeypatch.chdir(tmp_path)
     root = logging.getLogger()
     level, handlers = root.level, root.handlers[:]
-    yield
+    runs: list[Experiment] = []
+    monkeypatch.setattr(Experiment, "run", lambda experiment: runs.append(experiment))
+
+    def run(*words: str) -> list[Experiment]:
+        monkeypatch.setattr(sys, "argv", ["motion-inversion", *words])
+        assert command.main() == 0
+        return runs
+
+    yield run
     root.setLevel(level)
     root.handlers[:] = handlers
 
@@ -173,17 +182,15 @@ def test_every_other_axis_goes_with_every_method(group: str) -> None:
 
 
 @pytest.mark.parametrize("option", OPTIONS["experiment"])
-def test_every_job_of_an_experiment_builds_and_would_run(
-    option: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, _logging: None
-) -> None:
-    runs: list[Experiment] = []
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(Experiment, "run", lambda experiment: runs.append(experiment))
-    monkeypatch.setattr(sys, "argv", ["motion-inversion", f"experiment={option}"])
-    assert command.main() == 0
-    assert runs
+def test_every_job_of_an_experiment_builds_and_would_run(run: Callable[..., list[Experiment]], option: str) -> None:
+    runs = run(f"experiment={option}")
     assert {experiment.name for experiment in runs} == {option.removesuffix("_control")}
-    assert list(tmp_path.iterdir()) == []
+    assert list(Path().iterdir()) == []
+
+
+def test_a_sweep_leaves_its_notes_with_the_results(run: Callable[..., list[Experiment]]) -> None:
+    assert [experiment.seed for experiment in run("-m", "seed=1,2", "output=made")] == [1, 2]
+    assert [path.name for path in Path().iterdir()] == ["made"]
 
 
 @pytest.mark.parametrize("option", OPTIONS["experiment"])

@@ -93,7 +93,10 @@ class Experiment:
                 Report(self.output / self.name).run()
                 continue
             for clip in clips:
-                self._stage(stage, address, model, clip)
+                try:
+                    self._stage(stage, address, model, clip)
+                except FloatingPointError as error:
+                    raise InputError(f"{clip.name}: {stage} stopped, {error}; model.dtype=float32 is safest") from error
             if stage == "prepare":
                 model.release("vae", "text_encoder", "tokenizer")
 

@@ -138,7 +138,8 @@ def write_other_tensors(path: Path) -> None:
 
 
 def write_later_version(path: Path) -> None:
-    save_file({"weight": torch.zeros(2)}, path, {"format": "motion-inversion-embeddings/2", "sites": "[]"})
+    contents = json.dumps({"format": "motion-inversion-embeddings/2", "sites": "[]"})
+    save_file({"weight": torch.zeros(2)}, path, {"motion_inversion": contents})
 
 
 @pytest.mark.parametrize("write", [write_nothing, write_noise, write_other_tensors, write_later_version])
@@ -156,9 +157,16 @@ def test_a_foreign_file_is_refused(tmp_path, write, read):
 def test_a_file_that_contradicts_itself_is_refused(embeddings, tmp_path, record):
     path = tmp_path / "file"
     embeddings.save(path, {})
-    save_file(load_file(path), path, {"format": "motion-inversion-embeddings/1", "sites": record})
+    contents = {"format": "motion-inversion-embeddings/1", "sites": record}
+    save_file(load_file(path), path, {"motion_inversion": json.dumps(contents)})
     with pytest.raises(InputError, match="contradicts itself"):
         MotionEmbeddings.load(path)
+
+
+def test_equal_embeddings_are_equal_files(embeddings, tmp_path):
+    embeddings.save(tmp_path / "one", {"model": "tiny", "clip": "car-turn"})
+    embeddings.save(tmp_path / "other", {"clip": "car-turn", "model": "tiny"})
+    assert (tmp_path / "one").read_bytes() == (tmp_path / "other").read_bytes()
 
 
 def test_a_fitting_model_is_accepted(embeddings, sites):

@@ -1,5 +1,6 @@
 """Loads the parts of a model folder in the diffusers layout one by one, frozen and in evaluation mode."""
 
+import functools
 import hashlib
 import importlib
 import logging
@@ -8,6 +9,8 @@ from typing import Any
 
 import torch
 import transformers
+from huggingface_hub import HfApi
+from huggingface_hub.constants import is_offline_mode
 from safetensors import SafetensorError
 from torch import nn
 
@@ -61,6 +64,8 @@ def load(path: str, part: str, dtype: torch.dtype, device: torch.device) -> Any:
     Raises:
         InputError: if it is missing, broken or another kind of model than CLASSES says.
     """
+    if not Path(path).is_dir():
+        _reach(path)
     module, name = CLASSES[part]
     transformers.utils.logging.disable_progress_bar()  # a second's bar per part hides the lines that matter
     kind = getattr(importlib.import_module(module), name)
@@ -84,6 +89,20 @@ def load(path: str, part: str, dtype: torch.dtype, device: torch.device) -> Any:
         )
     network: nn.Module = loaded
     return network.requires_grad_(False).eval().to(device)
+
+
+@functools.cache
+def _reach(path: str) -> None:
+    """Asks the hub for a model, once: loading would ask again and again for minutes before it gives up."""
+    if is_offline_mode():
+        return
+    try:
+        HfApi().model_info(path, timeout=10)
+    except Exception as error:  # that of an HTTP library, which depends on the hub client's version
+        raise InputError(
+            f"model.path={path} is no folder here, and the hub has no such model to give ({error}); give a local "
+            "folder: model.path=/path/to/model, or set HF_HUB_OFFLINE=1 to use what was downloaded earlier"
+        ) from error
 
 
 def fingerprint(path: str) -> str:

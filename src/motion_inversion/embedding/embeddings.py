@@ -18,6 +18,7 @@ from motion_inversion.core.file import replacing
 from motion_inversion.embedding.site import Site, describe
 
 _FORMAT = "motion-inversion-embeddings/1"
+_KEY = "motion_inversion"  # of the file's metadata, one alone: safetensors writes several in random order
 
 
 class MotionEmbeddings(nn.Module):
@@ -119,7 +120,7 @@ class MotionEmbeddings(nn.Module):
             if not tensor.isfinite().all():
                 raise InputError(f"{name} holds NaN or infinity, the training diverged: lower method.optimizer.lr")
         with replacing(path) as temporary:
-            save_file(tensors, temporary, {**own, **metadata})
+            save_file(tensors, temporary, {_KEY: json.dumps({**own, **metadata}, sort_keys=True)})
 
     @classmethod
     def load(cls, path: Path) -> "MotionEmbeddings":
@@ -188,8 +189,8 @@ def _metadata(path: Path) -> dict[str, str]:
     """All metadata of a file, checked to be of this format."""
     try:
         with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-    except (OSError, SafetensorError) as error:
+            metadata = json.loads((file.metadata() or {}).get(_KEY, "{}"))
+    except (OSError, SafetensorError, ValueError) as error:
         raise InputError(
             f"{path} is no safetensors file ({error}): give one that `train` wrote with method.embeddings=…"
         ) from error

@@ -38,13 +38,14 @@ class TextSimilarity(torchmetrics.Metric):
         return f"mean_cosine_v1 {self.encoder.version()}"
 
     def load(self, device: torch.device | str) -> None:
-        """Loads the CLIP model.
+        """Loads the CLIP model, once.
 
         Raises:
             InputError: as the encoder's `load`.
         """
-        self._loaded = self.encoder.load(device)
-        self.to(device)
+        if self._loaded is None:
+            self._loaded = self.encoder.load(device)
+            self.to(device)
 
     def update(self, sample: Sample) -> None:
         """Adds one sample.
