@@ -195,6 +195,10 @@ def test_names_that_there_are_not(refused: Refused, words: list[str], message: s
         ("trainer.accumulate_grad_batches=0", "trainer.accumulate_grad_batches=0: at least 1 is needed"),
         ("trainer.precision=fp8", "trainer.precision='fp8' is not a 64 | 32 | 16 |"),
         (
+            "+trainer.gradient_clip_algorithm=big",
+            "the trainer refuses its settings: `gradient_clip_algorithm` big is invalid",
+        ),
+        (
             "+trainer.max_epochs=3",
             "trainer.max_epochs follows from the other settings and can't be set; drop trainer.m",
         ),

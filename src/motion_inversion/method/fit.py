@@ -12,7 +12,7 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import RichProgressBar
-from pytorch_lightning.utilities.exceptions import SIGTERMException
+from pytorch_lightning.utilities.exceptions import MisconfigurationException, SIGTERMException
 
 from motion_inversion.backbone.video_diffusion import VideoModel
 from motion_inversion.core.error import InputError
@@ -84,7 +84,10 @@ def run_trainer(
     done = _steps_done(checkpoint) if checkpoint.exists() else 0
     if done:
         log.info("resuming at step %d from %s", done, checkpoint)
-    trainer = _trainer(module, fitting, options, sample)
+    try:
+        trainer = _trainer(module, fitting, options, sample)
+    except MisconfigurationException as error:
+        raise InputError(f"the trainer refuses its settings: {error}; change or drop trainer.…") from error
     start = done * trainer.accumulate_grad_batches * options.batch_size
     data = ReferenceData(reference, options.batch_size, start)
     try:
