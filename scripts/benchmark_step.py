@@ -1,136 +1,173 @@
-"""Compares the training loop with a bare hand-written one over the same UNet step, as a ratio within one run.
+"""Overhead of the training loop: steps of `train` against the same steps in a bare loop, block by block.
 
-    python scripts/benchmark_step.py --blocks 6 --steps 20
-
-Blocks of both loops alternate after a warm-up. On a CPU the processor time of this process is compared, since other
-programs may share the machine; on a GPU the wall time. The goal is a ratio of at most 1.05.
+Both loops learn from the same draws, and the script checks that they end with the same embeddings. Further words are
+overrides of conf/config.yaml. Usage: PYTHONPATH=src python scripts/benchmark_step.py --steps 40 --blocks 4 loss=mse
 """
 
 import argparse
 import functools
 import statistics
-import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
-import pytorch_lightning as pl
+import hydra
 import torch
+from torch import Tensor
 
-from motion_inversion.backbone.video_diffusion import VideoDiffusion, VideoModel
-from motion_inversion.core.loss import Debiased
+from motion_inversion.backbone.video_diffusion import VideoModel
+from motion_inversion.composition import build
 from motion_inversion.core.seed import generator
-from motion_inversion.core.strategy import Keep
-from motion_inversion.core.timestep import Uniform
 from motion_inversion.embedding.embeddings import MotionEmbeddings
 from motion_inversion.embedding.inject import inject
-from motion_inversion.embedding.layout import Layout
+from motion_inversion.experiment import Experiment
 from motion_inversion.method.fit import TrainerOptions, run_trainer
-from motion_inversion.method.method import Fitting, Reference
+from motion_inversion.method.method import Fitting, Reference, sample_guided
 from motion_inversion.method.module import MotionLearning
-from motion_inversion.method.motion_inversion import model_sites
+from motion_inversion.method.motion_inversion import MotionInversion, model_sites
 
-SEED = 0
-ADAMW = functools.partial(torch.optim.AdamW, lr=5e-2, eps=1e-12)
+CONF = Path(__file__).parents[1] / "conf"
+WARM_UP = 3  # steps at the start of each block that don't count
+
+
+class Clock:
+    """Wall and process time at the start of every step."""
+
+    def __init__(self, device: torch.device) -> None:
+        self.device = device
+        self.wall: list[float] = []
+        self.process: list[float] = []
+
+    def tick(self) -> None:
+        """A step begins, once the one before is done."""
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)
+        self.wall.append(time.perf_counter())
+        self.process.append(time.process_time())
+
+    def seconds(self) -> tuple[float, float]:
+        """Median wall time and mean process time of a step."""
+        wall, process = self.wall[WARM_UP:], self.process[WARM_UP:]
+        steps = [after - before for before, after in zip(wall, wall[1:], strict=False)]
+        return statistics.median(steps), (process[-1] - process[0]) / len(steps)
+
+
+class TimedLearning(MotionLearning):
+    """The training step as it is, with a clock."""
+
+    clock: Clock
+
+    def training_step(self, batch: Mapping[str, Tensor], batch_idx: int) -> Tensor:
+        """The step."""
+        self.clock.tick()
+        return super().training_step(batch, batch_idx)
+
+
+@dataclass(frozen=True, eq=False)
+class Work:
+    """What both loops do: so many steps of a method on a reference with a model."""
+
+    method: MotionInversion
+    model: VideoModel
+    reference: Reference
+    trainer: Callable[..., object]
+    seed: int
+
+    def embeddings(self) -> MotionEmbeddings:
+        """Those to start from."""
+        return self.method.layout.zeros(model_sites(self.model)).to(self.model.device)
+
+
+def train(work: Work, clock: Clock) -> MotionEmbeddings:
+    """The loop of the `train` stage."""
+    method, model, embeddings = work.method, work.model, work.embeddings()
+    module = TimedLearning(model, embeddings, method.loss, method.timestep, method.optimizer, work.seed)
+    module.clock = clock
+    options = TrainerOptions(method.batch_size, method.checkpoint_every, 0)
+    sample = functools.partial(sample_guided, model)
+    with tempfile.TemporaryDirectory() as name, inject(model.unet, embeddings), model.checkpointed():
+        fitting = Fitting(Path(name), Path(name) / "state", work.trainer, work.seed)
+        run_trainer(module, work.reference, fitting, options, sample)
+    return embeddings
+
+
+def bare(work: Work, steps: int, clock: Clock) -> MotionEmbeddings:
+    """The same steps, with nothing beside them."""
+    method, model, embeddings = work.method, work.model, work.embeddings()
+    latents = work.reference.latents.to(model.device)
+    optimizer, schedule = method.optimizer(embeddings.parameters()), model.schedule
+    half = model.dtype != torch.float32
+    scaler = torch.GradScaler(model.device.type, enabled=model.dtype == torch.float16)
+    with inject(model.unet, embeddings), model.checkpointed():
+        for index in range(steps):
+            clock.tick()
+            draw = generator(work.seed, "draw", index)
+            t = method.timestep(1, len(schedule.alphas_cumprod), draw).to(model.device)
+            noise = torch.randn(latents.shape[1:], generator=draw)[None].to(latents)
+            with torch.autocast(model.device.type, model.dtype, enabled=half):
+                prediction = model.denoise(schedule.add_noise(latents, noise, t), t, work.reference.states)
+                loss = method.loss(prediction, schedule.target(latents, noise, t), draw)
+            optimizer.zero_grad()
+            scaler.scale(loss).backward()
+            scaler.step(optimizer)
+            scaler.update()
+    return embeddings
+
+
+def same(one: MotionEmbeddings, other: MotionEmbeddings) -> bool:
+    """Whether both hold the same numbers, bit for bit."""
+    others = other.tensors()
+    return all(torch.equal(tensor, others[name]) for name, tensor in one.tensors().items())
+
+
+def prepare(options: argparse.Namespace) -> Work:
+    """The experiment of the configuration, on a reference of random latents."""
+    words = [f"model.path={options.model_path}", f"trainer.max_steps={options.steps}", *options.overrides]
+    with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
+        experiment: Experiment = build(hydra.compose("config", words))
+    method, model = experiment.method, experiment.model.load()
+    if not isinstance(method, MotionInversion) or experiment.trainer is None or method.batch_size != 1:
+        raise SystemExit("only method=motion_inversion with method.batch_size=1 can be measured")
+    latents = torch.randn(model.latent_shape, generator=generator(experiment.seed, "latents"))
+    reference = Reference(latents, model.embed_text(["a red circle"]), "object")
+    return Work(method, model, reference, experiment.trainer, experiment.seed)
+
+
+def spread(values: list[float]) -> str:
+    """Median and range."""
+    return f"{statistics.median(values):.3f} ({min(values):.3f} to {max(values):.3f})"
 
 
 def main() -> None:
-    """Times both loops and prints their medians and ratio."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model-path", default="embedded:shapes")
-    parser.add_argument("--steps", type=int, default=20, help="steps a block")
-    parser.add_argument("--blocks", type=int, default=6, help="blocks of each loop")
+    parser.add_argument("--steps", type=int, default=40, help="of each block of either loop")
+    parser.add_argument("--blocks", type=int, default=4, help="of each loop, taken in turns")
     parser.add_argument("--threads", type=int, default=1)
-    arguments = parser.parse_args()
-    torch.set_num_threads(arguments.threads)
-    config = VideoDiffusion("benchmark", arguments.model_path, 16, 64, 64, guidance=1.0, strategy=Keep(), judge=None)
-    model = config.load()
-    reference = _reference(model)
-    loops = {"bare": _bare, "ours": _ours}
-    times: dict[str, list[float]] = {name: [] for name in loops}
-    for block in range(arguments.blocks + 1):
-        for name, loop in loops.items():
-            seconds = loop(model, reference, arguments.steps) / arguments.steps
-            if block:  # the first round warms up
-                times[name].append(seconds)
-    ratios = sorted(ours / bare for ours, bare in zip(times["ours"], times["bare"], strict=True))
-    kind = "processor" if model.device.type == "cpu" else "wall"
-    for name, values in times.items():
-        sys.stdout.write(f"{name}: {1e3 * statistics.median(values):.1f} ms of {kind} time per step (median)\n")
-    sys.stdout.write(
-        f"ratio ours / bare: {statistics.median(ratios):.3f} (median of {len(ratios)} blocks of {arguments.steps} "
-        f"steps, {ratios[0]:.3f} to {ratios[-1]:.3f}) on {model.device}, {arguments.threads} threads\n"
-    )
-
-
-def _reference(model: VideoModel) -> Reference:
-    shape = model.latent_shape
-    states = model.embed_text(["a red star moving around on a green plain ground"])
-    return Reference(torch.randn(shape, generator=generator(SEED, "clip")), states.cpu(), "object")
-
-
-def _embeddings(model: VideoModel) -> MotionEmbeddings:
-    return Layout(("down", "up"), query_key=True, value=True).zeros(model_sites(model)).to(model.device)
-
-
-def _clock(model: VideoModel) -> Callable[[], float]:
-    if model.device.type == "cpu":
-        return time.process_time
-
-    def synchronised() -> float:
-        torch.cuda.synchronize()
-        return time.perf_counter()
-
-    return synchronised
-
-
-def _bare(model: VideoModel, reference: Reference, steps: int) -> float:
-    """Seconds of a loop without any framework."""
-    embeddings, loss_of, schedule, clock = _embeddings(model), Debiased(), model.schedule, _clock(model)
-    optimizer = ADAMW(embeddings.parameters())
-    latents, states = reference.latents.to(model.device), reference.states.to(model.device)
-    with inject(model.unet, embeddings):
-        start = clock()
-        for step in range(steps):
-            draw = generator(SEED, "draw", step)
-            t = Uniform()(1, len(schedule.alphas_cumprod), draw).to(model.device)
-            noise = torch.randn(latents.shape, generator=draw).to(model.device)
-            prediction = model.denoise(schedule.add_noise(latents, noise, t), t, states)
-            loss = loss_of(prediction, noise, draw)
-            optimizer.zero_grad(set_to_none=True)
-            loss.backward()
-            optimizer.step()
-        return clock() - start
-
-
-class _Stopwatch(pl.Callback):
-    """Times the steps alone: not the trainer's start, nor the bare loop's counterpart of it."""
-
-    def __init__(self, clock: Callable[[], float]) -> None:
-        self.clock, self.start, self.seconds = clock, 0.0, 0.0
-
-    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        self.start = self.clock()
-
-    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        self.seconds = self.clock() - self.start
-
-
-def _ours(model: VideoModel, reference: Reference, steps: int) -> float:
-    """Seconds of the loop that `train` runs: checkpoints, loss file and progress included."""
-    embeddings, watch = _embeddings(model), _Stopwatch(_clock(model))
-    module = MotionLearning(model, embeddings, Debiased(), Uniform(), ADAMW, SEED)
-
-    def trainer(callbacks: list[pl.Callback], **options: object) -> pl.Trainer:
-        return pl.Trainer(callbacks=[watch, *callbacks], **options)  # pyright: ignore[reportArgumentType]
-
-    with tempfile.TemporaryDirectory() as folder, inject(model.unet, embeddings):
-        work = Path(folder)
-        fitting = Fitting(work, work / "state", functools.partial(trainer, max_steps=steps), SEED)
-        options = TrainerOptions(batch_size=1, checkpoint_every=50, preview_every=0)
-        run_trainer(module, reference, fitting, options, lambda noise, _: noise)
-    return watch.seconds
+    parser.add_argument("overrides", nargs="*", help="such as loss=mse")
+    options = parser.parse_args()
+    if options.steps < WARM_UP + 2 or options.blocks < 1:
+        parser.error(f"--steps must be at least {WARM_UP + 2}, --blocks at least 1")
+    torch.set_num_threads(options.threads)
+    work = prepare(options)
+    bare(work, WARM_UP, Clock(work.model.device))
+    results: list[tuple[float, ...]] = []
+    for block in range(options.blocks):
+        clocks = Clock(work.model.device), Clock(work.model.device)
+        equal = same(train(work, clocks[0]), bare(work, options.steps, clocks[1]))
+        results.append((*clocks[0].seconds(), *clocks[1].seconds()))
+        print(
+            f"block {block + 1}: train {results[-1][0]:.4f} s, bare {results[-1][2]:.4f} s a step; same result: {equal}"
+        )
+    train_wall, train_process, bare_wall, bare_process = map(list, zip(*results, strict=True))
+    where = torch.cuda.get_device_name() if work.model.device.type == "cuda" else "cpu"
+    print(f"device {where}, {options.threads} threads, torch {torch.__version__}")
+    print(f"median wall time of a step: train {spread(train_wall)} s, bare {spread(bare_wall)} s")
+    print(f"mean process time of a step: train {spread(train_process)} s, bare {spread(bare_process)} s")
+    for name, ours, theirs in (("wall", train_wall, bare_wall), ("process", train_process, bare_process)):
+        print(f"ratio, {name} time: {spread([one / other for one, other in zip(ours, theirs, strict=True)])}")
 
 
 if __name__ == "__main__":

@@ -19,9 +19,7 @@ Compose = Callable[..., Experiment]
 
 
 @pytest.fixture
-def call(
-    small: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> Iterator[Callable[..., int]]:
+def call(small: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Callable[..., int]]:
     """(output, *words) → the command's exit code; logging is put back afterwards."""
     monkeypatch.chdir(tmp_path)
     root = logging.getLogger()
@@ -92,9 +90,7 @@ def test_another_loss_reuses_the_preparation(compose: Compose, output: Path, mon
     assert first != second
 
 
-def test_another_strategy_reuses_the_training(
-    compose: Compose, output: Path, monkeypatch: pytest.MonkeyPatch
-):
+def test_another_strategy_reuses_the_training(compose: Compose, output: Path, monkeypatch: pytest.MonkeyPatch):
     before = files(output)
     monkeypatch.setattr(MotionLearning, "training_step", None)
     compose(output, "strategy=drop", "stages=[prepare,train,generate]").run()
@@ -158,8 +154,6 @@ def test_the_frozen_model_starts_from_the_same_noise(compose: Compose, output: P
         ("batch=0", "set batch=1"),
     ],
 )
-def test_bad_values_of_the_experiment_are_refused(
-    compose: Compose, tmp_path: Path, override: str, message: str
-):
+def test_bad_values_of_the_experiment_are_refused(compose: Compose, tmp_path: Path, override: str, message: str):
     with pytest.raises(InputError, match=message):
         compose(tmp_path, override)

@@ -88,9 +88,7 @@ class _NotANumber:
         return loss if len(self.calls) < 4 else loss * float("nan")
 
 
-def test_a_loss_that_is_not_finite_stops_the_training_and_keeps_the_last_good_step(
-    compose: Compose, prepared: Path
-):
+def test_a_loss_that_is_not_finite_stops_the_training_and_keeps_the_last_good_step(compose: Compose, prepared: Path):
     experiment = compose(prepared)
     assert isinstance(experiment.method, MotionInversion)
     diverging = replace(experiment, method=replace(experiment.method, loss=_NotANumber([])))
