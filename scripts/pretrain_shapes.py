@@ -8,7 +8,6 @@ rate, to go on later. Measured costs and results: docs/shapes_model.md.
 """
 
 import argparse
-import json
 import math
 import shutil
 from pathlib import Path
@@ -18,6 +17,7 @@ from safetensors.torch import load_file, save_file
 
 from motion_inversion.data.world import WORDS
 from pretraining import autoencoder, contrastive, diffusion, sheet
+from pretraining.index import write_index
 from pretraining.progress import Budget
 from pretraining.vocabulary import merges_for, write_clip_tokenizer, write_open_clip_vocabulary
 
@@ -71,15 +71,7 @@ def export(work: Path, target: Path) -> None:
     for path in target.rglob("*.safetensors"):
         tensors = {name: v.half() if v.is_floating_point() else v for name, v in load_file(path).items()}
         save_file(tensors, path, metadata={"format": "pt"})
-    index = {
-        "_class_name": "TextToVideoSDPipeline",
-        "scheduler": ["diffusers", "DDIMScheduler"],
-        "text_encoder": ["transformers", "CLIPTextModel"],
-        "tokenizer": ["transformers", "CLIPTokenizer"],
-        "unet": ["diffusers", "UNet3DConditionModel"],
-        "vae": ["diffusers", "AutoencoderKL"],
-    }
-    (target / "model_index.json").write_text(json.dumps(index, indent=2) + "\n")
+    write_index(target)
     size = sum(path.stat().st_size for path in target.rglob("*") if path.is_file())
     print(f"{target}: {size / 1e6:.2f} MB")
 

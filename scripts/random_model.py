@@ -4,7 +4,6 @@ Usage: PYTHONPATH=src python scripts/random_model.py /path/to/folder [--tiny] [-
 """
 
 import argparse
-import json
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 from motion_inversion.data.world import WORDS
 from pretraining.diffusion import build_scheduler
+from pretraining.index import write_index
 from pretraining.vocabulary import merges_for, write_clip_tokenizer
 
 log = logging.getLogger("random_model")
@@ -62,15 +62,7 @@ def write(folder: Path, tiny: bool, dtype: torch.dtype) -> None:
     _write_network(folder / "text_encoder", lambda: build_text_encoder(tokenizer, size), dtype)
     _write_network(folder / "vae", lambda: build_autoencoder(size), dtype)
     _write_network(folder / "unet", lambda: UNet3DConditionModel(**size.unet), dtype)
-    index = {
-        "_class_name": "TextToVideoSDPipeline",
-        "scheduler": ["diffusers", "DDIMScheduler"],
-        "text_encoder": ["transformers", "CLIPTextModel"],
-        "tokenizer": ["transformers", "CLIPTokenizer"],
-        "unet": ["diffusers", "UNet3DConditionModel"],
-        "vae": ["diffusers", "AutoencoderKL"],
-    }
-    (folder / "model_index.json").write_text(json.dumps(index, indent=2) + "\n")
+    write_index(folder)
 
 
 def _write_tokenizer(folder: Path, rules: list[tuple[str, str]], size: Size) -> CLIPTokenizer:
