@@ -4,7 +4,7 @@
 
 Data are rendered on the fly from seeds; every phase logs to WORK/<phase>.jsonl. The UNet phase saves its state
 every few minutes: repeating the command resumes it. `--pause-after` ends a run early without decaying the learning
-rate, to go on later. Measured costs and results: docs/shapes_model.md.
+rate, to go on later. `decoder` goes on with the autoencoder's decoder, which an existing UNet doesn't notice. Measured costs and results: docs/shapes_model.md.
 """
 
 import argparse
@@ -25,7 +25,7 @@ from pretraining.vocabulary import merges_for, write_clip_tokenizer, write_open_
 def main() -> None:
     """Runs the named phases in order."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("phases", nargs="+", choices=["vae", "clip", "unet", "sheet", "export"])
+    parser.add_argument("phases", nargs="+", choices=["vae", "decoder", "clip", "unet", "sheet", "export"])
     parser.add_argument("--work", type=Path, default=Path("outputs/pretrain"))
     parser.add_argument("--target", type=Path, default=Path("src/motion_inversion/weights/shapes"))
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
@@ -51,6 +51,8 @@ def _run(phase: str, arguments: argparse.Namespace) -> None:
     budget = Budget(arguments.steps, arguments.seconds)
     if phase == "vae":
         autoencoder.train(work, budget, device, workers)
+    elif phase == "decoder":
+        autoencoder.refine(work, budget, device, workers)
     elif phase == "clip":
         contrastive.train(work, budget, device, workers)
     elif phase == "unet":

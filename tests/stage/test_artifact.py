@@ -1,7 +1,9 @@
 """Results on disk: complete or absent, and what they say they are."""
 
 import json
+import multiprocessing
 import shutil
+import time
 from pathlib import Path
 
 import pytest
@@ -101,11 +103,11 @@ def test_a_failure_leaves_the_workplace_to_go_on_with(tmp_path: Path):
     assert not artifact.workplace.exists()
 
 
-def test_made_twice_the_later_one_counts(tmp_path: Path):
+def test_what_is_made_is_not_made_again(tmp_path: Path):
     artifact = make(tmp_path, text="a")
-    make(tmp_path, text="b")
-    assert artifact.exists()
-    assert (artifact.folder / "a.txt").read_text() == "b"
+    with artifact.making() as work:
+        assert work is None
+    assert (artifact.folder / "a.txt").read_text() == "a"
 
 
 def test_a_folder_without_a_manifest_is_made_anew(tmp_path: Path):
@@ -133,3 +135,32 @@ def test_results_point_to_each_other_so_that_they_can_move_together(tmp_path: Pa
 def test_the_checksum_of_a_missing_file_is_that_of_nothing(tmp_path: Path):
     (tmp_path / "empty").touch()
     assert checksum(tmp_path / "empty") == checksum(tmp_path / "missing")
+
+
+def _make_slowly(folder: Path, log: Path) -> None:
+    with Artifact(folder, "thing", {"seed": 1}).making() as work:
+        with log.open("a") as stream:
+            stream.write("made\n" if work else "found\n")
+        if work:
+            time.sleep(0.3)
+            (work / "a.txt").write_text("a")
+
+
+def test_of_processes_that_want_the_same_one_makes_it_and_the_others_wait(tmp_path: Path):
+    folder, report = tmp_path / "stage", tmp_path / "report"
+    context = multiprocessing.get_context("fork")
+    processes = [context.Process(target=_make_slowly, args=(folder, report)) for _ in range(4)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+    assert [process.exitcode for process in processes] == [0] * 4
+    assert sorted(report.read_text().split()) == ["found", "found", "found", "made"]
+    assert [path.name for path in folder.iterdir()] == [Artifact(folder, "thing", {"seed": 1}).folder.name]
+    assert {path.name for path in next(folder.iterdir()).iterdir()} == {"a.txt", MANIFEST}
+
+
+def test_a_failure_that_wrote_nothing_leaves_nothing(tmp_path: Path):
+    with pytest.raises(RuntimeError, match="stop"), Artifact(tmp_path / "stage", "thing", {}).making():
+        raise RuntimeError("stop")
+    assert not list((tmp_path / "stage").iterdir())

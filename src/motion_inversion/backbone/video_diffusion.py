@@ -51,7 +51,7 @@ class VideoDiffusion:
         InputError: for sizes that don't fit `multiple`, or fewer than two frames.
     """
 
-    name: str
+    name: str = field(metadata=_PRESENTATION)
     path: str = field(metadata=_PRESENTATION)
     frames: int
     width: int

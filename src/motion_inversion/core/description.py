@@ -14,10 +14,10 @@ Json: TypeAlias = "bool | int | float | str | list[Any] | dict[str, Any] | None"
 _EXACT = 2.0**53  # up to here every whole float is the int that it prints as
 
 
-def describe(value: object) -> Json:
+def describe(value: object, whole: bool = False) -> Json:
     """The class and constructor arguments of `value`, recursively, in the form of the node that builds it.
 
-    Dataclasses (without the fields marked `metadata={"digest": False}`), partials, classes that keep each
+    Dataclasses (without the fields marked `metadata={"digest": False}`, unless `whole`), partials, classes that keep each
     constructor argument in an attribute of the same name, containers, paths and plain values. Equal values
     give equal descriptions: 1.0 is written 1, a tuple as a list, a set in sorted order. It survives JSON.
     Raises TypeError for what can't be told from its attributes: nothing slips out of a digest unseen.
@@ -30,20 +30,20 @@ def describe(value: object) -> Json:
         case PurePath():
             return value.as_posix()
         case Mapping():
-            return {_key(key): describe(item) for key, item in value.items()}
+            return {_key(key): describe(item, whole) for key, item in value.items()}
         case list() | tuple():
-            return [describe(item) for item in value]
+            return [describe(item, whole) for item in value]
         case set() | frozenset():
-            return sorted(map(describe, value), key=_canonical)
+            return sorted((describe(item, whole) for item in value), key=_canonical)
         case functools.partial():
             bound = inspect.signature(value.func).bind_partial(*value.args, **value.keywords)
-            return {"_target_": _path(value.func), "_partial_": True, **_arguments(bound.arguments)}
+            return {"_target_": _path(value.func), "_partial_": True, **_arguments(bound.arguments, whole)}
         case type():
             return _path(value)
         case _ if inspect.isroutine(value):
             return _path(value)
         case _:
-            return {"_target_": _path(type(value)), **_arguments(_kept(value))}
+            return {"_target_": _path(type(value)), **_arguments(_kept(value, whole), whole)}
 
 
 def digest(description: Json) -> str:
@@ -67,15 +67,17 @@ def _key(key: object) -> str:
     return key
 
 
-def _arguments(arguments: Mapping[str, Any]) -> dict[str, Json]:
-    return {name: describe(value) for name, value in arguments.items()}
+def _arguments(arguments: Mapping[str, Any], whole: bool) -> dict[str, Json]:
+    return {name: describe(value, whole) for name, value in arguments.items()}
 
 
-def _kept(value: object) -> dict[str, Any]:
+def _kept(value: object, whole: bool) -> dict[str, Any]:
     """The constructor arguments that `value` was made from, read from its attributes."""
     if dataclasses.is_dataclass(value):
         fields = [field for field in dataclasses.fields(value) if field.init]
-        return {field.name: getattr(value, field.name) for field in fields if field.metadata.get("digest", True)}
+        return {
+            field.name: getattr(value, field.name) for field in fields if whole or field.metadata.get("digest", True)
+        }
     try:
         parameters = inspect.signature(type(value)).parameters.values()
     except ValueError as error:

@@ -11,11 +11,9 @@ from typing import Any
 
 from motion_inversion.core.annotation import fits, spell
 from motion_inversion.core.error import InputError
+from motion_inversion.core.record import FORMAT, MANIFEST, SCORE, UNFINISHED
 
 log = logging.getLogger(__name__)
-
-FORMAT = "motion-inversion-score/1"
-SCORE, MANIFEST, UNFINISHED = "score.json", "manifest.json", ".part"
 
 _KEYS: dict[str, Any] = {
     "clip": str,

@@ -6,17 +6,20 @@ import logging
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+
+from filelock import FileLock, Timeout
 
 from motion_inversion.core.description import Json, digest
 from motion_inversion.core.error import InputError
 from motion_inversion.core.file import replacing
+from motion_inversion.core.record import MANIFEST, UNFINISHED
 
 log = logging.getLogger(__name__)
 
-MANIFEST = "manifest.json"
+LOCK = ".lock"
 
 
 @dataclass(frozen=True)
@@ -45,7 +48,7 @@ class Artifact:
     @property
     def workplace(self) -> Path:
         """Where it is made: what an interrupted run leaves here, the next one goes on with."""
-        return self.parent / f"{self.label}-{self.digest}.part"
+        return self.parent / f"{self.label}-{self.digest}{UNFINISHED}"
 
     def exists(self) -> bool:
         """Whether it is complete.
@@ -76,26 +79,64 @@ class Artifact:
         return True
 
     @contextmanager
-    def making(self) -> Iterator[Path]:
-        """The workplace to write files to; it becomes the artifact when the block succeeds.
+    def making(self) -> Iterator[Path | None]:
+        """The workplace to write files to, which becomes the artifact when the block succeeds; None if it exists.
 
-        After a failure it stays as it is: nothing half-written takes the artifact's place, nothing is lost.
+        One process makes it at a time: others that want it wait, and find it made. After a failure the
+        workplace stays as it is: nothing half-written takes the artifact's place, nothing is lost.
 
         Raises:
-            InputError: if the folder can't be written.
+            InputError: if the folder can't be written, or is there but isn't what was made (see `exists`).
         """
+        if self.exists():
+            yield None
+            return
+        with self._held():
+            if self.exists():
+                yield None
+                return
+            yield self.workplace
+            self._finish()
+
+    def _finish(self) -> None:
         work = self.workplace
-        try:
-            work.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise InputError(f"can't write {work}: {error.strerror}; set output=… to a folder you can write") from error
-        yield work
-        files = {path.name: checksum(path) for path in sorted(work.iterdir()) if path.is_file()}
+        files = {path.name: checksum(path) for path in sorted(work.iterdir()) if path.is_file() and path.name != LOCK}
         with replacing(work / MANIFEST) as part:
             part.write_text(json.dumps({"identity": self.identity, "files": files}, indent=2) + "\n")
         if self.folder.exists():
             shutil.rmtree(self.folder)
         work.rename(self.folder)
+        # Last: whoever waits for this file finds the artifact made.
+        (self.folder / LOCK).unlink(missing_ok=True)
+
+    @contextmanager
+    def _held(self) -> Iterator[None]:
+        """The workplace, made if need be, for this process alone; removed if nothing was left in it."""
+        lock = FileLock(self.workplace / LOCK)
+        try:
+            self._acquire(lock)
+        except OSError as error:
+            raise InputError(
+                f"can't write {self.workplace}: {error.strerror}; set output=… to a folder you can write"
+            ) from error
+        try:
+            yield
+        finally:
+            if self.workplace.exists() and all(path.name == LOCK for path in self.workplace.iterdir()):
+                shutil.rmtree(self.workplace)
+            lock.release()
+
+    def _acquire(self, lock: FileLock) -> None:
+        # The process before may move or remove the workplace, and the locked file with it, at any moment: then anew.
+        while not (lock.is_locked and (self.workplace / LOCK).exists()):
+            lock.release()
+            self.workplace.mkdir(parents=True, exist_ok=True)
+            with suppress(FileNotFoundError):
+                try:
+                    lock.acquire(blocking=False)
+                except Timeout:
+                    log.info("waiting for another process that is making %s", self.folder)
+                    lock.acquire()
 
     def relative_to(self, folder: Path) -> str:
         """Its folder as seen from another: results can be moved together."""

@@ -12,7 +12,6 @@ VIDEO = "video.mkv"  # lossless: what metrics read
 VIEW = "video.mp4"  # for people
 ANIMATION = "video.gif"
 STRIP = "strip.png"
-SCORE = "score.json"
 _TENSORS = "tensors.safetensors"
 
 

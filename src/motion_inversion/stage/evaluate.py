@@ -4,15 +4,15 @@ import json
 import logging
 import math
 
-from motion_inversion.core.file import replacing
+from motion_inversion.core.record import FORMAT, SCORE
 from motion_inversion.data.clip import Clip
 from motion_inversion.data.video import read_exact
 from motion_inversion.metric.metric import Metric
 from motion_inversion.metric.sample import Sample
 from motion_inversion.stage.address import Address
 from motion_inversion.stage.artifact import Artifact
-from motion_inversion.stage.content import SCORE, VIDEO, made
-from motion_inversion.stage.record import FORMAT, axes, configuration, environment
+from motion_inversion.stage.content import VIDEO, made
+from motion_inversion.stage.record import axes, configuration, environment
 from motion_inversion.stage.request import Pair
 
 log = logging.getLogger(__name__)
@@ -56,8 +56,9 @@ def _score(address: Address, clip: Clip, pair: Pair, reference: Artifact) -> Non
         "config": configuration(address),
         "environment": environment(),
     }
-    with artifact.making() as folder, replacing(folder / SCORE) as part:
-        part.write_text(json.dumps(record, indent=2, allow_nan=False) + "\n")
+    with artifact.making() as folder:
+        if folder:
+            (folder / SCORE).write_text(json.dumps(record, indent=2, allow_nan=False) + "\n")
 
 
 def _measure(metric: Metric, sample: Sample) -> dict[str, object]:

@@ -47,6 +47,8 @@ def _generate(address: Address, model: VideoModel, clip: Clip, pairs: list[Pair]
 
 def _write(address: Address, clip: Clip, pair: Pair, video: Video, reference: Video) -> None:
     with address.sample(clip, *pair).making() as folder:
+        if folder is None:  # made by another process since this one looked
+            return
         write_lossless(folder / VIDEO, video, address.model.fps)
         write_video(folder / VIEW, video, address.model.fps)
         save_png(folder / STRIP, strip([("reference", reference), (pair[0], video)]))

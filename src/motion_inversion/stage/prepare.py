@@ -29,40 +29,36 @@ def prepare(address: Address, model: VideoModel, clip: Clip) -> None:
 
 
 def _text(address: Address, model: VideoModel, prompt: str) -> None:
-    artifact = address.text(prompt)
-    if not artifact.exists():
-        states = model.embed_text([prompt])
-        with artifact.making() as folder:
-            write_tensors(folder, states=states)
+    with address.text(prompt).making() as folder:
+        if folder:
+            write_tensors(folder, states=model.embed_text([prompt]))
 
 
 def _reference(address: Address, model: VideoModel, clip: Clip) -> None:
-    artifact, config = address.reference(clip), model.config
-    if artifact.exists():
-        return
-    video = clip.footage.read(config.frames, config.width, config.height)
-    log.info("%s: encoding %d frames of %d×%d", clip.name, config.frames, config.width, config.height)
-    latents = model.encode(video)
-    if not torch.isfinite(latents).all():
-        raise FloatingPointError("the encoded reference is not finite: model.dtype=float32")
-    with artifact.making() as folder:
+    config = model.config
+    with address.reference(clip).making() as folder:
+        if folder is None:
+            return
+        video = clip.footage.read(config.frames, config.width, config.height)
+        log.info("%s: encoding %d frames of %d×%d", clip.name, config.frames, config.width, config.height)
+        latents = model.encode(video)
+        if not torch.isfinite(latents).all():
+            raise FloatingPointError("the encoded reference is not finite: model.dtype=float32")
         write_lossless(folder / VIDEO, video, config.fps)
         write_video(folder / VIEW, video, config.fps)
         write_tensors(folder, latents=latents)
 
 
 def _inversion(address: Address, model: VideoModel, clip: Clip) -> None:
-    artifact = address.inverted(clip)
-    if artifact.exists():
-        return
-    latents = read_tensor(address.reference(clip), "latents").to(model.device)
-    states = read_tensor(address.text(address.inversion.prompt), "states")
+    with address.inverted(clip).making() as folder:
+        if folder is None:
+            return
+        latents = read_tensor(address.reference(clip), "latents").to(model.device)
+        states = read_tensor(address.text(address.inversion.prompt), "states")
 
-    def denoise(x: Latents, t: int) -> Latents:
-        return model.denoise(x, t, states)
+        def denoise(x: Latents, t: int) -> Latents:
+            return model.denoise(x, t, states)
 
-    label = f"{clip.name}: inverting in {address.inversion.steps} steps"
-    log.info(label)
-    inverted = address.inversion.invert(model.schedule, denoise, latents, shown(label))
-    with artifact.making() as folder:
-        write_tensors(folder, inverted=inverted)
+        label = f"{clip.name}: inverting in {address.inversion.steps} steps"
+        log.info(label)
+        write_tensors(folder, inverted=address.inversion.invert(model.schedule, denoise, latents, shown(label)))

@@ -12,7 +12,6 @@ import torch
 from motion_inversion.core.description import Json, describe
 from motion_inversion.stage.address import Address
 
-FORMAT = "motion-inversion-score/1"
 _PACKAGES = ("torch", "diffusers", "pytorch-lightning", "open_clip_torch", "opencv-python-headless")
 
 
@@ -56,9 +55,9 @@ def word(value: object) -> str:
 
 
 def configuration(address: Address) -> Json:
-    """Everything the sample was made with, in the form of the nodes that build it."""
+    """Everything the sample was made with, in the form of the nodes that build it; what changes no result, too."""
     parts = ("model", "method", "noise", "inversion", "sampler", "negative_prompt", "seed", "trainer")
-    described: Json = {part: describe(getattr(address, part)) for part in parts}
+    described: Json = {part: describe(getattr(address, part), whole=True) for part in parts}
     return described
 
 

@@ -31,9 +31,16 @@ def train(address: Address, model: VideoModel, clip: Clip, loggers: tuple[Tracke
     Raises:
         InputError: if the clip isn't prepared, or training diverges.
     """
-    method, artifact = address.method, address.state(clip)
-    if not method.fits or artifact.exists():
+    method = address.method
+    if not method.fits:
         return
+    with address.state(clip).making() as folder:
+        if folder:
+            _fit(address, model, clip, loggers, folder)
+
+
+def _fit(address: Address, model: VideoModel, clip: Clip, loggers: tuple[Tracker, ...], folder: Path) -> None:
+    method = address.method
     reference = Reference(
         latents=read_tensor(address.reference(clip), "latents"),
         states=read_tensor(address.text(clip.source_prompt), "states"),
@@ -41,16 +48,15 @@ def train(address: Address, model: VideoModel, clip: Clip, loggers: tuple[Tracke
     )
     assert address.trainer is not None, "a method that fits lists a trainer in its defaults"
     log.info("%s: fitting %s", clip.name, method.name)
-    with artifact.making() as folder:
-        work = folder / _WORK
-        work.mkdir(exist_ok=True)
-        _same_threads(work / _THREADS)
-        show = _preview(address, model, clip, work / "preview")
-        state = folder / method.state_file
-        method.fit(model, reference, Fitting(work, state, address.trainer, address.seed, loggers, show))
-        for kept in (path for path in work.iterdir() if path.name not in _TRANSIENT):
-            shutil.move(kept, folder / kept.name)
-        shutil.rmtree(work)
+    work = folder / _WORK
+    work.mkdir(exist_ok=True)
+    _same_threads(work / _THREADS)
+    show = _preview(address, model, clip, work / "preview")
+    state = folder / method.state_file
+    method.fit(model, reference, Fitting(work, state, address.trainer, address.seed, loggers, show))
+    for kept in (path for path in work.iterdir() if path.name not in _TRANSIENT):
+        shutil.move(kept, folder / kept.name)
+    shutil.rmtree(work)
 
 
 def _same_threads(path: Path) -> None:
