@@ -4,7 +4,8 @@
 
 Data are rendered on the fly from seeds; every phase logs to WORK/<phase>.jsonl. The UNet phase saves its state
 every few minutes: repeating the command resumes it. `--pause-after` ends a run early without decaying the learning
-rate, to go on later. `decoder` goes on with the autoencoder's decoder, which an existing UNet doesn't notice. Measured costs and results: docs/shapes_model.md.
+rate, to go on later. `decoder` goes on with the autoencoder's decoder, which an existing UNet doesn't notice.
+Measured costs and results: docs/shapes_model.md.
 """
 
 import argparse

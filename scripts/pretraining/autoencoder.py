@@ -18,7 +18,8 @@ from pretraining.stream import SceneStream, pick_frames
 LATENT_CHANNELS = 12
 KL_WEIGHT = 1e-4
 RATE = 1.5e-3
-# On a CPU and on a GPU. Launching kernels is what costs on a GPU, arithmetic on a CPU: many small steps, or large batches.
+# On a CPU and on a GPU. Launching kernels is what costs on a GPU, arithmetic on a CPU: large batches, or many
+# small steps.
 _SCENES, _FRAMES_EACH = (16, 64), (1, 4)
 
 

@@ -17,9 +17,10 @@ _EXACT = 2.0**53  # up to here every whole float is the int that it prints as
 def describe(value: object, whole: bool = False) -> Json:
     """The class and constructor arguments of `value`, recursively, in the form of the node that builds it.
 
-    Dataclasses (without the fields marked `metadata={"digest": False}`, unless `whole`), partials, classes that keep each
-    constructor argument in an attribute of the same name, containers, paths and plain values. Equal values
-    give equal descriptions: 1.0 is written 1, a tuple as a list, a set in sorted order. It survives JSON.
+    Dataclasses, partials, classes that keep each constructor argument in an attribute of the same name,
+    containers, paths and plain values. Fields marked `metadata={"digest": False}` are left out unless `whole`.
+    Equal values give equal descriptions: 1.0 is written 1, a tuple as a list, a set in sorted order. It
+    survives JSON.
     Raises TypeError for what can't be told from its attributes: nothing slips out of a digest unseen.
     """
     match value:

@@ -25,7 +25,8 @@ def replacing(path: str | Path) -> Iterator[Path]:
         part.replace(path)
     except OSError as error:
         raise InputError(
-            f"can't write {path}: {error.strerror or error}; set output=… (of a report: target=…) to a folder you can write to"
+            f"can't write {path}: {error.strerror or error}; set output=…, or target=… of a report, to a folder "
+            "you can write to"
         ) from error
     finally:
         with suppress(OSError):
