@@ -1,14 +1,14 @@
 """A sheet of samples of the trained model, to look at: one prompt a row."""
 
 from pathlib import Path
-from typing import Any
 
+import numpy as np
 import torch
-from diffusers import AutoencoderKL, DDIMScheduler, UNet3DConditionModel
 from PIL import Image
-from transformers import CLIPTextModel, CLIPTokenizer
 
-from pretraining.vocabulary import CONTEXT
+from shapes_sampling import ShapesModel
+
+BATCH = 4  # clips sampled at a time
 
 PROMPTS = (
     "a red star moving right on a blue plain ground",
@@ -30,26 +30,14 @@ PROMPTS = (
 )
 
 
-@torch.no_grad()
 def write(folder: Path, device: str, steps: int = 30, guidance: float = 4.0) -> None:
     """Samples PROMPTS with DDIM and saves `folder`/sheet.png: eight of sixteen frames a row."""
-    tokenizer = CLIPTokenizer.from_pretrained(folder / "tokenizer")
-    text: Any = CLIPTextModel.from_pretrained(folder / "text_encoder")
-    unet: Any = UNet3DConditionModel.from_pretrained(folder / "unet")
-    vae: Any = AutoencoderKL.from_pretrained(folder / "vae")
-    for model in (text, unet, vae):
-        model.to(device).eval()
-    scheduler: Any = DDIMScheduler.from_pretrained(folder / "scheduler")
-    scheduler.set_timesteps(steps)
-    captions = [*PROMPTS, *[""] * len(PROMPTS)]
-    tokens = tokenizer(captions, padding="max_length", max_length=CONTEXT, return_tensors="pt").input_ids
-    states = text(tokens.to(device)).last_hidden_state
-    generator = torch.Generator().manual_seed(0)
-    x = torch.randn(len(PROMPTS), unet.config.in_channels, 16, 8, 8, generator=generator).to(device)
-    for t in scheduler.timesteps:
-        with_text, without = unet(torch.cat([x, x]), t, states).sample.chunk(2)
-        x = scheduler.step(without + guidance * (with_text - without), t, x).prev_sample
-    frames = vae.decode(x.transpose(1, 2).flatten(0, 1)).sample.unflatten(0, (len(PROMPTS), 16))
-    rows = ((frames[:, ::2] / 2 + 0.5).clamp(0, 1) * 255).byte().permute(0, 3, 1, 4, 2).flatten(2, 3).flatten(0, 1)
-    picture = Image.fromarray(rows.cpu().numpy())
+    model, generator = ShapesModel.load(folder, device), torch.Generator().manual_seed(0)
+    noise = torch.randn(len(PROMPTS), model.unet.config.in_channels, 16, 8, 8, generator=generator)
+    videos = []
+    for start in range(0, len(PROMPTS), BATCH):
+        batch = slice(start, start + BATCH)
+        videos += model.generate(list(PROMPTS[batch]), noise[batch], steps, guidance)
+    rows = [np.concatenate(list(video[::2]), axis=1) for video in videos]
+    picture = Image.fromarray(np.concatenate(rows))
     picture.resize((picture.width * 2, picture.height * 2), Image.Resampling.NEAREST).save(folder / "sheet.png")
