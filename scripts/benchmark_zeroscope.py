@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import torch
-from diffusers import DDIMScheduler, UNet3DConditionModel
+from diffusers import UNet3DConditionModel
 from torch import Tensor
 
 from motion_inversion.backbone.checkpointing import checkpoint_blocks
@@ -25,6 +25,7 @@ from motion_inversion.embedding.embeddings import MotionEmbeddings
 from motion_inversion.embedding.inject import inject
 from motion_inversion.embedding.layout import Layout
 from motion_inversion.embedding.site import find_sites
+from pretraining.diffusion import build_scheduler
 
 DTYPES = {"fp16": torch.float16, "bf16": torch.bfloat16, "fp32": torch.float32}
 BLOCKS = {"all": ("down", "up"), "deep": ("widest",)}
@@ -99,15 +100,7 @@ def build(precision: str, device: torch.device, options: dict[str, Any]) -> Netw
         torch.set_default_dtype(torch.float32)
     unet.requires_grad_(False).eval()
     specialise(unet)
-    scheduler = DDIMScheduler(
-        beta_start=0.00085,
-        beta_end=0.012,
-        beta_schedule="scaled_linear",
-        clip_sample=False,
-        set_alpha_to_one=False,
-        steps_offset=1,
-    )
-    schedule = Schedule.from_scheduler(scheduler)
+    schedule = Schedule.from_scheduler(build_scheduler())
     schedule = replace(
         schedule,
         alphas_cumprod=schedule.alphas_cumprod.to(device),
