@@ -123,6 +123,8 @@ def train(folder: Path, budget: Budget, device: str, workers: int, batch: int, r
     }
     unet, text = (model.to(device) for model in models.values())
     specialise(unet)
+    if device == "cpu":
+        unet.set_default_attn_processor()  # plain products: on a CPU SDPA is slower for sequences this short
     average = Average(models, 0.999)
     parameters = [p for model in models.values() for p in model.parameters()]
     optimizer = MuonAdamW(models, rate, fused=device != "cpu")
