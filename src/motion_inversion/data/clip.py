@@ -13,6 +13,9 @@ from motion_inversion.data.video import Fit, Video, check_cut, read_video
 
 Motion = Literal["object", "camera", "hybrid"]
 
+NAME = re.compile(r"\w[\w.-]{0,99}")
+NAMES = "up to 100 letters, digits, '_', '-' and '.', not starting with '-' or '.'"
+
 _BLOCK = 1 << 20  # bytes hashed at a time, so that a long film is never held in memory
 
 
@@ -63,7 +66,8 @@ class Clip:
     """A reference clip and what is to be made of it.
 
     `name` becomes a folder's name. `source_prompt` describes the clip itself; each of `prompts` is a target,
-    generated once for each of `seeds`.
+    generated once for each of `seeds`. `appearance_invariant_prompt` names the source's subject and motion without
+    background and attributes (VMC, arXiv 2312.00845); methods that learn with it take `source_prompt` in its absence.
 
     Raises:
         InputError: a name no folder can have, an unknown motion, an empty or repeated prompt or seed.
@@ -75,13 +79,11 @@ class Clip:
     source_prompt: str
     prompts: tuple[str, ...]
     seeds: tuple[int, ...]
+    appearance_invariant_prompt: str | None = None
 
     def __post_init__(self) -> None:
-        if not re.fullmatch(r"\w[\w.-]{0,99}", self.name):
-            raise InputError(
-                f"{self.name!r} can't name a clip: accepted are up to 100 letters, digits, '_', '-' and '.', "
-                "not starting with '-' or '.'; set dataset.name=my_clip"
-            )
+        if not NAME.fullmatch(self.name):
+            raise InputError(f"{self.name!r} can't name a clip: accepted are {NAMES}; set dataset.name=my_clip")
         if self.motion not in get_args(Motion):
             accepted = ", ".join(get_args(Motion))
             raise InputError(

@@ -1,7 +1,7 @@
 """Reference clips of the shapes world, described in words and drawn when they are read."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from hashlib import sha256
 
 import numpy as np
@@ -10,6 +10,7 @@ from motion_inversion.core.description import describe, digest
 from motion_inversion.core.error import InputError
 from motion_inversion.data.clip import Clip
 from motion_inversion.data.render import draw
+from motion_inversion.data.selection import select
 from motion_inversion.data.video import Video
 from motion_inversion.data.world import (
     CAMERA_MOTIONS,
@@ -93,25 +94,20 @@ class ShapesFootage:
 
 @dataclass(frozen=True)
 class ClipSet:
-    """A dataset that lists its clips.
-
-    only: names of the clips to take; all if empty. seeds: for every clip, in place of its own, if given.
-    """
+    """A dataset that lists its clips; `only`, `seeds`, `shard` and `shards` as in `select`."""
 
     clip: Sequence[Clip]
     only: Sequence[str] = ()
     seeds: Sequence[int] = ()
+    shard: int = 0
+    shards: int = 1
 
     def __post_init__(self) -> None:
-        names = [clip.name for clip in self.clip]
-        for name in self.only:
-            if name not in names:
-                raise InputError(f"dataset.only: no clip {name!r}; accepted are {', '.join(names)}")
+        self.clips()
 
     def clips(self) -> tuple[Clip, ...]:
         """The chosen clips in their order."""
-        chosen = [clip for clip in self.clip if not self.only or clip.name in self.only]
-        return tuple(replace(clip, seeds=tuple(self.seeds)) if self.seeds else clip for clip in chosen)
+        return select(self.clip, self.only, self.seeds, self.shard, self.shards)
 
 
 def _accept(what: str, given: str, accepted: Sequence[str] | dict[str, tuple[int, int, int]]) -> None:

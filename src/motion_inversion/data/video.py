@@ -1,7 +1,7 @@
 """Owns clips as arrays: reading any video at the model's size, writing for people and exactly for metrics."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from fractions import Fraction
 from hashlib import sha256
 from pathlib import Path
@@ -51,6 +51,11 @@ def read_video(
     pictures, available = pick(Path(path), wanted)
     if len(pictures) < frames:
         raise InputError(_too_short(Path(path), available, wanted))
+    return fitted(pictures, width, height, fit)
+
+
+def fitted(pictures: Sequence[Image.Image], width: int, height: int, fit: Fit) -> Video:
+    """The pictures at this size, by the filter and the fit of `read_video`."""
     resized = ImageOps.fit if fit == "crop" else Image.Image.resize
     return np.stack([np.asarray(resized(p, (width, height), Image.Resampling.BICUBIC)) for p in pictures])
 
