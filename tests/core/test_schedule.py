@@ -202,3 +202,9 @@ def test_scheduler_settings_that_would_be_ignored_are_refused(changes: dict) -> 
     (key, value), *_ = changes.items()
     with pytest.raises(InputError, match=f"{key}={value}"):
         schedule(**changes)
+
+
+def test_another_level_keeps_signal_and_noise() -> None:
+    levels, x0, noise = schedule(), gaussian(1), gaussian(2)
+    moved = levels.relevel(levels.add_noise(x0, noise, 999), x0, 999, 981)
+    torch.testing.assert_close(moved, levels.add_noise(x0, noise, 981))

@@ -106,6 +106,13 @@ def test_turning_straight_motion_gives_the_cosine(angle: float, seed: int) -> No
     clip = rotated(source, angle)
     assert score(Bidirectional(), source, clip) == pytest.approx(math.cos(angle), abs=1e-4)
     assert score(OneWay(), source, clip) == pytest.approx(math.cos(angle), abs=1e-4)
+    assert score(DmtSum(), source, clip) == pytest.approx(2 * math.cos(angle), abs=1e-4)
+
+
+def test_squeezing_one_clip_turns_its_directions() -> None:
+    # (1, 1) and (1/2, 1) enclose an angle with the cosine 3/2 / (√2 · √5/4) = .949.
+    squeezed = straight((2.0, 4.0))
+    assert score(Bidirectional(), straight((4.0, 4.0)), squeezed) == pytest.approx(0.949, abs=5e-4)
 
 
 @pytest.mark.parametrize("fidelity", CLEAN)

@@ -7,6 +7,7 @@ import torch
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from motion_inversion.core.seed import generator
 from motion_inversion.core.trajectory import Bidirectional, DmtCode, DmtSum, Fidelity, OneWay, Tracks
@@ -104,6 +105,29 @@ def test_chunks_give_what_the_whole_array_gives(counts: tuple[int, int]) -> None
     assert score(OneWay(), source, generated) == pytest.approx(one, abs=1e-9)
     assert score(DmtSum(), source, generated) == pytest.approx(one + other, abs=1e-9)
     assert score(FREE, source, generated) == pytest.approx((one + other) / 2, abs=1e-9)
+
+
+class Largest(TorchDispatchMode):
+    """Notes the number of elements of the largest tensor that is made."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.elements = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        made = func(*args, **(kwargs or {}))
+        for tensor in made if isinstance(made, tuple) else (made,):
+            self.elements = max(self.elements, tensor.numel() if isinstance(tensor, Tensor) else 0)
+        return made
+
+
+@pytest.mark.parametrize("fidelity", [*CLEAN, DmtCode()])
+def test_the_table_of_all_pairs_is_never_in_memory(fidelity: Fidelity) -> None:
+    source, generated = masked(walk(0, 1500), 2), masked(walk(1, 1500), 3)
+    with Largest() as largest:
+        score(fidelity, source, generated)
+    # 512 of its rows at a time, not all 1,500, and no third axis of steps.
+    assert 0 < largest.elements <= 512 * 1500
 
 
 def test_the_public_code_in_chunks_is_the_public_code() -> None:

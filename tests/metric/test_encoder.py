@@ -70,7 +70,7 @@ def test_a_prompt_may_fill_the_context_and_no_more(clip_folder: Path) -> None:
 @pytest.mark.parametrize("name", FolderClip.FILES)
 def test_a_missing_file_is_named(clip_folder: Path, name: str) -> None:
     (clip_folder / name).unlink()
-    with pytest.raises(InputError, match=rf"{name} is missing.*metric.text_similarity.encoder.folder="):
+    with pytest.raises(InputError, match=rf"{name} is missing.*model.judge.folder="):
         FolderClip(clip_folder).load("cpu")
 
 
@@ -105,6 +105,8 @@ def test_a_local_weights_file_is_named_by_its_checksum(tmp_path: Path) -> None:
     weights.write_bytes(b"abc")
     # The well-known SHA-256 of "abc" begins so (FIPS 180-2, appendix B.1).
     assert OpenClip(pretrained=str(weights)).version() == "ViT-B-32-quickgelu/sha256:ba7816bf8f01"
+    weights.write_bytes(b"abcd")
+    assert OpenClip(pretrained=str(weights)).version() != "ViT-B-32-quickgelu/sha256:ba7816bf8f01"
     with pytest.raises(InputError, match="can't read .*gone.bin"):
         OpenClip(pretrained=str(tmp_path / "gone.bin")).version()
 
@@ -135,6 +137,6 @@ def test_a_failed_download_says_how_to_give_a_file(monkeypatch: pytest.MonkeyPat
         raise OSError("no route\nto host")
 
     monkeypatch.setattr(open_clip.factory, "download_pretrained", refuse)
-    with pytest.raises(InputError, match="openai.*no route to host.*encoder.pretrained=/path/to/") as caught:
+    with pytest.raises(InputError, match="openai.*no route to host.*judge.pretrained=/path/to/") as caught:
         OpenClip().load("cpu")
     assert "\n" not in str(caught.value)

@@ -6,11 +6,13 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from motion_inversion.core.error import InputError
 from motion_inversion.core.trajectory import Bidirectional, DmtSum, OneWay, Tracks
 from motion_inversion.metric.metric import Metric
-from motion_inversion.metric.motion_fidelity import MotionFidelity
+from motion_inversion.metric.motion_fidelity import MotionFidelity, thin
 from motion_inversion.metric.sample import Sample
 from motion_inversion.metric.tracker.dis import Dis
 
@@ -46,6 +48,14 @@ def spot(way: tuple[int, int], frames: int = 4, size: int = 64) -> np.ndarray:
     return video
 
 
+def path(places: list[tuple[int, int]], size: int = 64) -> np.ndarray:
+    """A bright square of 4 × 4 at these places, counted from the middle."""
+    video = np.zeros((len(places), size, size, 3), dtype=np.uint8)
+    for frame, (right, down) in zip(video, places, strict=True):
+        frame[size // 2 + down : size // 2 + down + 4, size // 2 + right : size // 2 + right + 4] = 255
+    return video
+
+
 @pytest.fixture
 def metric() -> MotionFidelity:
     metric = MotionFidelity(tracker=Written())
@@ -57,45 +67,97 @@ def metric() -> MotionFidelity:
 def test_straight_motion_scores_the_cosine_of_its_angle(
     metric: MotionFidelity, way: tuple[int, int], expected: float
 ) -> None:
-    metric.update(Sample(spot(way), spot(RIGHT), "a bear walking"))
+    metric.update(Sample(spot(way), spot(RIGHT), "a bear walking", ""))
     assert float(metric.compute()) == pytest.approx(expected, abs=1e-6)
 
 
 def test_samples_are_averaged_until_reset(metric: MotionFidelity) -> None:
     for way in (RIGHT, UP):
-        metric.update(Sample(spot(way), spot(RIGHT), ""))
+        metric.update(Sample(spot(way), spot(RIGHT), "", ""))
     assert float(metric.compute()) == pytest.approx(0.5, abs=1e-6)
     metric.reset()
-    metric.update(Sample(spot(LEFT), spot(RIGHT), ""))
+    metric.update(Sample(spot(LEFT), spot(RIGHT), "", ""))
     assert float(metric.compute()) == pytest.approx(-1, abs=1e-6)
 
 
 def test_a_squeezed_reference_is_compared_at_the_generated_size(metric: MotionFidelity) -> None:
     squeezed = np.stack([cv2.resize(frame, (32, 64), interpolation=cv2.INTER_AREA) for frame in spot((5, 5))])
-    metric.update(Sample(spot((5, 5)), squeezed, ""))
+    metric.update(Sample(spot((5, 5)), squeezed, "", ""))
     assert float(metric.compute()) == pytest.approx(1, abs=1e-3)
 
 
 def test_a_reference_is_tracked_once(metric: MotionFidelity) -> None:
     for way in (RIGHT, UP, LEFT):
-        metric.update(Sample(spot(way), spot(RIGHT).copy(), ""))
+        metric.update(Sample(spot(way), spot(RIGHT).copy(), "", ""))
     assert isinstance(metric.tracker, Written)
     assert len(metric.tracker.calls) == 1 + 3
-    metric.update(Sample(spot(UP), spot((4, 0)), ""))
+    metric.update(Sample(spot(UP), spot((4, 0)), "", ""))
     assert len(metric.tracker.calls) == 1 + 3 + 2
 
 
 def test_few_references_are_kept(metric: MotionFidelity) -> None:
     for column in range(1, 9):
-        metric.update(Sample(spot(UP), spot((column, 0)), ""))
-    assert len(metric._references) == 4
+        metric.update(Sample(spot(UP), spot((column, 0)), "", ""))
+    assert isinstance(metric.tracker, Written)
+    before = len(metric.tracker.calls)
+    for column in (8, 1):
+        metric.update(Sample(spot(UP), spot((column, 0)), "", ""))
+    # The generated clip twice, and of the references the one that was dropped.
+    assert len(metric.tracker.calls) - before == 3
+
+
+def test_clips_of_one_rate_of_frames_are_compared_frame_by_frame(metric: MotionFidelity) -> None:
+    metric.update(Sample(spot((4, 0)), spot(RIGHT), "", "", 30.0, 29.97))
+    assert isinstance(metric.tracker, Written)
+    assert [shape[0] for shape in metric.tracker.calls] == [4, 4]
+
+
+@pytest.mark.parametrize("swapped", [False, True])
+def test_the_faster_clip_is_thinned_out(metric: MotionFidelity, swapped: bool) -> None:
+    """One path, right and then up, of half a second: 4 frames at 8 a second, 8 at 16."""
+    slow = path([(0, 0), (8, 0), (16, 0), (16, -8)])
+    fast = path([(0, 0), (4, 0), (8, 0), (12, 0), (16, 0), (16, -4), (16, -8), (16, -12)])
+    clips, rates = ((fast, slow), (16.0, 8.0)) if swapped else ((slow, fast), (8.0, 16.0))
+    metric.update(Sample(*clips, "", "", *rates))
+    assert isinstance(metric.tracker, Written)
+    assert [shape[0] for shape in metric.tracker.calls] == [4, 4]
+    assert float(metric.compute()) == pytest.approx(1, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("frames", "fps", "wanted", "kept"),
+    [
+        (4, 8.0, 8.0, [0, 1, 2, 3]),
+        (4, 8.0, 7.992, [0, 1, 2, 3]),
+        (6, 24.0, 8.0, [0, 3]),
+        # Times 0, 1/8, … of frames at 0, 1/12, …: 0, 1.5, 3, 4.5, 6, 7.5, halves rounded up.
+        (9, 12.0, 8.0, [0, 2, 3, 5, 6, 8]),
+    ],
+)
+def test_the_nearest_frames_are_kept(frames: int, fps: float, wanted: float, kept: list[int]) -> None:
+    video = np.arange(frames, dtype=np.uint8)[:, None, None, None].repeat(3, axis=3)
+    assert thin(video, fps, wanted)[:, 0, 0, 0].tolist() == kept
+
+
+@given(count=st.integers(1, 40), slow=st.integers(1, 60), fast=st.integers(1, 60))
+@settings(max_examples=25, deadline=None)
+def test_clips_of_one_duration_get_equal_counts(count: int, slow: int, fast: int) -> None:
+    slow, fast = sorted((slow, fast))
+    # `count` seconds.
+    video = np.zeros((count * fast, 1, 1, 3), dtype=np.uint8)
+    assert len(thin(video, float(fast), float(slow))) == count * slow
+
+
+def test_clips_of_one_rate_and_unequal_durations_are_refused(metric: MotionFidelity) -> None:
+    with pytest.raises(InputError, match="4 frames.* 6"):
+        metric.update(Sample(spot(UP, frames=6), spot(UP, frames=8), "", "", 8.0, 16.0))
 
 
 def test_unequal_and_single_frames_are_refused(metric: MotionFidelity) -> None:
     with pytest.raises(InputError, match="6 frames.* 4"):
-        metric.update(Sample(spot(UP, frames=4), spot(UP, frames=6), ""))
+        metric.update(Sample(spot(UP, frames=4), spot(UP, frames=6), "", ""))
     with pytest.raises(InputError, match="two frames"):
-        metric.update(Sample(spot(UP, frames=1), spot(UP, frames=1), ""))
+        metric.update(Sample(spot(UP, frames=1), spot(UP, frames=1), "", ""))
 
 
 def test_range_and_version_are_those_of_variant_and_tracker() -> None:
@@ -113,7 +175,7 @@ def test_range_and_version_are_those_of_variant_and_tracker() -> None:
 
 def test_building_loads_nothing_and_update_asks_for_load() -> None:
     with pytest.raises(RuntimeError, match="load"):
-        MotionFidelity().update(Sample(spot(UP), spot(UP), ""))
+        MotionFidelity().update(Sample(spot(UP), spot(UP), "", ""))
 
 
 def test_dis_tells_directions_apart_by_default() -> None:
@@ -122,7 +184,7 @@ def test_dis_tells_directions_apart_by_default() -> None:
     scores = []
     for way in (RIGHT, LEFT):
         metric.reset()
-        metric.update(Sample(spot(way), spot(RIGHT), ""))
+        metric.update(Sample(spot(way), spot(RIGHT), "", ""))
         scores.append(float(metric.compute()))
     assert scores[0] == pytest.approx(1, abs=1e-6)
     assert scores[1] < -0.5

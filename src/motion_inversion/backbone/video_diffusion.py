@@ -88,9 +88,15 @@ class VideoDiffusion:
         return fingerprint(self.location)
 
     def load(self) -> "VideoModel":
-        """The model, its parts to be read when first used. Raises InputError for a missing or incomplete folder."""
+        """The model, its parts to be read when first used.
+
+        Raises:
+            InputError: for a missing or incomplete folder, or one that the hub doesn't give.
+        """
         check_folder(self.location)
-        return VideoModel(self)
+        model = VideoModel(self)
+        model.part("scheduler")  # the smallest: a hub that gives nothing is found out here, once
+        return model
 
 
 class VideoModel:

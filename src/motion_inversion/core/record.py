@@ -1,6 +1,14 @@
-"""What the files are called that evaluation writes and the report reads, and the version of their format."""
+"""What the files are called that evaluation writes and the report reads, and the versions of their formats."""
 
-FORMAT = "motion-inversion-score/1"
+FORMAT = "motion-inversion-score/2"
 SCORE = "score.json"
+PLAN_FORMAT = "motion-inversion-plan/1"
+PLAN = "plan-{digest}.json"
+RECORDS = "records.jsonl"
+COST = "cost.json"  # differs from run to run, so it is no part of what an artifact is
 MANIFEST = "manifest.json"
 UNFINISHED = ".part"
+
+CONTROL = "none"  # the method that is no customisation: the frozen model
+UNRELATED = "unrelated"  # in place of a method: another clip of the set, the floor of a table
+SOURCE = "source"  # in place of a method: the clip itself, the ceiling of a table

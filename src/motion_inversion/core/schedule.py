@@ -113,6 +113,11 @@ class Schedule:
             return ((x - sigma * prediction) / signal).to(x.dtype)
         return (signal * x - sigma * prediction).to(x.dtype)
 
+    def relevel(self, x: Latents, x0: Latents, t: Time, t_next: Time) -> Latents:
+        """x_{t_next} of the same noise as x = x_t of x0 has."""
+        signal, sigma = self._scales(t, x)
+        return self.add_noise(x0.to(x), (x - signal * x0.to(x)) / sigma, t_next)
+
     def step(self, x: Latents, prediction: Latents, t: Time, t_next: Time) -> Latents:
         """One DDIM step (arXiv 2010.02502, eq. 12, η = 0) from x = x_t and its prediction to x_{t_next}."""
         x0 = self.to_clean(prediction, x, t)
@@ -182,14 +187,14 @@ class DdimInversion:
     Args:
         steps: How many network evaluations; 50 in Motion Inversion, 999 in DMT, which keeps every latent.
         prompt: What the network is told meanwhile, without guidance. Nothing in the codes of VMC and Motion
-            Inversion; the source clip's prompt in DMT's.
+            Inversion; None is the clip's own prompt, as in DMT's.
 
     Raises:
         InputError: below one step; when inverting, for more than the model has noise levels.
     """
 
     steps: int = 50
-    prompt: str = ""
+    prompt: str | None = ""
 
     def __post_init__(self) -> None:
         _check_steps(self.steps, "inversion.steps")

@@ -1,7 +1,6 @@
 """CLIP encoders of frames and prompts: models that open_clip knows, or a folder with a model of one's own."""
 
 import difflib
-import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,9 +15,10 @@ from torch import Tensor
 
 from motion_inversion.core.embedded import locate
 from motion_inversion.core.error import InputError
+from motion_inversion.metric.weight_file import checksum
 
-# How the messages below name the option they ask to change.
-_ENCODER = "metric.text_similarity.encoder"
+# How the messages below name the option they ask to change: all metrics take their encoder from there.
+_ENCODER = "model.judge"
 
 
 @runtime_checkable
@@ -98,7 +98,7 @@ class LoadedClip:
         if used > room:
             raise InputError(
                 f"the prompt {text!r} has {used} tokens, start and end included: this CLIP model takes "
-                f"{room}; shorten it in the dataset, or leave text similarity out with metric=motion_fidelity"
+                f"{room}; shorten it in the dataset, or leave the metrics that read prompts out: metric=motion_fidelity"
             )
 
 
@@ -120,8 +120,9 @@ class OpenClip:
 
     def version(self) -> str:
         """Model and tag; model and checksum for a local file."""
-        local = self.pretrained not in open_clip.list_pretrained_tags_by_model(self.model_name)
-        return f"{self.model_name}/{_checksum(Path(self.pretrained)) if local else self.pretrained}"
+        if self.pretrained in open_clip.list_pretrained_tags_by_model(self.model_name):
+            return f"{self.model_name}/{self.pretrained}"
+        return f"{self.model_name}/{checksum(self.pretrained, f'{_ENCODER}.pretrained=/path/to/a/file')}"
 
     def load(self, device: torch.device | str) -> LoadedClip:
         """Reads the weights, after downloading a tag's where needed.
@@ -175,7 +176,7 @@ class FolderClip:
         Raises:
             InputError: for a missing file.
         """
-        return "folder/" + "+".join(_checksum(path) for path in self._paths())
+        return "folder/" + "+".join(checksum(path, f"{_ENCODER}.folder=/path/to/one") for path in self._paths())
 
     def load(self, device: torch.device | str) -> LoadedClip:
         """Reads the folder.
@@ -223,15 +224,3 @@ def _read(
         raise InputError(f"can't read {source} ({what}); set {override}") from error
     model, preprocess = opened
     return LoadedClip(model.eval(), preprocess, words, device, source.batch_size)
-
-
-def _checksum(path: Path) -> str:
-    """The first 48 bits of a file's SHA-256."""
-    digest = hashlib.sha256()
-    try:
-        with path.open("rb") as file:
-            while block := file.read(1 << 20):
-                digest.update(block)
-    except OSError as error:
-        raise InputError(f"can't read {path} ({error.strerror}); set {_ENCODER}.pretrained=/path/to/a/file") from error
-    return f"sha256:{digest.hexdigest()[:12]}"

@@ -1,6 +1,6 @@
 """What every metric offers to whoever evaluates clips."""
 
-from typing import Protocol, runtime_checkable
+from typing import ClassVar, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -14,7 +14,12 @@ class Metric(Protocol):
 
     Building one is cheap; `load` fetches what it measures with. Then `update` takes a sample, and `compute`
     gives the mean over the samples since the last `reset`.
+
+    against_control: whether a score means something only as the difference to the score of the model without
+    customisation, that is, of the sample of `method=none` for the same clip, prompt and seed.
     """
+
+    against_control: ClassVar[bool]
 
     @property
     def name(self) -> str:

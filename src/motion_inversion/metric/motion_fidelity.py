@@ -1,29 +1,28 @@
 """Motion fidelity: how alike the points of a generated clip and of its reference move."""
 
-import hashlib
 import math
 
 import cv2
 import numpy as np
 import torch
-import torchmetrics
 from jaxtyping import UInt8
-from torch import Tensor
 
 from motion_inversion.core.trajectory import Bidirectional, Fidelity, Tracks
+from motion_inversion.metric.mean_score import MeanScore
+from motion_inversion.metric.recent import Recent
 from motion_inversion.metric.sample import Sample
 from motion_inversion.metric.tracker.dis import Dis
-from motion_inversion.metric.tracker.tracker import Tracker
+from motion_inversion.metric.tracker.tracker import Track, Tracker
 
 # References whose tracks are kept, half a megabyte each: a clip's prompts and seeds come one after another.
 _KEPT = 4
 
 
-class MotionFidelity(torchmetrics.Metric):
+class MotionFidelity(MeanScore):
     """Mean over samples of a fidelity of the generated clip's tracks to those of the reference.
 
-    The reference is first resized to the generated clip's size, since squeezing one of them would turn its
-    directions. Both are to come at one frame rate with equally many frames.
+    Before tracking, the clip of the higher frame rate is thinned out to the other's, and the reference is resized
+    to the generated clip's size: squeezing one of two clips would turn its directions.
 
     Args:
         variant: The formula, whose range the metric takes.
@@ -32,61 +31,53 @@ class MotionFidelity(torchmetrics.Metric):
 
     name = "motion_fidelity"
     higher_is_better = True
-    full_state_update = False
-    total: Tensor
-    count: Tensor
 
     def __init__(self, variant: Fidelity = Bidirectional(), tracker: Tracker = Dis()) -> None:
         super().__init__()
         self.variant, self.tracker = variant, tracker
         self.lower, self.upper = variant.lower, variant.upper
-        self._loaded: Tracker | None = None
-        self._references: dict[str, Tracks] = {}
-        self.add_state("total", torch.zeros(()), dist_reduce_fx="sum")
-        self.add_state("count", torch.zeros(()), dist_reduce_fx="sum")
+        self._track: Track | None = None
+        self._references: Recent[Tracks] = Recent(_KEPT)
 
     def version(self) -> str:
         """Formula and tracker with their settings."""
         return f"{self.variant.name} {self.variant} {self.tracker.version()}"
 
     def load(self, device: torch.device | str) -> None:
-        """Loads the tracker.
+        """Loads the tracker, once.
 
         Raises:
             InputError: as the tracker's `load`.
         """
-        self._loaded = self.tracker.load(device)
-        self.to(device)
+        if self._track is None:
+            self._track = self.tracker.load(device)
+            self.to(device)
 
-    def update(self, sample: Sample) -> None:
-        """Adds one sample.
+    def score(self, sample: Sample) -> float:
+        """The fidelity of the generated clip.
 
         Raises:
-            InputError: for unequal frame counts, or a single frame.
+            InputError: for clips of different durations, or a single frame.
         """
-        if self._loaded is None:
+        if self._track is None:
             raise RuntimeError("load(device) comes before update(sample)")
-        height, width = sample.generated.shape[1:3]
-        source = self._source(self._loaded, _resize(sample.reference, height, width))
-        generated = self._loaded(sample.generated)
-        self.total += self.variant(source, generated, math.hypot(height, width))
-        self.count += 1
-
-    def compute(self) -> Tensor:
-        """The mean over the samples; NaN without one."""
-        return self.total / self.count
-
-    def _source(self, tracker: Tracker, reference: UInt8[np.ndarray, "f h w 3"]) -> Tracks:
-        """The reference's tracks, kept from the last time if its pixels are the same."""
-        key = f"{reference.shape} {hashlib.sha256(reference.tobytes()).hexdigest()}"
-        if key not in self._references:
-            if len(self._references) == _KEPT:
-                self._references.pop(next(iter(self._references)))
-            self._references[key] = tracker(reference)
-        return self._references[key]
+        fps = min(sample.generated_fps, sample.reference_fps)
+        generated = thin(sample.generated, sample.generated_fps, fps)
+        height, width = generated.shape[1:3]
+        reference = resize(thin(sample.reference, sample.reference_fps, fps), height, width)
+        tracks = self._references.of(reference, self._track)
+        return self.variant(tracks, self._track(generated), math.hypot(height, width))
 
 
-def _resize(video: UInt8[np.ndarray, "f h w 3"], height: int, width: int) -> UInt8[np.ndarray, "f k l 3"]:
+def thin(video: UInt8[np.ndarray, "f h w 3"], fps: float, wanted: float) -> UInt8[np.ndarray, "g h w 3"]:
+    """The frames nearest to the times 0, 1/wanted, 2/wanted, … of a clip of `fps` ≥ `wanted` frames per second."""
+    # The last time is less than half a frame after the last frame, which makes counts equal at equal durations.
+    count = math.ceil((len(video) - 0.5) * wanted / fps - 1e-9)
+    return video[np.floor(np.arange(count) * fps / wanted + 0.5).astype(int)]
+
+
+def resize(video: UInt8[np.ndarray, "f h w 3"], height: int, width: int) -> UInt8[np.ndarray, "f k l 3"]:
+    """The clip at another size, each side scaled by itself."""
     if video.shape[1:3] == (height, width):
         return video
     shrinks = height * width < video.shape[1] * video.shape[2]

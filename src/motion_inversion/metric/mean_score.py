@@ -1,0 +1,78 @@
+"""What all metrics share: the mean over samples, and for those that look through CLIP, the encoder."""
+
+from typing import ClassVar
+
+import torch
+import torchmetrics
+from torch import Tensor
+
+from motion_inversion.metric.encoder import ClipEncoder, ClipSource
+from motion_inversion.metric.sample import Sample
+from motion_inversion.metric.shared_clip import shared
+
+
+class MeanScore(torchmetrics.Metric):
+    """The mean over samples of a score that a subclass gives to each."""
+
+    name: ClassVar[str]
+    against_control: ClassVar[bool] = False
+    full_state_update = False
+    lower: float
+    upper: float
+    total: Tensor
+    count: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.add_state("total", torch.zeros(()), dist_reduce_fx="sum")
+        self.add_state("count", torch.zeros(()), dist_reduce_fx="sum")
+
+    def score(self, sample: Sample) -> float:
+        """One sample's score; comes after `load`."""
+        raise NotImplementedError
+
+    def update(self, sample: Sample) -> None:
+        """Adds one sample.
+
+        Raises:
+            InputError: as `score`.
+        """
+        self.total += self.score(sample)
+        self.count += 1
+
+    def compute(self) -> Tensor:
+        """The mean over the samples; NaN without one."""
+        return self.total / self.count
+
+
+class MeanClipScore(MeanScore):
+    """A mean score of CLIP features; metrics with equal encoders share the model and the features.
+
+    Args:
+        encoder: The CLIP model.
+    """
+
+    lower = -1.0
+    upper = 1.0
+
+    def __init__(self, encoder: ClipSource) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self._loaded: ClipEncoder | None = None
+
+    def load(self, device: torch.device | str) -> None:
+        """Loads the CLIP model, once.
+
+        Raises:
+            InputError: as the encoder's `load`.
+        """
+        if self._loaded is None:
+            self._loaded = shared(self.encoder, device)
+            self.to(device)
+
+    @property
+    def loaded(self) -> ClipEncoder:
+        """The encoder in memory."""
+        if self._loaded is None:
+            raise RuntimeError("load(device) comes before update(sample)")
+        return self._loaded
