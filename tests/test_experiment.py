@@ -1,18 +1,24 @@
 """The whole pipeline on a random model: what a run leaves, and what a repeated or a changed one does."""
 
+import hashlib
+import json
 import logging
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
 from torch import Tensor
 
 import motion_inversion.__main__ as command
 from motion_inversion.backbone.video_diffusion import VideoModel
 from motion_inversion.core.error import InputError
+from motion_inversion.core.record import COST
 from motion_inversion.experiment import Experiment
 from motion_inversion.method.module import MotionLearning
+from motion_inversion.report.report import Report
 from results import STATE, assert_same_training, only
 
 Compose = Callable[..., Experiment]
@@ -55,17 +61,18 @@ def test_a_run_leaves_every_result_and_no_workplace(finished: Path):
     kinds = {
         "odd_path/prepare/reference-*": {"video.mkv", "video.mp4", "tensors.safetensors"},
         "odd_path/prepare/inversion-*": {"tensors.safetensors"},
-        "odd_path/train/motion_inversion-*": {STATE, "loss.csv"},
-        "odd_path/generate/*-red-star-*": {"video.mkv", "video.mp4", "strip.png"},
-        "odd_path/generate/*-white-square-*": {"video.mkv", "video.mp4", "strip.png"},
+        "odd_path/train/motion_inversion-*": {STATE, "loss.csv", "cost.json"},
+        "odd_path/generate/*-red-star-*": {"video.mkv", "video.mp4", "strip.png", "cost.json"},
+        "odd_path/generate/*-white-square-*": {"video.mkv", "video.mp4", "strip.png", "cost.json"},
         "odd_path/evaluate/*-red-star-*": {"score.json"},
         "odd_path/evaluate/*-white-square-*": {"score.json"},
+        "odd_path/evaluate/source-*": {"score.json"},
     }
     for pattern, names in kinds.items():
         assert {path.name for path in only(finished, pattern).iterdir()} == {"manifest.json", *names}
     assert len(list(root.glob("text/*/tensors.safetensors"))) == 4  # two targets, the source, and nothing
     report = {path.name for path in (root / "report").iterdir()}
-    assert report == {"table.csv", "table.md", "comparison-odd_path.png"}
+    assert report >= {"records.jsonl", "table.csv", "table.md", "table.tex", "comparison-odd_path.png", "report.html"}
     rows = (only(finished, "odd_path/train/*/loss.csv")).read_text().splitlines()
     assert [row.partition(",")[0] for row in rows] == ["step", "1", "2", "3", "4"]
     assert not list(finished.rglob("*.part"))
@@ -101,7 +108,9 @@ def test_another_strategy_reuses_the_training(compose: Compose, output: Path, mo
 def test_equal_seeds_give_equal_files(compose: Compose, finished: Path, tmp_path: Path):
     compose(tmp_path, "stages=[prepare,train,generate]").run()
     assert_same_training(tmp_path, finished)
-    made = [path for path in tmp_path.rglob("*") if path.is_file() and "train" not in path.parts]
+    # Seconds and memory differ.
+    same = [path for path in tmp_path.rglob("*") if path.is_file() and path.name != COST]
+    made = [path for path in same if "train" not in path.parts]
     assert sum(path.name == "video.mkv" for path in made) == 3
     for path in made:
         assert path.read_bytes() == (finished / path.relative_to(tmp_path)).read_bytes(), path
@@ -157,3 +166,71 @@ def test_the_frozen_model_starts_from_the_same_noise(compose: Compose, output: P
 def test_bad_values_of_the_experiment_are_refused(compose: Compose, tmp_path: Path, override: str, message: str):
     with pytest.raises(InputError, match=message):
         compose(tmp_path, override)
+
+
+def test_a_record_holds_what_the_sample_took_and_came_from(finished: Path):
+    score = only(finished, "odd_path/evaluate/*-red-star-*/score.json")
+    record = json.loads(score.read_text())
+    assert record["frames"] == 4
+    for stage in ("training", "sampling", "evaluation"):
+        assert record["cost"][stage]["seconds"] > 0
+        assert record["cost"][stage]["memory"] > 1  # MiB
+    video = score.parent / record["video"]
+    assert record["checksums"]["video"] == hashlib.sha256(video.read_bytes()).hexdigest()
+    assert len(record["checksums"]["model"]) > 8 and len(record["checksums"]["footage"]) == 64
+    assert torch.__version__.startswith(record["environment"]["torch"])
+    assert record["environment"]["motion-inversion"]
+
+
+def test_the_control_is_made_along_and_shared(compose: Compose, output: Path):
+    compose(output, "control=true", "stages=[prepare,generate,evaluate]").run()
+    assert len(list(output.glob("*/odd_path/evaluate/none-*/score.json"))) == 2
+    before = files(output)
+    compose(output, "method=none", "stages=[prepare,generate,evaluate]").run()
+    assert files(output) == before
+
+
+def test_a_plan_names_what_there_is_not(compose: Compose, output: Path):
+    experiment = compose(output, "dataset.seeds=[0,1]", "stages=[evaluate,report]")
+    with pytest.raises(InputError, match="run the generate stage first"):
+        experiment.run()
+    compose(output, "stages=[report]").run()
+    notes = only(output, "report/table.md").read_text()
+    assert "missing: 2 of 4 samples: method motion_inversion, clip odd_path" in notes
+    assert "seed 1 (evaluate: " in notes
+
+
+def test_a_clip_that_fails_leaves_the_others_their_results(
+    call: Callable[..., int], output: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    encode = VideoModel.encode
+    seen: list[int] = []
+
+    def failing(model: VideoModel, video: Any) -> Any:
+        seen.append(1)
+        if len(seen) == 1:
+            raise InputError("no such clip; set dataset.path=my.mp4")
+        return encode(model, video)
+
+    monkeypatch.setattr(VideoModel, "encode", failing)
+    words = ("dataset.only=[odd_path,pan]", "name=both")
+    assert call(output, *words) == 2
+    out = capsys.readouterr()
+    assert out.err.splitlines()[-1].startswith("motion-inversion: error: 1 of 2 clips failed: odd_path; ")
+    table = (output / "both/report/table.md").read_text()
+    assert "missing: 2 of 4 samples" in table and "(prepare: no such clip; " in table
+    assert call(output, *words) == 0
+    assert "missing" not in (output / "both/report/table.md").read_text()
+
+
+def test_a_sweep_is_summed_up_once_even_if_a_job_fails(
+    call: Callable[..., int], output: Path, monkeypatch: pytest.MonkeyPatch
+):
+    written: list[Path] = []
+    monkeypatch.setattr(Report, "run", lambda report: written.extend(report.source))
+    assert call(output, "noise=blend,random", "-m") == 0
+    assert written == [output / "motion_inversion"]
+    monkeypatch.setattr(VideoModel, "denoise", None)  # whatever isn't there yet can't be made
+    with pytest.raises(TypeError):
+        call(output, "noise=blend,fft", "-m")
+    assert written == [output / "motion_inversion"] * 2

@@ -26,6 +26,7 @@ from yaml import YAMLError
 
 from motion_inversion.composition import CompositionError, arguments, build, suggestion
 from motion_inversion.core.error import InputError
+from motion_inversion.sweep import run, summed_up
 
 log = logging.getLogger(__name__)
 
@@ -37,8 +38,8 @@ def main() -> int:
     """
     os.environ["HYDRA_FULL_ERROR"] = "1"  # or Hydra would print errors in its own way and exit with 1
     try:
-        _rehearse(_command())
-        hydra.main(version_base="1.3", config_path=str(_conf()), config_name="config")(_job)()
+        with summed_up(_rehearse(_command())):
+            hydra.main(version_base="1.3", config_path=str(_conf()), config_name="config")(_job)()
     except InputError as error:
         return _refuse(error)
     except (KeyboardInterrupt, SystemExit) as stop:
@@ -87,7 +88,7 @@ def _command() -> argparse.Namespace:
 def _job(config: DictConfig) -> None:
     sweeping = HydraConfig.get().mode is RunMode.MULTIRUN
     try:
-        build(config).run()
+        run(build(config), sweeping)
     except InputError as error:
         if not sweeping and not _debugging():
             raise SystemExit(_refuse(error)) from error  # Hydra would add a line of its own to an Exception
@@ -99,10 +100,13 @@ def _job(config: DictConfig) -> None:
         raise
 
 
-def _rehearse(command: argparse.Namespace) -> None:
-    """Compose and build every job of the command, so that no sweep stops halfway for a misspelling."""
+def _rehearse(command: argparse.Namespace) -> list[Any]:
+    """Compose and build every job of the command, so that no sweep stops halfway for a misspelling.
+
+    Gives what the jobs of a sweep are.
+    """
     if command.hydra_help or command.info or command.shell_completion or command.experimental_rerun:
-        return
+        return []
     name, overrides = command.config_name or "config", list(command.overrides)
     if command.config_dir:
         if not Path(command.config_dir).is_dir():
@@ -110,20 +114,26 @@ def _rehearse(command: argparse.Namespace) -> None:
         overrides.append(f"hydra.searchpath=[file://{Path(command.config_dir).absolute()}]")
     conf = Path(__file__).parent / (command.config_path or _conf())
     faults: list[str] = []
+    built: list[Any] = []
     with hydra.initialize_config_dir(str(conf), version_base="1.3"):
-        for job in _jobs(name, overrides, command.multirun):
+        jobs, sweeping = _jobs(name, overrides, command.multirun)
+        for job in jobs:
             try:
                 config = _compose(name, job)
                 if not (command.help or command.cfg):
-                    build(config)
+                    built.append(build(config))
             except InputError as error:
                 faults.extend(str(error).splitlines())
     if faults:
         raise CompositionError(*dict.fromkeys(faults))
+    return built if sweeping else []
 
 
-def _jobs(name: str, overrides: list[str], multirun: bool) -> list[list[str]]:
-    """The overrides of each job. Sweeps that can't be listed (intervals to search in) are left out."""
+def _jobs(name: str, overrides: list[str], multirun: bool) -> tuple[list[list[str]], bool]:
+    """The overrides of each job, and whether they are a sweep, by the command or by the configuration.
+
+    Sweeps that can't be listed (intervals to search in) are left out.
+    """
     parser = OverridesParser.create(_loader())
     try:
         given = parser.parse_overrides(overrides)
@@ -134,7 +144,7 @@ def _jobs(name: str, overrides: list[str], multirun: bool) -> list[list[str]]:
     fixed = [str(override.input_line) for override in given if not override.is_sweep_override()]
     settings = _compose(name, fixed, with_hydra=True).hydra
     if not multirun and settings.mode is not RunMode.MULTIRUN:
-        return [overrides]
+        return [overrides], False
     params = OmegaConf.select(settings, "sweeper.params") or {}
     swept = parser.parse_overrides([f"{key}={value}" for key, value in params.items()])
     lines: dict[str, list[str]] = {}
@@ -144,7 +154,7 @@ def _jobs(name: str, overrides: list[str], multirun: bool) -> list[list[str]]:
             lines[key] = [f"{key}={value}" for value in override.sweep_string_iterator()]
         elif not override.is_sweep_override():
             lines[key] = [str(override.input_line)]
-    return [list(job) for job in itertools.product(*lines.values())]
+    return [list(job) for job in itertools.product(*lines.values())], True
 
 
 def _loader() -> ConfigLoader:

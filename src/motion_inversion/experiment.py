@@ -4,7 +4,7 @@ import logging
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,13 +16,16 @@ from motion_inversion.core.noise import Noise
 from motion_inversion.core.schedule import Ddim, DdimInversion
 from motion_inversion.data.clip import Clip, Dataset
 from motion_inversion.method.fit import check_trainer
+from motion_inversion.method.frozen import Frozen
 from motion_inversion.method.logger import Tracker
 from motion_inversion.method.method import Method
 from motion_inversion.metric.metric import Metric
 from motion_inversion.report.report import Report
 from motion_inversion.stage.address import Address
+from motion_inversion.stage.bound import bound
 from motion_inversion.stage.evaluate import evaluate
 from motion_inversion.stage.generate import generate
+from motion_inversion.stage.plan import plan
 from motion_inversion.stage.prepare import prepare
 from motion_inversion.stage.train import train
 
@@ -44,10 +47,13 @@ class Experiment:
         name: Names the folder of results under `output`; runs of one name share what they have in common.
         seed: Of the training's draws; samples have the dataset's seeds.
         negative_prompt: What guidance steers away from.
+        prompt_prefix: Words before every prompt of a clip, its own included, for the text encoder alone.
         batch: Clips sampled at once.
         gif: Whether to write gifs beside the mp4s.
         threads: CPU threads; 0 takes as many as there are idle cores.
         logger: Trackers of the training beside the CSV file.
+        control: Whether the frozen model makes the same samples from the same noise, which its methods compare with.
+        report: How results are summed up: a `Report` of everything but its source.
     """
 
     dataset: Dataset
@@ -64,9 +70,12 @@ class Experiment:
     trainer: Callable[..., Any] | None = None
     logger: Tracker | None = None
     negative_prompt: str = ""
+    prompt_prefix: str = ""
     batch: int = 4
     gif: bool = False
     threads: int = 0
+    control: bool = False
+    report: Callable[..., Report] = Report
 
     def __post_init__(self) -> None:
         unknown = [stage for stage in self.stages if stage not in STAGES]
@@ -83,32 +92,80 @@ class Experiment:
         check_trainer(self.trainer)
 
     def run(self) -> None:
-        """Runs the stages in their order over all clips; what exists already is not made again."""
+        """Runs the stages in their order over all clips; what exists already is not made again.
+
+        Raises:
+            InputError: what stopped the run, or some of its clips, once the others are done.
+        """
+        failure = self.make()
+        if report := self.summary():
+            report.run()
+        if failure:
+            raise failure
+
+    def summary(self) -> Report | None:
+        """The report on all results of this name; None unless that stage is asked for."""
+        return self.report(source=(self.output / self.name,)) if "report" in self.stages else None
+
+    def make(self) -> InputError | None:
+        """Runs the stages before the report; gives what stopped some of the clips.
+
+        Raises:
+            InputError: what stopped every clip.
+        """
         torch.set_num_threads(self.threads or idle_cores())
-        clips, model, address = self.dataset.clips(), self.model.load(), self._address()
-        for stage in STAGES:
-            if stage not in self.stages:
-                continue
-            if stage == "report":
-                Report(self.output / self.name).run()
-                continue
-            for clip in clips:
+        clips, model = self.dataset.clips(), self.model.load()
+        if not clips:
+            raise InputError("the set has no clips; list some in dataset.clip, or choose another with dataset=demo")
+        failures: dict[str, str] = {}
+        self._plan(clips, failures)
+        for stage in STAGES[:-1]:
+            for clip in clips if stage in self.stages else ():
+                if clip.name in failures:
+                    continue
                 try:
-                    self._stage(stage, address, model, clip)
-                except FloatingPointError as error:
-                    raise InputError(f"{clip.name}: {stage} stopped, {error}; model.dtype=float32 is safest") from error
+                    self._stage(stage, model, clip, [other for other in clips if other.name not in failures])
+                except InputError as error:
+                    failures[clip.name] = f"{stage}: {error}"
+                    self._plan(clips, failures)
+                    if len(failures) == len(clips):
+                        raise
+                    log.error("%s: %s; going on with the other clips", clip.name, error)
             if stage == "prepare":
                 model.release("vae", "text_encoder", "tokenizer")
+        if not failures:
+            return None
+        names = ", ".join(failures)
+        return InputError(
+            f"{len(failures)} of {len(clips)} clips failed: {names}; the log says why; repeat the command to try "
+            "again, or leave them out with dataset.only=[…]"
+        )
 
-    def _stage(self, stage: Stage, address: Address, model: VideoModel, clip: Clip) -> None:
-        if stage == "prepare":
-            prepare(address, model, clip)
-        elif stage == "train":
-            train(address, model, clip, (self.logger,) if self.logger else ())
-        elif stage == "generate":
-            generate(address, model, clip, self.batch, self.gif)
-        else:
-            evaluate(address, str(model.device), clip)
+    def _plan(self, clips: Sequence[Clip], failures: Mapping[str, str]) -> None:
+        for address in self._addresses() if "evaluate" in self.stages else ():
+            plan(address, clips, failures)
+
+    def _stage(self, stage: Stage, model: VideoModel, clip: Clip, clips: Sequence[Clip]) -> None:
+        """One stage of one clip, of the set's `clips`; for the control as well, if there is to be one."""
+        try:
+            for address in self._addresses():
+                if stage == "prepare":
+                    prepare(address, model, clip)
+                elif stage == "train":
+                    train(address, model, clip, (self.logger,) if self.logger else ())
+                elif stage == "generate":
+                    generate(address, model, clip, self.batch, self.gif)
+                else:
+                    evaluate(address, str(model.device), clip)
+                    bound(address, str(model.device), clip, clips)
+        except FloatingPointError as error:
+            raise InputError(f"{clip.name}: {stage} stopped, {error}; model.dtype=float32 is safest") from error
+
+    def _addresses(self) -> tuple[Address, ...]:
+        own = self._address()
+        if not self.control or isinstance(self.method, Frozen):
+            return (own,)
+        return (own, replace(own, method=Frozen(), trainer=None))
 
     def _address(self) -> Address:
         return Address(
@@ -121,6 +178,7 @@ class Experiment:
             metric=self.metric,
             trainer=self.trainer,
             negative_prompt=self.negative_prompt,
+            prompt_prefix=self.prompt_prefix,
             seed=self.seed,
         )
 

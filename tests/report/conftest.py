@@ -27,7 +27,7 @@ def content(**given: Any) -> dict[str, Any]:
         for name, value in given.pop("metrics", {"text_similarity": 0.5}).items()
     }
     return {
-        "format": "motion-inversion-score/1",
+        "format": "motion-inversion-score/2",
         "clip": "odd_path",
         "motion": "object",
         "prompt": "a red star",
@@ -35,12 +35,39 @@ def content(**given: Any) -> dict[str, Any]:
         "seed": 0,
         "method": "motion_inversion",
         "axes": SETTINGS,
+        "frames": 16,
         "metrics": metrics,
         "reference": "../../prepare/reference/video.mkv",
+        "checksums": {},
+        "cost": {},
         "config": {},
         "environment": {},
+        "git": None,
         **given,
     }
+
+
+@pytest.fixture
+def plan(tmp_path: Path) -> Callable[..., Path]:
+    """Writes a plan of samples, given as what differs from `content`; `folder` is where each would be generated."""
+
+    def write(*samples: dict[str, Any], failures: dict[str, str] | None = None, **given: Any) -> Path:
+        shared = {key: content(**given)[key] for key in ("method", "axes", "config", "frames")}
+        planned = []
+        for sample in samples:
+            folder = sample.pop("folder", "never")
+            whole = content(**given) | sample
+            named = {key: whole[key] for key in ("clip", "motion", "prompt", "source_prompt", "seed")}
+            clip = whole["clip"]
+            paths = {"video": f"{clip}/generate/{folder}/video.mkv", "reference": f"{clip}/prepare/a/video.mkv"}
+            planned.append(named | paths)
+        format = {"format": "motion-inversion-plan/1", "failures": failures or {}}
+        path = tmp_path / "name" / f"plan-{abs(hash(json.dumps(planned)))}.json"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(json.dumps(format | shared | {"samples": planned}))
+        return path
+
+    return write
 
 
 @pytest.fixture

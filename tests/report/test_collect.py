@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from motion_inversion.core.error import InputError
-from motion_inversion.report.collect import Score, collect
+from motion_inversion.report.collect import collect
+from motion_inversion.report.record import Score, lines
 
 Put = Callable[..., Path]
 
@@ -41,8 +42,8 @@ def test_a_metric_without_a_value_is_nan(put: Put, tmp_path: Path) -> None:
     [
         ("{", "line 1"),
         ("[]", "its format is None"),
-        (json.dumps({"format": "motion-inversion-score/2"}), "score/2"),
-        (json.dumps({"format": "motion-inversion-score/1"}), "clip is missing"),
+        (json.dumps({"format": "motion-inversion-score/1"}), "score/1"),
+        (json.dumps({"format": "motion-inversion-score/2"}), "clip is missing"),
         ("\x00", "line 1"),
     ],
 )
@@ -111,8 +112,57 @@ def test_scores_that_contradict_on_one_clip_are_a_fault(put: Put, tmp_path: Path
     assert "0.6000, but 0.5000" in found.faults[0]
 
 
+def test_planned_samples_are_records_and_those_without_another_are_missing(
+    put: Put, plan: Callable[..., Path], tmp_path: Path
+) -> None:
+    put(folder="made")
+    plan({"folder": "made"}, {"seed": 1}, {"clip": "pan"}, failures={"pan": "prepare: too short"})
+    found = collect(tmp_path)
+    assert [(r.clip, r.seed, r.missing) for r in found.records] == [
+        ("odd_path", 0, ""),
+        ("odd_path", 1, "not made"),
+        ("pan", 0, "prepare: too short"),
+    ]
+    assert found.records[1].settings["noise"] == "blend"
+    assert found.records[1].metrics == ()
+    assert found.faults == ()
+
+
+@pytest.mark.parametrize("broken", ["{", "[]", '{"format": "motion-inversion-plan/0"}', '{"format": 1, "samples": 1}'])
+def test_an_unusable_plan_is_a_fault(put: Put, plan: Callable[..., Path], tmp_path: Path, broken: str) -> None:
+    put()
+    path = plan({})
+    path.write_text(broken)
+    found = collect(tmp_path)
+    assert len(found.records) == 1
+    assert str(path) in found.faults[0]
+
+
+def test_files_of_records_merge_with_folders(put: Put, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    put(folder="same", metrics={"text_similarity": 0.5})
+    put(seed=1)
+    first = collect(tmp_path).records
+    file = tmp_path / "elsewhere" / "records.jsonl"
+    file.parent.mkdir()
+    file.write_text("\n".join([*(line for record in first for line in lines(record, file.parent)), "{}", ""]))
+    put(folder="same", metrics={"motion_fidelity": 0.25})
+    found = collect(file, tmp_path)
+    assert [len(record.metrics) for record in found.records] == [2, 1]
+    assert [fault.partition(": its format")[0] for fault in found.faults] == [f"{file}, line 3"]
+    assert found.records[0].video == first[0].video
+
+
+def test_reference_clips_stand_apart(put: Put, tmp_path: Path) -> None:
+    put()
+    put(method="source")
+    put(method="unrelated")
+    found = collect(tmp_path)
+    assert [record.method for record in found.records] == ["motion_inversion"]
+    assert {record.method for record in found.bounds} == {"source", "unrelated"}
+
+
 def test_no_scores_at_all_name_the_folder_and_the_command(put: Put, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"absent is not a folder; set source=…"):
+    with pytest.raises(InputError, match=r"absent is not there; set source=…"):
         collect(tmp_path / "absent")
     with pytest.raises(InputError, match=rf"no scores below {tmp_path}; make some with motion-inversion stages="):
         collect(tmp_path)

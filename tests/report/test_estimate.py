@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from motion_inversion.report.estimate import estimate
+from motion_inversion.report.estimate import EXACT, estimate, sign_flip
 
 
 def test_two_clips_by_hand() -> None:
@@ -53,3 +53,38 @@ def test_missing_values_are_counted() -> None:
     none = estimate([nan], ["a"])
     assert isnan(none.mean)
     assert (none.samples, none.clips, none.missing) == (0, 0, 1)
+
+
+def test_signs_of_whole_clips_are_flipped() -> None:
+    # Sums by clip are 3, 2 and −1, in all 4; of ±3±2±1, four of eight are at least 4 away from 0: ±6 and ±4.
+    differences, clips = [1.0, 2.0, 2.0, -1.0], ["a", "a", "b", "c"]
+    assert sign_flip(differences, clips) == 4 / 8
+    # Agreement of n clips is as unlikely as 2 in 2ⁿ; ties count.
+    assert sign_flip([0.1] * 6, list("abcdef")) == 2 / 2**6
+    assert sign_flip([0.0, 0.0], ["a", "b"]) == 1
+
+
+def test_p_needs_two_clips() -> None:
+    assert isnan(sign_flip([1.0, 2.0], ["a", "a"]))
+    assert isnan(sign_flip([1.0, nan], ["a", "b"]))
+    assert isnan(sign_flip([], []))
+
+
+@settings(max_examples=25)
+@given(st.lists(st.floats(-1, 1), min_size=2, max_size=8), st.floats(0.5, 4))
+def test_p_knows_neither_sign_nor_scale(values: list[float], scale: float) -> None:
+    clips = [str(k) for k in range(len(values))]
+    p = sign_flip(values, clips)
+    assert 2 ** (1 - len(values)) <= p <= 1
+    assert sign_flip([-scale * value for value in values], clips) == pytest.approx(p, abs=1e-9)
+
+
+def test_draws_approach_the_normal_test() -> None:
+    # Under the null, the mean of n standard normal differences has the z-value mean·√n; 1.96 has p = 0.05.
+    values = np.random.default_rng(2).normal(size=60)
+    values += 1.96 / sqrt(60) - values.mean()
+    values /= np.sqrt((values**2).mean())
+    z = abs(values.sum()) / sqrt(60)
+    tail = 1 - np.mean(np.abs(np.random.default_rng(3).normal(size=200_000)) < z)
+    assert len(values) > EXACT
+    assert sign_flip(list(values), [str(k) for k in range(60)]) == pytest.approx(tail, abs=0.01)

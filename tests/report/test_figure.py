@@ -1,37 +1,36 @@
-"""What stands in each row of a comparison: a clip's grey tells which one it is."""
+"""Which samples a figure shows, and that its rows are where they belong: a clip's grey tells which one it is."""
 
+import io
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 from PIL import Image
 
 from motion_inversion.core.error import InputError
-from motion_inversion.data import picture
 from motion_inversion.data.video import write_lossless
-from motion_inversion.report import figure
 from motion_inversion.report.collect import collect
+from motion_inversion.report.figure.choice import Shown, choose
+from motion_inversion.report.figure.comparison import LABEL, comparison
+from motion_inversion.report.figure.series import looks, names
+from motion_inversion.report.figure.style import WIDTH, save
+from motion_inversion.report.figure.writing import write_figures
+from motion_inversion.report.table import tabulate
 
 Put = Callable[..., Path]
-Shown = Callable[..., list[tuple[str, int]]]
+Rows = Callable[..., list[tuple[str, str, int | None]]]
 
 
 @pytest.fixture
-def shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shown:
-    """The label and the grey of each row of the comparison of `odd_path`."""
-    seen: list[tuple[str, int]] = []
+def shown(tmp_path: Path) -> Rows:
+    """The label, prompt and grey of each row of the comparison of `odd_path`."""
 
-    def strip(rows: list[picture.Row], count: int) -> Image.Image:
-        assert {len(video) for _, video in rows} == {count}
-        seen[:] = [(label, int(video.max())) for label, video in rows]
-        return picture.strip(rows, count, scale=1)
-
-    monkeypatch.setattr(figure, "strip", strip)
-
-    def compare(*keys: str, clip: str = "odd_path", **fixed: str) -> list[tuple[str, int]]:
-        figure.comparison(collect(tmp_path).records, clip, keys, fixed)
-        return list(seen)
+    def compare(*keys: str, clip: str = "odd_path", **fixed: str) -> list[tuple[str, str, int | None]]:
+        rows = choose(collect(tmp_path).records, clip, keys, fixed)
+        return [(row.label, row.prompt, None if row.video is None else int(row.video.max())) for row in rows]
 
     return compare
 
@@ -42,7 +41,14 @@ def reference(tmp_path: Path, level: int = 10) -> Path:
     return path
 
 
-def test_the_reference_then_control_and_result_of_each_prompt(put: Put, tmp_path: Path, shown: Shown) -> None:
+def drawn(figure: Figure) -> Any:
+    """The figure in pixels, 100 to an inch."""
+    file = io.BytesIO()
+    figure.savefig(file, format="png", dpi=100)
+    return np.asarray(Image.open(file).convert("RGB"))
+
+
+def test_the_source_then_control_and_result_of_each_prompt(put: Put, tmp_path: Path, shown: Rows) -> None:
     reference(tmp_path)
     put(60, seed=1)
     put(30)
@@ -51,50 +57,103 @@ def test_the_reference_then_control_and_result_of_each_prompt(put: Put, tmp_path
     put(40, prompt="a cube", method="none")
     put(70, clip="pan")
     assert shown() == [
-        ("reference", 10),
-        ("no customisation · a red star", 20),
-        ("motion inversion · a red star", 30),
-        ("no customisation · a cube", 40),
-        ("motion inversion · a cube", 50),
+        ("source", "a blue disc", 10),
+        ("no customisation", "a red star", 20),
+        ("motion inversion", "a red star", 30),
+        ("no customisation", "a cube", 40),
+        ("motion inversion", "a cube", 50),
     ]
 
 
-def test_keys_make_rows_and_other_axes_stay_at_one_value(put: Put, tmp_path: Path, shown: Shown) -> None:
+def test_keys_make_rows_and_other_axes_stay_at_one_value(put: Put, tmp_path: Path, shown: Rows) -> None:
     reference(tmp_path)
     for level, noise, loss in ((20, "blend", "mse"), (30, "random", "mse"), (40, "blend", "vmc")):
         put(level, axes={"noise": noise, "loss": loss})
-    assert shown() == [("reference", 10), ("motion inversion · a red star", 20)]
-    assert shown("loss")[1:] == [
-        ("motion inversion, loss mse · a red star", 20),
-        ("motion inversion, loss vmc · a red star", 40),
-    ]
-    assert shown(noise="random")[1:] == [("motion inversion · a red star", 30)]
+    assert [row[::2] for row in shown()] == [("source", 10), ("motion inversion", 20)]
+    assert [row[::2] for row in shown("loss")] == [("source", 10), ("loss mse", 20), ("loss vmc", 40)]
+    assert [row[::2] for row in shown(noise="random")][1:] == [("motion inversion", 30)]
 
 
-def test_what_is_missing_keeps_its_row(put: Put, tmp_path: Path, shown: Shown) -> None:
-    damaged = reference(tmp_path)
-    damaged.write_bytes(b"no video")
+def test_what_is_missing_keeps_its_row(put: Put, tmp_path: Path, shown: Rows) -> None:
+    reference(tmp_path).write_bytes(b"no video")
     put(30)
     put(prompt="a cube")
     put(40, method="none", clip="pan")
-    assert shown() == [
-        ("reference (missing)", figure.BLANK),
-        ("no customisation · a red star (missing)", figure.BLANK),
-        ("motion inversion · a red star", 30),
-        ("no customisation · a cube (missing)", figure.BLANK),
-        ("motion inversion · a cube (missing)", figure.BLANK),
-    ]
+    assert [row[2] for row in shown()] == [None, None, 30, None, None]
 
 
-def test_without_any_video_there_still_is_a_picture(put: Put, shown: Shown) -> None:
-    put()
-    assert [label for label, _ in shown()] == [
-        "reference (missing)",
-        "motion inversion · a red star (missing)",
-    ]
+def test_reference_clips_that_were_scored_are_no_rows(put: Put, tmp_path: Path, shown: Rows) -> None:
+    reference(tmp_path)
+    put(30)
+    put(40, method="source")
+    assert [row[0] for row in shown()] == ["source", "motion inversion"]
 
 
-def test_an_unknown_clip_is_refused(put: Put, shown: Shown) -> None:
+def test_an_unknown_clip_is_refused(put: Put, shown: Rows) -> None:
     put()
     with pytest.raises(InputError, match="no record of the clip cat; accepted: odd_path"):
         shown(clip="cat")
+
+
+def test_names_leave_out_what_rows_share_unless_the_control_differs_in_the_rest() -> None:
+    keys = ("method", "loss")
+    losses = [("none", None), ("ours", "mse"), ("ours", "vmc")]
+    assert names(keys, losses) == ["no customisation", "loss mse", "loss vmc"]
+    noises = [("none", "blend"), ("ours", "blend"), ("ours", "random")]
+    assert names(("method", "noise"), noises)[:2] == ["no customisation, noise blend", "ours, noise blend"]
+    assert names(keys, [("ours", "mse")]) == ["ours, loss mse"]
+
+
+def test_looks_tell_30_rows_apart_and_the_control_is_grey() -> None:
+    found = looks(("method",), [("none",), *((f"m{k}",) for k in range(30))])
+    assert len({(look.colour, look.marker) for look in found}) == 31
+    assert len({int(found[0].colour[k : k + 2], 16) // 16 for k in (1, 3, 5)}) <= 2  # about as red as green as blue
+
+
+def test_each_row_shows_its_frames_from_first_to_last_on_white() -> None:
+    ramp = np.arange(16, dtype=np.uint8)[:, None, None, None] * np.ones((1, 8, 8, 3), dtype=np.uint8) * 10
+    figure = comparison([Shown("source", "a", ramp), Shown("ours", "b", None)], count=8)
+    pixels = drawn(figure)
+    assert pixels.shape[1] == round(100 * WIDTH)
+    assert tuple(pixels[2, 2]) == (255, 255, 255)
+    # Frames 0, 2, 4, 6, 9, 11, 13, 15 of 16, ten levels apart, across the middle of the first row of pictures.
+    wide = (WIDTH - LABEL) / 8
+    middles = [int(100 * (LABEL + (k + 0.5) * wide)) for k in range(8)]
+    row = int(100 * (0.24 + wide / 2))
+    assert [round(int(pixels[row, x, 0]) / 10) for x in middles] == [0, 2, 4, 6, 9, 11, 13, 15]
+    assert "missing" in [text.get_text() for text in figure.axes[0].texts]
+    assert "“b”" in [text.get_text() for text in figure.axes[0].texts]
+
+
+def test_long_labels_and_prompts_stay_on_the_page() -> None:
+    video = np.zeros((4, 8, 8, 3), dtype=np.uint8)
+    figure = comparison([Shown("motion inversion, loss debiased, layout deep " * 2, "word " * 80, video)])
+    figure.draw_without_rendering()
+    for text in figure.axes[0].texts:
+        box = text.get_window_extent()
+        assert box.x0 >= 0
+        assert box.x1 <= figure.bbox.width
+
+
+def test_a_dollar_is_a_dollar() -> None:
+    figure = comparison([Shown("source", "costs $5 or $6_x$", None)])
+    assert drawn(figure).size
+
+
+def test_files_repeat_byte_for_byte(tmp_path: Path) -> None:
+    for name in ("a.b", "c.d"):
+        save(tmp_path / name, comparison([Shown("source", "a", np.zeros((4, 8, 8, 3), dtype=np.uint8))]))
+    for form in ("png", "pdf"):
+        assert (tmp_path / f"a.b.{form}").read_bytes() == (tmp_path / f"c.d.{form}").read_bytes()
+    assert (tmp_path / "a.b.pdf").read_bytes().startswith(b"%PDF")
+
+
+def test_a_report_has_a_figure_of_each_clip_and_those_that_its_table_allows(put: Put, tmp_path: Path) -> None:
+    metrics = {"text_similarity": 0.5, "motion_fidelity": 0.25}
+    for iterations in ("100", "300"):
+        put(20, metrics=metrics, axes={"iterations": iterations})
+    records = collect(tmp_path).records
+    write_figures(records, tabulate(records), tmp_path / "out")
+    stems = {path.name.rpartition(".")[0] for path in (tmp_path / "out").iterdir()}
+    assert stems == {"comparison-odd_path", "scatter", "sweep-iterations"}
+    assert {path.suffix for path in (tmp_path / "out").iterdir()} == {".png", ".pdf"}

@@ -12,31 +12,52 @@ from motion_inversion.core.error import InputError
 from motion_inversion.report.report import Report
 
 Put = Callable[..., Path]
+TABLES = {"records.jsonl", "table.csv", "table.md", "table.tex"}
 
 
 def test_it_prints_and_writes_and_repeats(put: Put, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     put(20, method="none", metrics={"text_similarity": 0.25})
     put(30, metrics={"text_similarity": 0.5})
-    put(40, metrics={"text_similarity": 0.75}, clip="pan")
+    put(40, metrics={"text_similarity": 0.75}, clip="pan", motion="camera")
+    put(method="source", metrics={"text_similarity": 1.0})
     put(seed=3).write_text("{")
     Report(tmp_path).run()
     printed, target = capsys.readouterr().out, tmp_path / "report"
     assert "motion_inversion" in printed
     assert "0.625" in printed
     assert "contradicting others: 1;" in printed
-    names = ["comparison-odd_path.png", "comparison-pan.png", "table.csv", "table.md"]
-    assert sorted(path.name for path in target.iterdir()) == names
-    assert "**0.625**" in (target / "table.md").read_text(encoding="utf-8")
-    before = {path.name: path.read_bytes() for path in target.iterdir()}
+    names = {path.name for path in target.iterdir()}
+    assert names >= {*TABLES, "comparison-odd_path.png", "comparison-pan.png", "report.html"}
+    markdown = (target / "table.md").read_text(encoding="utf-8")
+    assert "**0.625**" in markdown
+    assert [line for line in markdown.splitlines() if line.startswith("##")] == ["## all", "## camera", "## object"]
+    assert "source (ceiling)" in markdown
+    assert len((target / "records.jsonl").read_text().splitlines()) == 4
+    before = {name: (target / name).read_bytes() for name in TABLES}
     Report(tmp_path).run()
-    assert {path.name: path.read_bytes() for path in target.iterdir()} == before
+    assert {name: (target / name).read_bytes() for name in TABLES} == before
 
 
-def test_rows_and_target_are_the_users(put: Put, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_its_records_make_the_same_report(put: Put, tmp_path: Path) -> None:
+    put(metrics={"text_similarity": 0.25}, method="none")
+    put(metrics={"text_similarity": 0.5})
+    put(method="unrelated")
+    Report(tmp_path).run()
+    first = tmp_path / "report"
+    Report(first / "records.jsonl", tmp_path / "again").run()
+    Report((first / "records.jsonl", tmp_path / "name"), tmp_path / "merged").run()
+    for name in TABLES - {"records.jsonl"}:
+        assert (tmp_path / "again" / name).read_text() == (first / name).read_text()
+        assert (tmp_path / "merged" / name).read_text() == (first / name).read_text()
+
+
+def test_rows_target_and_published_numbers_are_the_users(put: Put, tmp_path: Path) -> None:
     put(20, motion="camera")
     Report(tmp_path, tmp_path / "elsewhere", ("motion",)).run()
-    assert (tmp_path / "elsewhere" / "table.csv").read_text().startswith("motion,samples")
+    assert (tmp_path / "elsewhere" / "table.csv").read_text().startswith("part,kind,motion,samples")
     assert not (tmp_path / "report").exists()
+    Report(tmp_path, published=True).run()
+    assert "TokenFlow (published)" in (tmp_path / "report" / "table.md").read_text()
     with pytest.raises(InputError, match="rows names motions"):
         Report(tmp_path, rows=("motions",)).run()
 

@@ -7,7 +7,7 @@ import pytest
 
 from motion_inversion.core.error import InputError
 from motion_inversion.report.collect import collect
-from motion_inversion.report.table import Table, tabulate
+from motion_inversion.report.table import Table, by_motion, tabulate, with_published
 
 Put = Callable[..., Path]
 MSE, VMC = {"noise": "blend", "loss": "mse"}, {"noise": "blend", "loss": "vmc"}
@@ -58,7 +58,6 @@ def test_settings_outside_the_axes_are_told_apart_by_their_path(put: Put, table:
     made = table()
     assert made.keys == ("method.iterations",)
     assert rows(made) == [("300",), ("1000",)]  # by size, where an alphabet would put 1000 first
-    assert "rows average over method.iterations; set rows=[…]" in " ".join(table("method").notes)
 
 
 def test_given_keys_are_checked(put: Put, table: Callable[..., Table]) -> None:
@@ -117,22 +116,93 @@ def test_versions_of_a_metric_are_never_averaged(put: Put, table: Callable[..., 
     assert [column.title for column in made.columns] == ["text_similarity (1)", "text_similarity (2)"]
     scores = [cell.score for cell in made.rows[0].cells]
     assert [(score.mean, score.samples, score.missing) for score in scores] == [(0.2, 1, 1), (0.8, 1, 1)]
-    assert "2 versions, which do not compare" in made.notes[0]
-    assert "text_similarity (2): version v2" in made.notes
 
 
-def test_gaps_and_repeats_are_noted(put: Put, table: Callable[..., Table]) -> None:
-    put(axes=MSE)
-    put(axes=MSE, seed=1)
-    put(axes=VMC)
-    assert "loss=vmc: 1 of 2 samples (clip, prompt, seed) are missing" in table().notes
-    put(axes=VMC)
-    assert any("count more than once" in note for note in table().notes)
+def test_a_planned_sample_that_there_is_not_counts_as_missing(
+    put: Put, plan: Callable[..., Path], table: Callable[..., Table]
+) -> None:
+    put(folder="made", axes=MSE, metrics=text(0.5))
+    plan({"folder": "made"}, {"seed": 1}, axes=MSE)
+    plan({}, {"seed": 1}, axes=VMC)
+    mse, vmc = table().rows
+    assert (mse.samples, mse.cells[0].score.mean, mse.cells[0].score.missing) == (2, 0.5, 1)
+    assert (vmc.samples, vmc.cells[0].score.samples, vmc.cells[0].score.missing) == (2, 0, 2)
 
 
-def test_a_single_clip_is_said_to_be_one(put: Put, table: Callable[..., Table]) -> None:
-    put(metrics=text(0.1))
-    put(metrics=text(0.3), seed=1)
-    assert any("single clip" in note for note in table().notes)
-    put(metrics=text(0.3), clip="pan")
-    assert any("from as few as 2 clips they are too narrow" in note for note in table().notes)
+def leakage(value: float) -> dict[str, object]:
+    score = {"value": value, "higher_is_better": False, "lower": -1, "upper": 1, "version": "1"}
+    return {"leakage": score | {"against_control": True}}
+
+
+def test_leakage_is_the_difference_to_the_control(put: Put, table: Callable[..., Table]) -> None:
+    put(method="none", metrics=leakage(0.5))
+    put(method="none", metrics=leakage(0.25), clip="pan")
+    put(axes=MSE, metrics=leakage(0.75))  # 0.75 − 0.5
+    put(axes=MSE, metrics=leakage(0.625), clip="pan")  # 0.625 − 0.25
+    put(axes=MSE, metrics=leakage(0.9), seed=1)  # there is no control of it
+    control, ours = (row.cells[0] for row in table("method").rows)
+    assert (control.score.samples, control.score.missing) == (0, 0)
+    assert (ours.score.mean, ours.score.samples, ours.score.missing) == (0.3125, 2, 1)
+    assert ours.difference is None
+    assert table("method").best(0) == frozenset()
+
+
+def test_without_any_control_leakage_is_missing(put: Put, table: Callable[..., Table]) -> None:
+    put(metrics=leakage(0.5))
+    (row,) = table().rows
+    assert (row.cells[0].score.samples, row.cells[0].score.missing) == (0, 1)
+
+
+def test_another_baseline_is_compared_setting_by_setting(put: Put, tmp_path: Path) -> None:
+    for clip, mse, vmc in (("a", 0.1, 0.3), ("b", 0.2, 0.6), ("c", 0.3, 0.3)):
+        put(clip=clip, axes=MSE, metrics=text(mse))
+        put(clip=clip, axes=VMC, metrics=text(vmc))
+    put(clip="a", method="none", axes={"noise": "blend"}, metrics=text(0.9))
+    made = tabulate(collect(tmp_path).records, baseline=("mse",))
+    none, mse, vmc = (row.cells[0] for row in made.rows)
+    assert mse.difference is None
+    assert vmc.difference is not None
+    assert vmc.difference.mean == pytest.approx(0.2)
+    # Differences of 0.2, 0.4 and 0: of 8 combinations of signs, the 4 that give the first two alike reach the mean.
+    assert vmc.p == pytest.approx(0.5)
+    assert none.difference is not None
+    assert none.difference.mean == pytest.approx(0.8)
+    with pytest.raises(InputError, match="baseline names mes, .*motion_inversion, mse, vmc, none; set baseline"):
+        tabulate(collect(tmp_path).records, baseline=("mes",))
+
+
+def test_bounds_have_rows_of_their_own_that_are_never_best(put: Put, tmp_path: Path) -> None:
+    put(method="none", metrics=text(0.2))
+    put(axes=MSE, metrics=text(0.4))
+    for method, value in (("source", 1.0), ("unrelated", 0.1), ("unrelated", 0.3)):
+        put(method=method, axes={"model": "shapes"}, metrics=text(value), seed=int(10 * value))
+    found = collect(tmp_path)
+    made = with_published(tabulate(found.records, bounds=found.bounds))
+    assert made.keys == ("method",)
+    kinds = [(row.kind, row.values[0]) for row in made.rows]
+    assert kinds[:4] == [
+        ("floor", "unrelated"),
+        ("sample", "none"),
+        ("sample", "motion_inversion"),
+        ("ceiling", "source"),
+    ]
+    assert [name for kind, name in kinds[4:] if kind == "published"] == [
+        "Tune-A-Video",
+        "Control-A-Video",
+        "TokenFlow",
+        "Motion Inversion",
+    ]
+    means = [row.cells[0].score.mean for row in made.rows]
+    assert means == pytest.approx([0.2, 0.2, 0.4, 1.0, 0.2821, 0.2581, 0.2680, 0.3113])
+    assert made.best(0) == {2}
+    assert [row.cells[0].difference is None for row in made.rows] == [k != 2 for k in range(8)]
+
+
+def test_motion_types_have_tables_of_their_own(put: Put, tmp_path: Path) -> None:
+    put(metrics=text(0.5))
+    found = collect(tmp_path)
+    assert by_motion(tabulate(found.records), found.records, found.bounds) == []
+    put(motion="camera", clip="pan", metrics=text(0.1))
+    found = collect(tmp_path)
+    made = by_motion(tabulate(found.records), found.records, found.bounds)
+    assert [(part.part, part.rows[0].cells[0].score.mean) for part in made] == [("camera", 0.1), ("object", 0.5)]

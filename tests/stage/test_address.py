@@ -97,7 +97,9 @@ def trainer(**changes: Any) -> Change:
             ("noise without inversion", own(noise=Random()), SAMPLED),
             ("inversion", own(inversion=DdimInversion(3)), {"inverted", *SAMPLED}),
             ("inversion.prompt", own(inversion=DdimInversion(2, "a")), {"inverted", *SAMPLED}),
+            ("inversion.prompt: the clip's", own(inversion=DdimInversion(2, None)), {"inverted", *SAMPLED}),
             ("negative_prompt", own(negative_prompt="blurry"), SAMPLED),
+            ("prompt_prefix", own(prompt_prefix="masterpiece, "), TRAINED),
             ("metric", own(metric={}), {"score"}),
             ("metric.tracker", own(metric={"motion_fidelity": MotionFidelity()}), NOTHING),
             ("root", own(root=Path("elsewhere")), NOTHING),
@@ -135,11 +137,19 @@ def test_without_inversion_its_settings_do_not_matter(address: Address, clip: Cl
     assert differing(digests(address, clip), digests(other, clip)) == {"inverted"}
 
 
+def test_the_clips_own_prompt_is_an_inversion_prompt(address: Address, clip: Clip):
+    own_prompt = replace(address, inversion=DdimInversion(2, None), prompt_prefix="masterpiece, ")
+    told = replace(own_prompt, inversion=DdimInversion(2, f"masterpiece, {clip.source_prompt}"))
+    assert own_prompt.inversion_prompt(clip) == f"masterpiece, {clip.source_prompt}"
+    assert own_prompt.inverted(clip).digest == told.inverted(clip).digest
+
+
 def test_a_control_depends_on_no_training(address: Address, clip: Clip):
     control = replace(address, method=Frozen(), trainer=None)
     other = replace(control, seed=1)
     described = replace(clip, source_prompt="a square")
-    assert differing(digests(control, clip), digests(other, described)) == {"state"}
+    # Its scores do: leakage compares with the source prompt.
+    assert differing(digests(control, clip), digests(other, described)) == {"state", "score"}
     assert differing(digests(address, clip), digests(control, clip)) == TRAINED
 
 

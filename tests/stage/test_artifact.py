@@ -15,6 +15,7 @@ from motion_inversion.stage.artifact import MANIFEST, Artifact, checksum
 def make(folder: Path, identity: object = 1, text: str = "a") -> Artifact:
     artifact = Artifact(folder, "thing", {"seed": identity})
     with artifact.making() as work:
+        assert work
         (work / "a.txt").write_text(text)
     return artifact
 
@@ -23,6 +24,7 @@ def test_it_exists_once_it_is_made(tmp_path: Path):
     artifact = Artifact(tmp_path / "stage", "thing", {"seed": 1})
     assert not artifact.exists()
     with artifact.making() as work:
+        assert work
         (work / "a.txt").write_text("a")
         assert not artifact.exists()
     assert artifact.exists()
@@ -57,6 +59,7 @@ def test_what_another_configuration_made_is_refused_with_both_sides(
 ):
     other, own = Artifact(tmp_path, "a", theirs), Artifact(tmp_path, "a", ours)
     with other.making() as work:
+        assert work
         (work / "a.txt").touch()
     shutil.copytree(other.folder, own.folder)
     with pytest.raises(InputError, match=message):
@@ -94,10 +97,12 @@ def test_what_is_added_later_does_no_harm(tmp_path: Path):
 def test_a_failure_leaves_the_workplace_to_go_on_with(tmp_path: Path):
     artifact = Artifact(tmp_path, "thing", {"seed": 1})
     with pytest.raises(RuntimeError, match="stop"), artifact.making() as work:
+        assert work
         (work / "half.txt").write_text("half")
         raise RuntimeError("stop")
     assert not artifact.exists() and not artifact.folder.exists()
     with artifact.making() as work:
+        assert work
         assert (work / "half.txt").read_text() == "half"
     assert artifact.exists()
     assert not artifact.workplace.exists()

@@ -8,6 +8,7 @@ import torch
 from motion_inversion.backbone.video_diffusion import VideoModel
 from motion_inversion.core.error import InputError
 from motion_inversion.core.noise import Inversion, Random
+from motion_inversion.core.schedule import DdimInversion
 from motion_inversion.data.clip import Clip
 from motion_inversion.experiment import Experiment
 from motion_inversion.method.frozen import Frozen
@@ -27,9 +28,11 @@ def model(experiment: Experiment) -> VideoModel:
 def prepared(address: Address, clip: Clip) -> Address:
     """An address where the inversion and some text states exist: the k-th state is full of ks."""
     with address.inverted(clip).making() as folder:
+        assert folder
         write_tensors(folder, inverted=INVERTED)
     for number, prompt in enumerate(["", *clip.prompts]):
         with address.text(prompt).making() as folder:
+            assert folder
             write_tensors(folder, states=torch.full((1, 3, 2), float(number)))
     return address
 
@@ -64,6 +67,21 @@ def test_the_inversion_is_mixed_in_for_every_sample(prepared: Address, model: Vi
     torch.testing.assert_close(blended, 0.5**0.5 * (INVERTED + random))
 
 
+def test_an_inversion_in_other_steps_is_brought_to_the_samplers_level(prepared: Address, model: VideoModel, clip: Clip):
+    """Two steps begin at 501; five end at 801. Clean latents of 0 leave the noise alone, as √(1 − ᾱ) of it."""
+    longer = replace(prepared, inversion=DdimInversion(5), noise=Inversion())
+    with longer.inverted(clip).making() as folder:
+        assert folder
+        write_tensors(folder, inverted=INVERTED)
+    with longer.reference(clip).making() as folder:
+        assert folder
+        write_tensors(folder, latents=torch.zeros_like(INVERTED))
+    betas = torch.linspace(0.00085**0.5, 0.012**0.5, 1000, dtype=torch.float64) ** 2
+    sigma = (1 - (1 - betas).cumprod(0)).sqrt()
+    noise = initial_noise(longer, model, clip, [(clip.prompts[0], 0)])
+    torch.testing.assert_close(noise, (INVERTED * sigma[501] / sigma[801]).float(), atol=1e-3, rtol=1e-4)
+
+
 def test_random_noise_needs_no_inversion(address: Address, model: VideoModel, clip: Clip):
     random = initial_noise(replace(address, noise=Random()), model, clip, [(clip.prompts[0], 0)])
     assert random.shape == (1, 4, 4, 8, 8)
@@ -80,3 +98,21 @@ def test_states_are_those_of_the_prompts_in_order(prepared: Address, clip: Clip)
     assert (request.motion, request.sampler) == ("object", prepared.sampler)
     with pytest.raises(InputError, match="run the prepare stage first"):
         sampling_request(replace(prepared, negative_prompt="blurry"), clip, [(first, 0)])
+
+
+def test_seeds_depend_on_the_sample_alone(prepared: Address, clip: Clip):
+    first, second = clip.prompts
+    together = sampling_request(prepared, clip, [(first, 0), (first, 1), (second, 0)]).seeds
+    assert len(set(together)) == 3
+    assert sampling_request(prepared, clip, [(second, 0)]).seeds == together[2:]
+
+
+def test_a_prefix_is_for_the_text_encoder_alone(prepared: Address, model: VideoModel, clip: Clip):
+    pairs = [(clip.prompts[0], 0)]
+    praising = replace(prepared, prompt_prefix="masterpiece, ")
+    with praising.text(f"masterpiece, {clip.prompts[0]}").making() as folder:
+        assert folder
+        write_tensors(folder, states=torch.full((1, 3, 2), 7.0))
+    assert sampling_request(praising, clip, pairs).states.eq(7).all()
+    assert sampling_request(praising, clip, pairs).negative.eq(0).all()
+    assert torch.equal(initial_noise(praising, model, clip, pairs), initial_noise(prepared, model, clip, pairs))

@@ -2,19 +2,23 @@
 
 import csv
 import io
+from collections.abc import Callable, Sequence
 from itertools import chain
 from math import isnan
 
 from motion_inversion.report.estimate import Estimate
-from motion_inversion.report.group import CONTROL
-from motion_inversion.report.table import Cell, Column, Table
+from motion_inversion.report.table import Cell, Column, Row, Table
 
 NOTHING = "–"
+EVERYTHING = "all"
+_FIELDS = ("mean", "lower", "upper", "samples", "clips", "missing")
+
+Bold = Callable[[str], str]
 
 
 def to_text(table: Table) -> str:
     """Columns aligned by spaces; the notes below."""
-    lines = [_header(table), *_body(table, bold=False)]
+    lines = [header(table), *body(table)]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     numeric = len(table.keys)
     aligned = [
@@ -28,88 +32,124 @@ def to_text(table: Table) -> str:
     return "\n".join([*ruled, "", *table.notes]) + "\n"
 
 
-def to_markdown(table: Table) -> str:
-    """A pipe table with the best mean of each column in bold; the notes as a list below."""
-    header, *lines = [_header(table), *_body(table, bold=True)]
-    rule = ["---"] * len(table.keys) + ["---:"] * (len(header) - len(table.keys))
-    cells = [[word.replace("|", r"\|") for word in line] for line in (header, rule, *lines)]
-    rows = [f"| {' | '.join(line)} |" for line in cells]
-    return "\n".join([*rows, "", *(f"- {note}" for note in table.notes)]) + "\n"
+def to_markdown(tables: Sequence[Table]) -> str:
+    """Pipe tables with the best mean of each column in bold, under a heading each; the notes as a list below."""
+    blocks = [_pipes(table) for table in tables]
+    if len(tables) > 1:
+        blocks = [f"## {part(table)}\n\n{block}" for table, block in zip(tables, blocks, strict=True)]
+    notes = [f"- {note}" for table in tables for note in table.notes]
+    return "\n\n".join([*blocks, "\n".join(notes)]) + "\n"
 
 
-def to_csv(table: Table) -> str:
+def to_csv(tables: Sequence[Table]) -> str:
     """One line per row with every number in full, empty where there is none; versions instead of notes.
 
     Of each metric: version, mean, lower and upper (see `Estimate`), samples, clips, missing; the same with
-    `difference` for the difference to the control.
+    `difference` for the difference to the baseline, and its p. Metrics and rows are those of the first table.
     """
-    fields = ("mean", "lower", "upper", "samples", "clips", "missing")
-    header = [*table.keys, "samples", "clips"]
-    for column in table.columns:
-        header += [f"{column.title} {field}" for field in ("version", *fields)]
-        header += [f"{column.title} difference {field}" for field in fields]
+    first = tables[0]
+    titles = ["part", "kind", *first.keys, "samples", "clips"]
+    for column in first.columns:
+        titles += [f"{column.title} {field}" for field in ("version", *_FIELDS)]
+        titles += [f"{column.title} difference {field}" for field in (*_FIELDS, "p")]
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(header)
-    for row in table.rows:
-        line: list[object] = [*(value or "" for value in row.values), row.samples, row.clips]
-        for column, cell in zip(table.columns, row.cells, strict=True):
-            line += [column.version, *_fields(cell.score), *_fields(cell.difference)]
-        writer.writerow(line)
+    writer.writerow(titles)
+    for table in tables:
+        for row in table.rows:
+            line = [part(table), row.kind, *(value or "" for value in row.values), row.samples, row.clips]
+            for column, cell in zip(table.columns, row.cells, strict=True):
+                p = "" if isnan(cell.p) else cell.p
+                line += [column.version, *_fields(cell.score), *_fields(cell.difference), p]
+            writer.writerow(line)
     return out.getvalue()
 
 
-def _fields(estimate: Estimate | None) -> list[object]:
-    if estimate is None:
-        return [""] * 6
-    numbers = ["" if isnan(x) else x for x in (estimate.mean, estimate.lower, estimate.upper)]
-    return [*numbers, estimate.samples, estimate.clips, estimate.missing]
+def part(table: Table) -> str:
+    """What the table's records have in common."""
+    return table.part or EVERYTHING
 
 
-def _header(table: Table) -> list[str]:
-    titles = [[_titled(column), *[f"vs {CONTROL}"] * _compared(table, k)] for k, column in enumerate(table.columns)]
+def header(table: Table) -> list[str]:
+    """The titles of the columns."""
+    versus = [f"vs {' '.join(table.baseline)}", "p"]
+    titles = [[_titled(column), *versus[: _compared(table, k)]] for k, column in enumerate(table.columns)]
     return [*table.keys, "samples", "clips", *chain.from_iterable(titles)]
 
 
-def _titled(column: Column) -> str:
-    if column.higher_is_better is None:
-        return column.title
-    return f"{column.title} {'↑' if column.higher_is_better else '↓'}"
-
-
-def _compared(table: Table, column: int) -> bool:
-    return any(row.cells[column].difference for row in table.rows)
-
-
-def _body(table: Table, bold: bool) -> list[list[str]]:
+def body(table: Table, bold: Bold | None = None, below: Table | None = None) -> list[list[str]]:
+    """The words of each row; `bold` marks the best mean of each column. The columns are those of `below` if given."""
+    compared = [_compared(below or table, k) for k in range(len(table.columns))]
     best = [table.best(k) if bold else () for k in range(len(table.columns))]
     return [
         [
-            *(value or NOTHING for value in row.values),
-            str(row.samples),
-            str(row.clips),
-            *chain.from_iterable(_words(cell, n in best[k], _compared(table, k)) for k, cell in enumerate(row.cells)),
+            *_named(row),
+            *(str(count) if row.samples else NOTHING for count in (row.samples, row.clips)),
+            *chain.from_iterable(
+                _words(cell, compared[k], bold if n in best[k] else None) for k, cell in enumerate(row.cells)
+            ),
         ]
         for n, row in enumerate(table.rows)
     ]
 
 
-def _words(cell: Cell, best: bool, compared: bool) -> list[str]:
-    score = _spelled(cell.score, ".3f", best)
-    if not compared:
-        return [score]
-    return [score, _spelled(cell.difference, "+.3f") if cell.difference else NOTHING]
+def _pipes(table: Table) -> str:
+    titles, lines = header(table), body(table, bold=lambda mean: f"**{mean}**")
+    rule = ["---"] * len(table.keys) + ["---:"] * (len(titles) - len(table.keys))
+    cells = [[word.replace("|", r"\|") for word in line] for line in (titles, rule, *lines)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in cells)
 
 
-def _spelled(estimate: Estimate, form: str, bold: bool = False) -> str:
+def _fields(estimate: Estimate | None) -> list[object]:
+    if estimate is None:
+        return [""] * len(_FIELDS)
+    numbers = ["" if isnan(x) else x for x in (estimate.mean, estimate.lower, estimate.upper)]
+    return [*numbers, estimate.samples, estimate.clips, estimate.missing]
+
+
+def _titled(column: Column) -> str:
+    title = f"{column.title} − control" if column.against_control else column.title
+    if column.higher_is_better is None:
+        return title
+    return f"{title} {'↑' if column.higher_is_better else '↓'}"
+
+
+def _compared(table: Table, column: int) -> int:
+    """How many further columns this metric needs: the difference to the baseline, and its p-value."""
+    cells = [row.cells[column] for row in table.rows]
+    if not any(cell.difference for cell in cells):
+        return 0
+    return 2 if any(not isnan(cell.p) for cell in cells) else 1
+
+
+def _named(row: Row) -> list[str]:
+    first, *others = [value or NOTHING for value in row.values]
+    return [first if row.kind == "sample" else f"{first} ({row.kind})", *others]
+
+
+def _words(cell: Cell, compared: int, bold: Bold | None) -> list[str]:
+    p = NOTHING if isnan(cell.p) else _probability(cell.p)
+    further = [_spelled(cell.difference, "+.3f") if cell.difference else NOTHING, p]
+    return [_spelled(cell.score, ".3f", bold), *further[:compared]]
+
+
+def _probability(p: float) -> str:
+    return f"{p:.3f}" if p >= 0.001 else "<0.001"
+
+
+def _spelled(estimate: Estimate, form: str, bold: Bold | None = None) -> str:
     words = [NOTHING]
-    if estimate.samples:
-        mean = format(estimate.mean, form)
-        words = [f"**{mean}**" if bold else mean]
+    if not isnan(estimate.mean):
+        mean = _rounded(estimate.mean, form)
+        words = [bold(mean) if bold else mean]
         if estimate.clips > 1:
-            words.append(f"[{estimate.lower:{form}}, {estimate.upper:{form}}]")
+            words.append(f"[{_rounded(estimate.lower, form)}, {_rounded(estimate.upper, form)}]")
         elif estimate.samples > 1:
-            words.append(f"± {estimate.upper - estimate.mean:.3f}")
+            words.append(f"± {_rounded(estimate.upper - estimate.mean, '.3f')}")
     if estimate.missing:
         words.append(f"({estimate.missing} missing)")
     return " ".join(words)
+
+
+def _rounded(number: float, form: str) -> str:
+    return format(round(number, 3) + 0.0, form)  # + 0.0, or what rounds to zero from below is "-0.000"

@@ -5,9 +5,9 @@ from collections.abc import Iterable, Sequence
 from typing import TypeAlias
 
 from motion_inversion.core.error import InputError
-from motion_inversion.report.collect import Record
+from motion_inversion.core.record import CONTROL
+from motion_inversion.report.record import Record
 
-CONTROL = "none"  # the method that is no customisation: the frozen model
 SAMPLE = ("clip", "prompt", "seed")
 
 Values: TypeAlias = tuple[str | None, ...]

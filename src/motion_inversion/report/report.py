@@ -1,4 +1,4 @@
-"""Owns the report command: from a folder with scores to a table and pictures."""
+"""Owns the report command: from scores to tables, figures and a page."""
 
 import logging
 import sys
@@ -7,55 +7,82 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from motion_inversion.core.file import replacing
-from motion_inversion.data.picture import save_png
-from motion_inversion.report.collect import Record, collect
-from motion_inversion.report.figure import comparison
-from motion_inversion.report.format import to_csv, to_markdown, to_text
-from motion_inversion.report.table import tabulate
+from motion_inversion.core.record import CONTROL, RECORDS
+from motion_inversion.report.collect import Collection, collect
+from motion_inversion.report.figure.overlay import Follower
+from motion_inversion.report.figure.writing import write_figures
+from motion_inversion.report.format import part, to_csv, to_markdown, to_text
+from motion_inversion.report.latex import to_latex
+from motion_inversion.report.mirror import Wandb
+from motion_inversion.report.note import notes
+from motion_inversion.report.page.page import write_page
+from motion_inversion.report.record import lines
+from motion_inversion.report.table import Table, by_motion, tabulate, with_published
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Report:
-    """Tables and pictures of all scores below `source`, written to `target` (by default source/report).
+    """Tables, figures and a page of all scores in `source`, written to `target`.
 
-    `rows` are the settings that tell the table's rows apart; none means all that vary.
+    Args:
+        source: Folders with results, files of records, or several of these, which are merged.
+        target: By default, the folder report in the first source, or beside it if that is a file.
+        rows: The settings that tell the table's rows apart; none means all that vary.
+        baseline: Words of the row that the others are tested against (see `partners`).
+        published: Whether the numbers that the paper prints stand below ours.
+        tracker: What draws trajectories over frames.
+        wandb: Where a copy goes.
     """
 
-    source: Path
+    source: Path | tuple[Path, ...]
     target: Path | None = None
     rows: tuple[str, ...] = ()
+    baseline: tuple[str, ...] = (CONTROL,)
+    published: bool = False
+    tracker: Follower | None = None
+    wandb: Wandb = Wandb()
 
     def run(self) -> None:
-        """Print the table; write table.csv, table.md and comparison-<clip>.png for each clip.
+        """Print the table; write records.jsonl, table.csv, table.md, table.tex, figures and the page.
 
         Each file is replaced as a whole, so that an interrupted report is simply repeated.
 
         Raises:
-            InputError: no scores, a key in `rows` that no record has, or a target that can't be written.
+            InputError: no scores, a key in `rows` that no record has, a baseline that no row is, or a target that
+                can't be written.
         """
-        target = self.target or self.source / "report"
-        collection = collect(self.source)
-        table = tabulate(collection.records, self.rows)
-        if collection.faults:
-            unusable = f"score files left out or contradicting others: {len(collection.faults)}; the log names them"
-            table = replace(table, notes=(*table.notes, unusable))
-        _print(to_text(table))
-        _write(target / "table.csv", to_csv(table))
-        _write(target / "table.md", to_markdown(table))
-        self._picture(collection.records, table.keys, target)
-        log.info("wrote the report to %s", target)
+        sources, target = self._places()
+        found = collect(*sources)
+        tables = self._tables(found)
+        every = [*found.records, *found.bounds]
+        _print(to_text(tables[0]))
+        _write(target / RECORDS, "".join(f"{line}\n" for record in every for line in lines(record, target)))
+        _write(target / "table.csv", to_csv(tables))
+        _write(target / "table.md", to_markdown(tables))
+        _write(target / "table.tex", to_latex(tables))
+        # Of varying noises one is pictured, unless they are asked for.
+        write_figures(found.records, tables[0], target, self.tracker, frozenset({"noise"} - set(self.rows)))
+        title = ", ".join(source.stem for source in sources)
+        page = write_page(every, {part(table): table for table in tables}, target, title, found.faults)
+        self.wandb.mirror(every, tables, target)
+        log.info("wrote the report to %s", page)
 
-    def _picture(self, records: Sequence[Record], keys: Sequence[str], target: Path) -> None:
-        # Rows are already told apart by prompt, and of varying noises one is enough unless asked for.
-        unwanted = {"clip", "motion", "prompt", "seed", *({"noise"} - set(self.rows))}
-        shown = [key for key in keys if key not in unwanted]
-        clips = sorted({record.clip for record in records})
-        for k, clip in enumerate(clips, start=1):
-            path = target / f"comparison-{clip}.png"
-            save_png(path, comparison(records, clip, shown))
-            log.info("%s (%d of %d)", path, k, len(clips))
+    def _places(self) -> tuple[tuple[Path, ...], Path]:
+        sources = (self.source,) if isinstance(self.source, Path) else self.source
+        beside = sources[0].parent if sources[0].is_file() else sources[0]
+        return sources, self.target or beside / "report"
+
+    def _tables(self, found: Collection) -> Sequence[Table]:
+        """The table of all records, then that of each motion type."""
+        table = tabulate(found.records, self.rows, found.bounds, self.baseline)
+        parts = by_motion(table, found.records, found.bounds)
+        whole = with_published(table) if self.published else table
+        faults = len(found.faults)
+        unusable = f"score files left out or contradicting others: {faults}; the log names them"
+        said = (*notes(whole, found.records), *([unusable] if faults else []))
+        return [replace(whole, notes=said), *parts]
 
 
 def _print(text: str) -> None:

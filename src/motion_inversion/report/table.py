@@ -1,72 +1,84 @@
-"""Owns the table of scores: what each row of records says of each metric, and against the control."""
+"""Owns the table of scores: what each row of records says of each metric, and against the baseline."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from math import isnan, nan
-from pathlib import Path
+from typing import Literal, TypeAlias
 
-from motion_inversion.report.collect import Record, Score
-from motion_inversion.report.estimate import LEVEL, Estimate, estimate
-from motion_inversion.report.group import (
-    CONTROL,
-    SAMPLE,
-    Values,
-    axes,
-    grouped,
-    row_keys,
-    unseparated,
-    values,
-)
+from motion_inversion.core.record import CONTROL, SOURCE, UNRELATED
+from motion_inversion.report.estimate import Estimate, estimate, sign_flip
+from motion_inversion.report.group import Values, grouped, row_keys
+from motion_inversion.report.pair import check_baseline, partners
+from motion_inversion.report.published import TABLE_1
+from motion_inversion.report.record import Record, Score
 
-FEW_CLIPS = 10  # below, a percentile bootstrap is noticeably too narrow
+Kind: TypeAlias = Literal["sample", "floor", "ceiling", "published"]
+_KINDS: dict[Kind, str] = {"floor": UNRELATED, "ceiling": SOURCE}
 
 
 @dataclass(frozen=True)
 class Column:
-    """One metric in one version; `title` adds a number to the name where there are several versions."""
+    """One metric in one version; `title` adds a number to the name where there are several versions.
+
+    One that is read `against_control` shows the mean difference to the control instead of the mean.
+    """
 
     name: str
     version: str
     higher_is_better: bool | None
     title: str
+    against_control: bool = False
 
 
 @dataclass(frozen=True)
 class Cell:
     """One metric over the samples of a row.
 
-    `difference` is the mean, over the row's samples, of the score minus that of the control (the method
-    `none`) for the same clip, prompt and seed and all settings that both have. A sample without exactly one
-    such control counts as missing. None in the control's own row, and where there are no controls.
+    `score` is the mean over the samples; of a metric that is read against the control, the mean of each score
+    minus that of the control (the method `none`) for the same clip, prompt and seed and all settings that both
+    have. `difference` is the mean of the score minus that of its partner in the baseline (see `partners`), and `p`
+    the p-value of that mean (see `sign_flip`). A sample without a partner counts as missing. The difference is None
+    in the baseline's own rows, and where there is no baseline.
     """
 
     score: Estimate
     difference: Estimate | None
+    p: float = nan
 
 
 @dataclass(frozen=True)
 class Row:
-    """The records that agree in the table's keys; a value is None where they have no such key."""
+    """The records that agree in the table's keys; a value is None where they have no such key.
+
+    Rows of another `kind` than "sample" bound the others: unrelated clips (floor), the reference itself (ceiling),
+    and what the paper prints. Those have a name in place of the first value, and are compared with nothing.
+    """
 
     values: Values
     samples: int
     clips: int
     cells: tuple[Cell, ...]
+    kind: Kind = "sample"
 
 
 @dataclass(frozen=True)
 class Table:
-    """Rows by the values of `keys`, columns by metric, and notes on what the numbers don't say themselves."""
+    """Rows by the values of `keys`, columns by metric, and notes on what the numbers don't say themselves.
+
+    `part` names what the records have in common that others don't, such as a motion type; "" for all records.
+    """
 
     keys: tuple[str, ...]
     columns: tuple[Column, ...]
     rows: tuple[Row, ...]
-    notes: tuple[str, ...]
+    notes: tuple[str, ...] = ()
+    baseline: tuple[str, ...] = (CONTROL,)
+    part: str = ""
 
     def best(self, column: int) -> frozenset[int]:
-        """The rows with the best mean; none if there is nothing to choose between."""
+        """The rows of samples with the best mean; none if there is nothing to choose between."""
         better = self.columns[column].higher_is_better
-        means = {k: row.cells[column].score.mean for k, row in enumerate(self.rows)}
+        means = {k: row.cells[column].score.mean for k, row in enumerate(self.rows) if row.kind == "sample"}
         known = {k: mean for k, mean in means.items() if not isnan(mean)}
         if better is None or len(known) < 2:
             return frozenset()
@@ -74,29 +86,77 @@ class Table:
         return frozenset(k for k, mean in known.items() if mean == top)
 
 
-def tabulate(records: Sequence[Record], rows: Sequence[str] = ()) -> Table:
+def tabulate(
+    records: Sequence[Record],
+    rows: Sequence[str] = (),
+    bounds: Sequence[Record] = (),
+    baseline: Sequence[str] = (CONTROL,),
+) -> Table:
     """The table of `records`, one row for each combination of the values of `rows` (see `row_keys`).
 
     A key is `method`, `motion`, `clip`, `prompt`, `seed`, an axis, or a dotted path in the config. Versions
-    of a metric have columns of their own: their scores don't compare.
+    of a metric have columns of their own: their scores don't compare. `bounds` are the records of the floor and
+    the ceiling.
 
     Raises:
-        InputError: a key that no record has.
+        InputError: a key that no record has, a baseline that no row is.
     """
     keys = row_keys(records, rows)
-    columns = _columns(records)
-    controls = _controls(records, keys)
-    table_rows = tuple(
+    check_baseline(records, keys, baseline)
+    bare = Table(keys, _columns([*records, *bounds]), (), baseline=tuple(baseline))
+    return replace(bare, rows=_rows(bare, records, bounds))
+
+
+def by_motion(table: Table, records: Sequence[Record], bounds: Sequence[Record]) -> list[Table]:
+    """The same table for each motion type alone; none if there is but one."""
+    motions = sorted({record.motion for record in records})
+    if len(motions) < 2:
+        return []
+    split = {motion: [[r for r in every if r.motion == motion] for every in (records, bounds)] for motion in motions}
+    return [replace(table, rows=_rows(table, *split[motion]), notes=(), part=motion) for motion in motions]
+
+
+def with_published(table: Table) -> Table:
+    """The table with the paper's rows below."""
+    known = {published.method: asdict(published) for published in TABLE_1}
+    rows = tuple(
         Row(
-            values=group,
-            samples=len(members),
-            clips=len({record.clip for record in members}),
-            cells=tuple(_cell(members, column, controls) for column in columns),
+            values=(name, *[None] * (len(table.keys) - 1)),
+            samples=0,
+            clips=0,
+            cells=tuple(Cell(_bare(float(values.get(column.name, nan))), None) for column in table.columns),
+            kind="published",
         )
-        for group, members in grouped(records, keys).items()
+        for name, values in known.items()
     )
-    notes = (*_column_notes(columns), *_interval_notes(table_rows), *_sample_notes(records, keys))
-    return Table(keys, columns, table_rows, notes)
+    return replace(table, rows=table.rows + rows)
+
+
+def _rows(table: Table, records: Sequence[Record], bounds: Sequence[Record]) -> tuple[Row, ...]:
+    controls = partners(records, table.keys, (CONTROL,))
+    paired = partners(records, table.keys, table.baseline)
+    scores = [_scores(column, records, controls) for column in table.columns]
+    # A score that is read against the control is compared with it already.
+    pairs = [{} if column.against_control and table.baseline == (CONTROL,) else paired for column in table.columns]
+    own = [
+        _row(group, members, [_cell(members, *found) for found in zip(scores, pairs, strict=True)])
+        for group, members in grouped(records, table.keys).items()
+    ]
+    return (*_bounding("floor", table, bounds), *own, *_bounding("ceiling", table, bounds))
+
+
+def _bounding(kind: Kind, table: Table, bounds: Sequence[Record]) -> list[Row]:
+    """The row of reference clips of this kind, if there are any; no control of them was generated."""
+    if not (members := [record for record in bounds if record.method == _KINDS[kind]]):
+        return []
+    plain = [_scores(column, members, {}) for column in table.columns]
+    scores = [{} if column.against_control else own for column, own in zip(table.columns, plain, strict=True)]
+    values = (_KINDS[kind], *[None] * (len(table.keys) - 1))
+    return [_row(values, members, [_cell(members, own, {}) for own in scores], kind)]
+
+
+def _row(values: Values, members: Sequence[Record], cells: Sequence[Cell], kind: Kind = "sample") -> Row:
+    return Row(values, len(members), len({record.clip for record in members}), tuple(cells), kind)
 
 
 def _columns(records: Sequence[Record]) -> tuple[Column, ...]:
@@ -104,71 +164,44 @@ def _columns(records: Sequence[Record]) -> tuple[Column, ...]:
     for score in (score for record in records for score in record.metrics):
         found.setdefault(score.name, {}).setdefault(score.version, score)
     return tuple(
-        Column(name, version, score.higher_is_better, f"{name} ({k})" if len(versions) > 1 else name)
+        Column(
+            name=name,
+            version=version,
+            higher_is_better=score.higher_is_better,
+            title=f"{name} ({k})" if len(versions) > 1 else name,
+            against_control=score.against_control,
+        )
         for name, versions in found.items()
         for k, (version, score) in enumerate(versions.items(), start=1)
     )
 
 
-def _controls(records: Sequence[Record], keys: Sequence[str]) -> Mapping[Path, Record | None]:
-    """By the path of each customised record, the one control that it compares with; empty without any."""
-    by_sample = grouped((record for record in records if record.method == CONTROL), SAMPLE)
-    shared = [key for key in dict.fromkeys((*axes(records), *keys)) if key != "method"]
-    found: dict[Path, Record | None] = {}
-    for record in records if by_sample else ():
-        if record.method != CONTROL:
-            candidates = by_sample.get(values(record, SAMPLE), [])
-            matching = [control for control in candidates if _agree(record, control, shared)]
-            found[record.path] = matching[0] if len(matching) == 1 else None
-    return found
+def _cell(members: Sequence[Record], scores: Mapping[Record, float], pairs: Mapping[Record, Record | None]) -> Cell:
+    """The cell of `members` by what the column shows of each record, and by their partners."""
+    shown = [record for record in members if record in scores]
+    score = estimate([scores[record] for record in shown], [record.clip for record in shown])
+    paired = [record for record in shown if record in pairs]
+    if not paired:
+        return Cell(score, None)
+    differences = [scores[record] - _of(scores, pairs[record]) for record in paired]
+    clips = [record.clip for record in paired]
+    return Cell(score, estimate(differences, clips), sign_flip(differences, clips))
 
 
-def _agree(record: Record, control: Record, keys: Sequence[str]) -> bool:
-    pairs = zip(values(record, keys), values(control, keys), strict=True)
-    return all(None in pair or pair[0] == pair[1] for pair in pairs)
+def _scores(
+    column: Column, records: Sequence[Record], controls: Mapping[Record, Record | None]
+) -> Mapping[Record, float]:
+    """What the column shows of each record; of one that is read against the control, nothing of the controls."""
+    plain = {record: record.value(column.name, column.version) for record in records}
+    if not column.against_control:
+        return plain
+    customised = [record for record in records if record.method != CONTROL]
+    return {record: plain[record] - _of(plain, controls.get(record)) for record in customised}
 
 
-def _cell(members: Sequence[Record], column: Column, controls: Mapping[Path, Record | None]) -> Cell:
-    def value(record: Record | None) -> float:
-        return record.value(column.name, column.version) if record else nan
-
-    score = estimate([value(record) for record in members], [record.clip for record in members])
-    paired = [record for record in members if record.path in controls]
-    differences = [value(record) - value(controls[record.path]) for record in paired]
-    return Cell(score, estimate(differences, [record.clip for record in paired]) if paired else None)
+def _of(scores: Mapping[Record, float], record: Record | None) -> float:
+    return nan if record is None else scores.get(record, nan)
 
 
-def _column_notes(columns: Sequence[Column]) -> Iterator[str]:
-    names = [column.name for column in columns]
-    for name in dict.fromkeys(names):
-        if (count := names.count(name)) > 1:
-            yield f"{name} was measured in {count} versions, which do not compare: each has its own column"
-    for column in columns:
-        yield f"{column.title}: version {column.version}"
-
-
-def _interval_notes(rows: Sequence[Row]) -> Iterator[str]:
-    estimates = [cell.score for row in rows for cell in row.cells if cell.score.samples]
-    if any(e.clips > 1 for e in estimates):
-        fewest = min(e.clips for e in estimates if e.clips > 1)
-        caution = f"; from as few as {fewest} clips they are too narrow" if fewest < FEW_CLIPS else ""
-        yield f"[a, b]: {LEVEL:.0%} interval of the mean, bootstrap over clips{caution}"
-    if any(e.clips == 1 and e.samples > 1 for e in estimates):
-        yield "±: standard deviation over the samples of a single clip, which says nothing of other clips"
-    if any(cell.difference for row in rows for cell in row.cells):
-        yield f"vs {CONTROL}: mean difference to the control of the same clip, prompt, seed and settings"
-
-
-def _sample_notes(records: Sequence[Record], keys: Sequence[str]) -> Iterator[str]:
-    """Samples that stand in a row more than once, and samples that other rows have."""
-    groups = grouped(records, keys)
-    if pooled := unseparated(records, keys):
-        yield f"rows average over {', '.join(pooled)}; set rows=[…] to tell them apart"
-    elif len(grouped(records, (*keys, *SAMPLE))) < len(records):
-        yield "some samples count more than once: same clip, prompt, seed and settings, but another file"
-    if {"motion", *SAMPLE}.isdisjoint(keys):
-        every = set(grouped(records, SAMPLE))
-        for group, members in groups.items():
-            if lacking := len(every) - len(grouped(members, SAMPLE)):
-                name = ", ".join(f"{key}={value}" for key, value in zip(keys, group, strict=True) if value)
-                yield f"{name}: {lacking} of {len(every)} samples (clip, prompt, seed) are missing"
+def _bare(mean: float) -> Estimate:
+    return Estimate(mean, nan, nan, 0, 0, 0)

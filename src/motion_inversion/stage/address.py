@@ -3,13 +3,14 @@
 import functools
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from motion_inversion.backbone.video_diffusion import VideoDiffusion
 from motion_inversion.core.description import Json, describe
 from motion_inversion.core.noise import Noise
+from motion_inversion.core.record import SOURCE, UNRELATED
 from motion_inversion.core.schedule import Ddim, DdimInversion
 from motion_inversion.data.clip import Clip
 from motion_inversion.method.method import Method
@@ -34,6 +35,21 @@ class Address:
     trainer: Callable[..., Any] | None
     negative_prompt: str
     seed: int
+    prompt_prefix: str = ""
+
+    def worded(self, prompt: str) -> str:
+        """A clip's prompt as the text encoder reads it."""
+        return self.prompt_prefix + prompt
+
+    def inversion_prompt(self, clip: Clip) -> str:
+        """What the network is told during inversion: the clip's own prompt, unless the configuration says what."""
+        given = self.inversion.prompt
+        return self.worded(clip.source_prompt) if given is None else given
+
+    def training_prompt(self, clip: Clip) -> str:
+        """What the network is told while the method learns."""
+        invariant = clip.appearance_invariant_prompt if self.method.appearance_invariant else None
+        return self.worded(invariant or clip.source_prompt)
 
     def reference(self, clip: Clip) -> Artifact:
         """Frames and latents of a reference clip."""
@@ -42,7 +58,8 @@ class Address:
 
     def inverted(self, clip: Clip) -> Artifact:
         """The reference's inverted noise."""
-        identity = {"reference": self.reference(clip).digest, "inversion": describe(self.inversion)}
+        told = replace(self.inversion, prompt=self.inversion_prompt(clip))
+        identity = {"reference": self.reference(clip).digest, "inversion": describe(told)}
         return Artifact(self.root / clip.name / "prepare", "inversion", identity)
 
     def text(self, prompt: str) -> Artifact:
@@ -57,7 +74,7 @@ class Address:
         ignored = self.method.at_sampling | {"embeddings"}
         identity: Json = {
             "reference": self.reference(clip).digest,
-            "source_prompt": clip.source_prompt,
+            "source_prompt": self.training_prompt(clip),
             "method": {key: value for key, value in method.items() if key not in ignored},
             "given": checksum(given) if given else None,
             "trainer": self._trainer(),
@@ -79,6 +96,7 @@ class Address:
             "inverted": self.inverted(clip).digest if self.noise.needs_inversion else None,
             "sampler": describe(self.sampler),
             "prompt": prompt,
+            "prompt_prefix": self.prompt_prefix,
             "negative_prompt": self.negative_prompt,
             "clip": clip.name,
             "seed": seed,
@@ -93,9 +111,21 @@ class Address:
             "sample": sample.digest,
             "reference": self.reference(clip).digest,
             "prompt": prompt,
+            "source_prompt": clip.source_prompt,
             "metric": {name: metric.version() for name, metric in self.metric.items()},
         }
         return Artifact(self.root / clip.name / "evaluate", sample.label, identity)
+
+    def bound(self, clip: Clip, shown: Clip) -> Artifact:
+        """The scores of a reference clip, `shown` as if it had been generated from `clip`."""
+        identity: Json = {
+            "sample": self.reference(shown).digest,
+            "reference": self.reference(clip).digest,
+            "source_prompt": clip.source_prompt,
+            "metric": {name: metric.version() for name, metric in self.metric.items()},
+        }
+        label = SOURCE if shown.name == clip.name else f"{UNRELATED}-{shown.name}"
+        return Artifact(self.root / clip.name / "evaluate", label, identity)
 
     @property
     def _model(self) -> Json:

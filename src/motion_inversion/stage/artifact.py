@@ -15,11 +15,12 @@ from filelock import FileLock, Timeout
 from motion_inversion.core.description import Json, digest
 from motion_inversion.core.error import InputError
 from motion_inversion.core.file import replacing
-from motion_inversion.core.record import MANIFEST, UNFINISHED
+from motion_inversion.core.record import COST, MANIFEST, UNFINISHED
 
 log = logging.getLogger(__name__)
 
 LOCK = ".lock"
+_UNSEALED = (LOCK, COST)  # what may differ between two makings of one artifact
 
 
 @dataclass(frozen=True)
@@ -100,7 +101,8 @@ class Artifact:
 
     def _finish(self) -> None:
         work = self.workplace
-        files = {path.name: checksum(path) for path in sorted(work.iterdir()) if path.is_file() and path.name != LOCK}
+        kept = [path for path in sorted(work.iterdir()) if path.is_file() and path.name not in _UNSEALED]
+        files = {path.name: checksum(path) for path in kept}
         with replacing(work / MANIFEST) as part:
             part.write_text(json.dumps({"identity": self.identity, "files": files}, indent=2) + "\n")
         if self.folder.exists():

@@ -9,6 +9,7 @@ from motion_inversion.data.picture import save_png, strip
 from motion_inversion.data.video import Video, read_exact, write_gif, write_lossless, write_video
 from motion_inversion.stage.address import Address
 from motion_inversion.stage.content import ANIMATION, STRIP, VIDEO, VIEW, made
+from motion_inversion.stage.cost import Cost, Meter, write_cost
 from motion_inversion.stage.progress import shown
 from motion_inversion.stage.request import Pair, initial_noise, sampling_request
 
@@ -39,16 +40,20 @@ def _generate(address: Address, model: VideoModel, clip: Clip, pairs: list[Pair]
     label = f"{clip.name}: sampling {len(pairs)} clips with {method.name}"
     log.info(label)
     request = sampling_request(address, clip, pairs, shown(label))
+    meter = Meter(model.device)
     latents = method.sample(model, state, noise, request)
+    videos = [model.decode(clean) for clean in latents.split(1)]
+    cost = meter.read(among=len(pairs))
     reference = read_exact(made(address.reference(clip), "prepare").folder / VIDEO)
-    for pair, clean in zip(pairs, latents.split(1), strict=True):
-        _write(address, clip, pair, model.decode(clean), reference)
+    for pair, video in zip(pairs, videos, strict=True):
+        _write(address, clip, pair, video, reference, cost)
 
 
-def _write(address: Address, clip: Clip, pair: Pair, video: Video, reference: Video) -> None:
+def _write(address: Address, clip: Clip, pair: Pair, video: Video, reference: Video, cost: Cost) -> None:
     with address.sample(clip, *pair).making() as folder:
         if folder is None:  # made by another process since this one looked
             return
+        write_cost(folder, cost)
         write_lossless(folder / VIDEO, video, address.model.fps)
         write_video(folder / VIEW, video, address.model.fps)
         save_png(folder / STRIP, strip([("reference", reference), (pair[0], video)]))

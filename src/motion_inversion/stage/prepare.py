@@ -21,7 +21,8 @@ def prepare(address: Address, model: VideoModel, clip: Clip) -> None:
     Raises:
         InputError: for footage that can't be read or is too short, or a prompt that is too long.
     """
-    for prompt in (*clip.prompts, clip.source_prompt, address.negative_prompt, address.inversion.prompt):
+    worded = map(address.worded, (*clip.prompts, clip.source_prompt))
+    for prompt in (*worded, address.training_prompt(clip), address.negative_prompt, address.inversion_prompt(clip)):
         _text(address, model, prompt)
     _reference(address, model, clip)
     if address.noise.needs_inversion:
@@ -54,7 +55,7 @@ def _inversion(address: Address, model: VideoModel, clip: Clip) -> None:
         if folder is None:
             return
         latents = read_tensor(address.reference(clip), "latents").to(model.device)
-        states = read_tensor(address.text(address.inversion.prompt), "states")
+        states = read_tensor(address.text(address.inversion_prompt(clip)), "states")
 
         def denoise(x: Latents, t: int) -> Latents:
             return model.denoise(x, t, states)

@@ -1,18 +1,12 @@
-"""What is noted of every sample beside its scores: axes, configuration, environment."""
+"""What is noted of every sample beside its scores: its axes in words, and its whole configuration."""
 
 import dataclasses
 import functools
-import importlib.metadata
-import platform
 import re
 from typing import Any
 
-import torch
-
 from motion_inversion.core.description import Json, describe
 from motion_inversion.stage.address import Address
-
-_PACKAGES = ("torch", "diffusers", "pytorch-lightning", "open_clip_torch", "opencv-python-headless")
 
 
 def axes(address: Address) -> dict[str, str]:
@@ -56,18 +50,6 @@ def word(value: object) -> str:
 
 def configuration(address: Address) -> Json:
     """Everything the sample was made with, in the form of the nodes that build it; what changes no result, too."""
-    parts = ("model", "method", "noise", "inversion", "sampler", "negative_prompt", "seed", "trainer")
+    parts = ("model", "method", "noise", "inversion", "sampler", "prompt_prefix", "negative_prompt", "seed", "trainer")
     described: Json = {part: describe(getattr(address, part), whole=True) for part in parts}
     return described
-
-
-def environment() -> dict[str, str]:
-    """Versions and hardware: what equal numbers may depend on."""
-    device = torch.cuda.get_device_name() if torch.cuda.is_available() else platform.processor() or platform.machine()
-    versions = {package: importlib.metadata.version(package) for package in _PACKAGES}
-    return {
-        "python": platform.python_version(),
-        "device": device,
-        "threads": str(torch.get_num_threads()),
-        **versions,
-    }

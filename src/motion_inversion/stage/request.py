@@ -27,12 +27,26 @@ def initial_noise(address: Address, model: VideoModel, clip: Clip, pairs: Sequen
     random = torch.cat([torch.randn(model.latent_shape, generator=draw) for draw in draws])
     inverted = random
     if address.noise.needs_inversion:
-        inverted = read_tensor(address.inverted(clip), "inverted").expand_as(random)
+        inverted = _inverted(address, model, clip).expand_as(random)
     return address.noise(inverted, random)
 
 
+def _inverted(address: Address, model: VideoModel, clip: Clip) -> Latents:
+    """The inverted noise at the timestep that sampling starts from; an inversion in other steps ends elsewhere."""
+    inverted = read_tensor(address.inverted(clip), "inverted")
+    end = model.schedule.timesteps(address.inversion.steps, "inversion.steps")[0]
+    start = model.schedule.timesteps(address.sampler.steps)[0]
+    if start == end:
+        return inverted
+    return model.schedule.relevel(inverted, read_tensor(address.reference(clip), "latents"), end, start)
+
+
 def sampling_request(address: Address, clip: Clip, pairs: Sequence[Pair], progress: Progress | None = None) -> Request:
-    """The text states of the pairs' prompts and of the negative prompt, with the sampler."""
-    states = torch.cat([read_tensor(address.text(prompt), "states") for prompt, _ in pairs])
+    """The text states of the pairs' prompts and of the negative prompt, with the sampler.
+
+    Seeds, too, depend on (seed, clip, prompt) alone.
+    """
+    states = torch.cat([read_tensor(address.text(address.worded(prompt)), "states") for prompt, _ in pairs])
     negative = read_tensor(address.text(address.negative_prompt), "states")
-    return Request(states, negative, clip.motion, address.sampler, progress)
+    seeds = tuple(generator(seed, clip.name, prompt, "on the way").initial_seed() for prompt, seed in pairs)
+    return Request(states, negative, clip.motion, address.sampler, progress, seeds)

@@ -16,6 +16,8 @@ from motion_inversion.method.logger import Tracker
 from motion_inversion.method.method import Fitting, Reference, Request
 from motion_inversion.stage.address import Address
 from motion_inversion.stage.content import read_tensor
+from motion_inversion.stage.cost import metered
+from motion_inversion.stage.progress import shown
 from motion_inversion.stage.request import initial_noise, sampling_request
 
 log = logging.getLogger(__name__)
@@ -36,27 +38,33 @@ def train(address: Address, model: VideoModel, clip: Clip, loggers: tuple[Tracke
         return
     with address.state(clip).making() as folder:
         if folder:
-            _fit(address, model, clip, loggers, folder)
+            with metered(folder, model.device):
+                _fit(address, model, clip, loggers, folder)
 
 
 def _fit(address: Address, model: VideoModel, clip: Clip, loggers: tuple[Tracker, ...], folder: Path) -> None:
     method = address.method
     reference = Reference(
         latents=read_tensor(address.reference(clip), "latents"),
-        states=read_tensor(address.text(clip.source_prompt), "states"),
+        states=read_tensor(address.text(address.training_prompt(clip)), "states"),
         motion=clip.motion,
     )
-    assert address.trainer is not None, "a method that fits lists a trainer in its defaults"
     log.info("%s: fitting %s", clip.name, method.name)
     work = folder / _WORK
     work.mkdir(exist_ok=True)
     _same_threads(work / _THREADS)
     show = _preview(address, model, clip, work / "preview")
     state = folder / method.state_file
-    method.fit(model, reference, Fitting(work, state, address.trainer, address.seed, loggers, show))
+    trainer, progress = address.trainer or _no_trainer, shown(f"{clip.name}: fitting {method.name}")
+    method.fit(model, reference, Fitting(work, state, trainer, address.seed, loggers, show, progress))
     for kept in (path for path in work.iterdir() if path.name not in _TRANSIENT):
         shutil.move(kept, folder / kept.name)
     shutil.rmtree(work)
+
+
+def _no_trainer(**settings: object) -> None:
+    """What a method gets that lists no trainer in its defaults."""
+    raise AssertionError("a method that trains lists a trainer in its defaults")
 
 
 def _same_threads(path: Path) -> None:

@@ -1,0 +1,76 @@
+"""Owns which samples stand for a clip in a figure: one row per prompt, method and combination of keys."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from motion_inversion.core.error import InputError
+from motion_inversion.data.video import Video, read_exact
+from motion_inversion.report.figure.series import names
+from motion_inversion.report.group import axes, grouped
+from motion_inversion.report.record import Record
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A row of a figure; `video` is None where there is no such sample, or none that can be read."""
+
+    label: str
+    prompt: str
+    video: Video | None
+
+
+def choose(
+    records: Sequence[Record], clip: str, keys: Sequence[str] = (), fixed: Mapping[str, str] | None = None
+) -> list[Shown]:
+    """The reference of `clip`, then for each prompt a row per method and combination of `keys`.
+
+    The control comes first. Of axes that aren't among `keys`, the value in `fixed` is shown or else the first
+    that occurs, and of the seeds the first. A combination that only other clips have is there without video.
+
+    Raises:
+        InputError: there is no record of `clip`.
+    """
+    records = [record for record in records if not record.is_bound]
+    members = [record for record in records if record.clip == clip]
+    if not members:
+        known = ", ".join(dict.fromkeys(record.clip for record in records))
+        raise InputError(f"no record of the clip {clip}; accepted: {known}")
+    keys = tuple(dict.fromkeys(("method", *keys)))
+    chosen = _fixing(members, keys, fixed or {})
+    variants = list(grouped(records, keys))
+    rows = [Shown("source", members[0].source_prompt, _read(members[0].reference))]
+    for prompt in dict.fromkeys(record.prompt for record in members):
+        found = grouped((record for record in chosen if record.prompt == prompt), keys)
+        for variant, label in zip(variants, names(keys, variants), strict=True):
+            video = _read(found[variant][0].video) if variant in found else None
+            rows.append(Shown(label, prompt, video))
+    return rows
+
+
+def _fixing(members: Sequence[Record], keys: Sequence[str], fixed: Mapping[str, str]) -> list[Record]:
+    """The records of the first seed that have the given or first value of each axis not among `keys`."""
+    seed = min(record.seed for record in members)
+    shown: dict[str, str] = {}
+    for axis in axes(members):
+        if axis not in keys:
+            found = dict.fromkeys(record.axes[axis] for record in members if axis in record.axes)
+            shown[axis] = fixed.get(axis) or next(iter(found))
+            if len(found) > 1:
+                log.info("%s: shown with %s=%s of %s", members[0].clip, axis, shown[axis], ", ".join(found))
+    return [
+        record
+        for record in members
+        if record.seed == seed and all(record.axes.get(axis, value) == value for axis, value in shown.items())
+    ]
+
+
+def _read(path: Path) -> Video | None:
+    try:
+        return read_exact(path)
+    except InputError as error:
+        log.warning("%s", error)
+        return None

@@ -1,0 +1,89 @@
+"""Owns the comparison of a clip: the source's frames on top, then those of each prompt and method."""
+
+from collections.abc import Callable, Sequence
+from itertools import groupby
+from typing import TypeAlias
+
+import numpy as np
+from jaxtyping import UInt8
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from motion_inversion.data.picture import spread
+from motion_inversion.report.figure.choice import Shown
+from motion_inversion.report.figure.style import FAINT, INK, WIDTH, sheet, styled, wrapped
+
+Frame: TypeAlias = UInt8[np.ndarray, "h w 3"]
+# (axes, row, frame's number, left and top in inches, inches to a pixel): what is drawn over a frame
+Overlay: TypeAlias = Callable[[Axes, Shown, int, tuple[float, float], float], None]
+
+LABEL = 1.02  # inches for the labels on the left
+GAP = 0.03
+HEADING = 0.24  # inches for the line that says a prompt
+MARGIN = 0.04
+EMPTY = "#F1F2F4"  # the grey of frames that are missing
+
+
+@styled
+def comparison(rows: Sequence[Shown], count: int = 8, overlay: Overlay | None = None) -> Figure:
+    """The rows as `choose` gives them: `count` frames evenly out of all, labels left, prompts above.
+
+    A row without video is there in grey and says "missing".
+    """
+    shape = next((row.video.shape for row in rows if row.video is not None), (count, 64, 64, 3))
+    count = min(count, shape[0])
+    wide = (WIDTH - LABEL - MARGIN - (count - 1) * GAP) / count
+    high = [wide * _aspect(row, shape) for row in rows]
+    groups = [list(members) for _, members in groupby(enumerate(rows), key=lambda pair: pair[1].prompt)]
+    figure, axes = sheet(sum(high) + GAP * len(rows) + HEADING * len(groups) + MARGIN)
+    top = 0.0
+    for members in groups:
+        heading = f"“{members[0][1].prompt}”"
+        style = {"fontsize": 7.5, "style": "italic", "color": INK}
+        axes.text(LABEL, top + HEADING - 0.07, _cut(axes, heading, style), va="baseline", **style)
+        top += HEADING
+        for k, row in members:
+            words = wrapped(axes, row.label, LABEL - 0.12, fontsize=7.5)
+            axes.text(LABEL - 0.08, top + high[k] / 2, words, ha="right", va="center", fontsize=7.5)
+            for column, left in enumerate(LABEL + n * (wide + GAP) for n in range(count)):
+                _frame(axes, row, column, (left, top, wide, high[k]), count, overlay)
+            top += high[k] + GAP
+    return figure
+
+
+def _frame(
+    axes: Axes,
+    row: Shown,
+    column: int,
+    box: tuple[float, float, float, float],
+    count: int,
+    overlay: Overlay | None,
+) -> None:
+    left, top, wide, high = box
+    extent = (left, left + wide, top + high, top)
+    if row.video is None:
+        axes.fill_between([left, left + wide], top, top + high, color=EMPTY, linewidth=0)
+        if column == 0:
+            axes.text(left + wide / 2, top + high / 2, "missing", ha="center", va="center", color=FAINT, fontsize=7)
+        return
+    index = spread(len(row.video), count)[column]
+    axes.imshow(_enlarged(row.video[index]), extent=extent, aspect="auto", interpolation="antialiased")
+    if overlay:
+        overlay(axes, row, index, (left, top), wide / row.video.shape[2])
+
+
+def _aspect(row: Shown, shape: tuple[int, ...]) -> float:
+    _, height, width, _ = shape if row.video is None else row.video.shape
+    return height / width
+
+
+def _enlarged(frame: Frame) -> UInt8[np.ndarray, "height width 3"]:
+    # Pixels of small clips stay square where a viewer of the PDF would blur them.
+    factor = max(1, round(256 / frame.shape[1]))
+    return frame.repeat(factor, axis=0).repeat(factor, axis=1)
+
+
+def _cut(axes: Axes, text: str, style: dict[str, object]) -> str:
+    """The text if it fits on the line, else its beginning."""
+    first, *rest = wrapped(axes, text, WIDTH - LABEL - 0.2, **style).split("\n")
+    return f"{first} …”" if rest else first

@@ -1,0 +1,88 @@
+"""Owns what all figures share: fonts, sizes, lines, and how they are saved."""
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from motion_inversion.core.file import replacing
+
+WIDTH = 7.0  # inches: both columns of a paper
+COLUMN = 3.4  # inches: one of them
+DPI = 300
+INK = "#1A1A1A"
+FAINT = "#6B7078"
+RULE = "#D5D8DC"
+
+RC: Any = {
+    "font.family": "DejaVu Sans",  # comes with matplotlib, so that figures are alike on every machine
+    "font.size": 7.5,
+    "text.color": INK,
+    "text.parse_math": False,  # a dollar in a prompt is a dollar
+    "axes.edgecolor": FAINT,
+    "axes.labelcolor": INK,
+    "axes.linewidth": 0.6,
+    "axes.axisbelow": True,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.color": RULE,
+    "grid.linewidth": 0.4,
+    "xtick.color": FAINT,
+    "ytick.color": FAINT,
+    "xtick.labelcolor": INK,
+    "ytick.labelcolor": INK,
+    "xtick.major.width": 0.6,
+    "ytick.major.width": 0.6,
+    "xtick.major.size": 2.5,
+    "ytick.major.size": 2.5,
+    "figure.facecolor": "white",
+    "lines.linewidth": 1.3,
+    "pdf.fonttype": 42,  # text stays text: journals refuse Type 3 fonts
+    "image.composite_image": False,  # frames stay apart, at their own resolution
+}
+
+logging.getLogger("fontTools").setLevel(logging.WARNING)  # else it tells of each glyph it embeds
+
+styled = matplotlib.rc_context(RC)
+"""Decorates whatever draws: settings hold from the making of a figure to its saving, and nowhere else."""
+
+
+@styled
+def save(path: Path, figure: Figure) -> None:
+    """Writes `path`.png and `path`.pdf, each whole or not at all; equal figures give equal bytes.
+
+    Raises:
+        InputError: a file can't be written.
+    """
+    for form, metadata in (("png", {"Software": None}), ("pdf", {"CreationDate": None})):
+        with replacing(path.with_name(f"{path.name}.{form}")) as part:
+            figure.savefig(part, format=form, dpi=DPI, metadata=metadata)
+
+
+def sheet(height: float) -> tuple[Figure, Axes]:
+    """An empty page in inches, across from the left and down from the top, for pictures and text."""
+    figure = Figure(figsize=(WIDTH, height))
+    axes = figure.add_axes((0, 0, 1, 1))
+    axes.set_axis_off()
+    axes.set(xlim=(0, WIDTH), ylim=(height, 0), autoscale_on=False)
+    return figure, axes
+
+
+def wrapped(axes: Axes, text: str, width: float, **style: Any) -> str:
+    """`text` with line breaks such that each line is at most `width` inches wide, unless a word is wider."""
+    figure = axes.get_figure(root=True)
+    assert figure is not None
+    probe = axes.text(0, 0, "", **style)
+    lines: list[str] = []
+    for word in text.split():
+        probe.set_text(f"{lines[-1]} {word}" if lines else word)
+        if lines and probe.get_window_extent().width / figure.dpi <= width:
+            lines[-1] += f" {word}"
+        else:
+            lines.append(word)
+    probe.remove()
+    return "\n".join(lines)

@@ -1,0 +1,188 @@
+"""Owns what a record is: one clip, what it was made from and its scores, as JSON on disk."""
+
+import json
+import math
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from motion_inversion.core.annotation import fits, spell
+from motion_inversion.core.record import FORMAT, SOURCE, UNRELATED
+
+_KEYS: dict[str, Any] = {
+    "clip": str,
+    "motion": str,
+    "prompt": str,
+    "source_prompt": str,
+    "seed": int,
+    "method": str,
+    "axes": dict[str, str],
+    "frames": int,
+    "metrics": dict[str, dict],
+    "video": str,
+    "reference": str,
+    "checksums": dict[str, str],
+    "cost": dict[str, dict | None],
+    "config": dict,
+    "environment": dict,
+    "git": dict | None,
+}
+_METRIC_KEYS: dict[str, Any] = {
+    "value": float | None,
+    "higher_is_better": bool | None,
+    "lower": float | None,
+    "upper": float | None,
+    "version": str,
+}
+
+
+@dataclass(frozen=True)
+class Score:
+    """What one metric gives one sample; only scores of one name and version compare.
+
+    `value` is NaN where the metric could give none. `lower` and `upper` bound what the metric can give at all.
+    One that is read `against_control` means something only as the difference to the control's.
+    """
+
+    name: str
+    version: str
+    value: float
+    higher_is_better: bool | None
+    lower: float
+    upper: float
+    against_control: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Record:
+    """One clip: what it was made from, by which settings, and its scores.
+
+    `axes` names the chosen option of each axis that the method has, `config` is everything that made the
+    sample, `environment` what it was measured with, `git` the state of the code (None for an installed package),
+    `cost` seconds and MiB by stage. `path` is the file that says so. A planned sample that there isn't has no
+    metrics, and `missing` says why.
+    """
+
+    path: Path
+    clip: str
+    motion: str
+    prompt: str
+    source_prompt: str
+    seed: int
+    method: str
+    axes: Mapping[str, str]
+    frames: int
+    metrics: tuple[Score, ...]
+    video: Path
+    reference: Path
+    checksums: Mapping[str, str]
+    cost: Mapping[str, Mapping[str, Any] | None]
+    config: Mapping[str, Any]
+    environment: Mapping[str, Any]
+    git: Mapping[str, Any] | None = None
+    missing: str = ""
+
+    @cached_property
+    def settings(self) -> dict[str, str]:
+        """What it can be grouped by: clip, motion, prompt, seed, method, axes, config by dotted path."""
+        own = {
+            "method": self.method,
+            "clip": self.clip,
+            "motion": self.motion,
+            "prompt": self.prompt,
+            "seed": str(self.seed),
+        }
+        return {**_flat(self.config), **self.axes, **own}
+
+    @property
+    def identity(self) -> tuple[object, ...]:
+        """Equal for two records of one sample: the name of its folder ends in the digest of all that made it."""
+        axes = tuple(sorted(self.axes.items()))
+        return (self.clip, self.prompt, self.seed, self.method, axes, self.video.parent.name)
+
+    @property
+    def is_bound(self) -> bool:
+        """Whether it is no generated sample but a reference clip, scored for comparison."""
+        return self.method in (SOURCE, UNRELATED)
+
+    def value(self, metric: str, version: str) -> float:
+        """The score of one metric in one version; NaN if the sample has none."""
+        return next((s.value for s in self.metrics if (s.name, s.version) == (metric, version)), math.nan)
+
+
+def parse(text: str, path: Path) -> Record:
+    """The record that `text` holds as JSON; its paths are relative to the folder of `path`, the file it is in.
+
+    Raises:
+        ValueError: it is no JSON, of another format, or a key is missing or of another type.
+    """
+    content = json.loads(text)
+    given = content.get("format") if isinstance(content, dict) else None
+    if given != FORMAT:
+        raise ValueError(f"its format is {given!r}, but this version reads {FORMAT!r}; evaluate again")
+    _check(content, _KEYS, "")
+    for name, metric in content["metrics"].items():
+        _check(metric, _METRIC_KEYS, f"metrics.{name}.")
+    parsed = {
+        "metrics": tuple(_score(name, metric) for name, metric in content["metrics"].items()),
+        "video": (path.parent / content["video"]).resolve(),
+        "reference": (path.parent / content["reference"]).resolve(),
+    }
+    return Record(path=path, missing=str(content.get("missing", "")), **{key: content[key] for key in _KEYS} | parsed)
+
+
+def lines(record: Record, folder: Path) -> Iterator[str]:
+    """The record as JSON for a file in `folder`, which `parse` reads: a line, and one for each further version.
+
+    A line has one version of each metric; what lines say of one sample becomes one record again.
+    """
+    content = {key: getattr(record, key) for key in _KEYS if key not in ("metrics", "video", "reference")}
+    for key in ("video", "reference"):
+        content[key] = Path(os.path.relpath(getattr(record, key), folder.resolve())).as_posix()
+    missing = {"missing": record.missing} if record.missing else {}
+    names = [score.name for score in record.metrics]
+    numbers = [names[:k].count(name) for k, name in enumerate(names)]
+    for number in range(max(numbers, default=0) + 1):
+        scores = [score for score, k in zip(record.metrics, numbers, strict=True) if k == number]
+        metrics = {score.name: _metric(score) for score in scores}
+        yield json.dumps({"format": FORMAT, **content, "metrics": metrics, **missing}, allow_nan=False)
+
+
+def _check(found: Mapping[str, Any], keys: Mapping[str, Any], where: str) -> None:
+    for key, annotation in keys.items():
+        if key not in found:
+            raise ValueError(f"{where}{key} is missing; evaluate again")
+        if not fits(found[key], annotation):
+            raise ValueError(f"{where}{key} is {found[key]!r}, not of type {spell(annotation)}; evaluate again")
+
+
+def _score(name: str, metric: Mapping[str, Any]) -> Score:
+    value, lower, upper = (
+        default if metric[key] is None else float(metric[key])
+        for key, default in (("value", math.nan), ("lower", -math.inf), ("upper", math.inf))
+    )
+    against = metric.get("against_control") is True
+    return Score(name, metric["version"], value, metric["higher_is_better"], lower, upper, against)
+
+
+def _metric(score: Score) -> dict[str, Any]:
+    numbers = {key: getattr(score, key) for key in ("value", "lower", "upper")}
+    return {
+        **{key: number if math.isfinite(number) else None for key, number in numbers.items()},
+        "higher_is_better": score.higher_is_better,
+        "against_control": score.against_control,
+        "version": score.version,
+    }
+
+
+def _flat(config: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
+    flat: dict[str, str] = {}
+    for key, value in config.items():
+        if isinstance(value, Mapping):
+            flat |= _flat(value, f"{prefix}{key}.")
+        else:
+            flat[prefix + key] = value if isinstance(value, str) else json.dumps(value)
+    return flat

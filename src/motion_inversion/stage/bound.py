@@ -1,0 +1,51 @@
+"""What a table's numbers lie between: the reference clips themselves, scored as if they had been generated."""
+
+import logging
+from collections.abc import Sequence
+
+from motion_inversion.core.description import describe
+from motion_inversion.core.record import SOURCE, UNRELATED
+from motion_inversion.data.clip import Clip
+from motion_inversion.stage.address import Address
+from motion_inversion.stage.content import made
+from motion_inversion.stage.measure import Subject, measure
+
+log = logging.getLogger(__name__)
+
+OTHERS = 3  # unrelated clips that each clip is compared with
+
+
+def bound(address: Address, device: str, clip: Clip, clips: Sequence[Clip]) -> None:
+    """Scores the clip against itself (ceiling), and up to `OTHERS` other ones of the set against it (floor).
+
+    Each is judged by the clip's source prompt. The other clips stand evenly apart in the order of the set.
+
+    Raises:
+        InputError: if one of them isn't prepared, or a metric can't be loaded.
+    """
+    pairs = [(SOURCE, clip, 0), *((UNRELATED, other, k) for k, other in enumerate(_others(clip, clips)))]
+    missing = [pair for pair in pairs if not address.bound(clip, pair[1]).exists()]
+    if not missing:
+        return
+    log.info("%s: scoring the clip against itself and against others", clip.name)
+    for metric in address.metric.values():
+        metric.load(device)
+    for method, shown, number in missing:
+        subject = Subject(
+            clip=clip,
+            method=method,
+            prompt=clip.source_prompt,
+            seed=number,
+            axes={"model": address.model.name},
+            config={"model": describe(address.model, whole=True)},
+            video=made(address.reference(shown), "prepare"),
+            reference=made(address.reference(clip), "prepare"),
+            model=address.model.fingerprint,
+        )
+        measure(subject, address.metric, address.bound(clip, shown), device)
+
+
+def _others(clip: Clip, clips: Sequence[Clip]) -> list[Clip]:
+    here = [other.name for other in clips].index(clip.name)
+    apart = dict.fromkeys(round(len(clips) * k / (OTHERS + 1)) for k in range(1, OTHERS + 1))
+    return [clips[(here + step) % len(clips)] for step in apart if step % len(clips)]

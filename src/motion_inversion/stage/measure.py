@@ -1,0 +1,112 @@
+"""One clip on disk → its score file: what every metric says of it, and all that made it."""
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from motion_inversion.core.description import Json
+from motion_inversion.core.record import FORMAT, SCORE
+from motion_inversion.data.clip import Clip
+from motion_inversion.data.decode import frame_rate
+from motion_inversion.data.video import read_exact
+from motion_inversion.metric.metric import Metric
+from motion_inversion.metric.sample import Sample
+from motion_inversion.stage.artifact import Artifact, checksum
+from motion_inversion.stage.content import VIDEO
+from motion_inversion.stage.cost import Cost, Meter
+from motion_inversion.stage.environment import environment, git
+
+
+@dataclass(frozen=True, eq=False)
+class Subject:
+    """A clip to be measured against a reference, and what its record says of it.
+
+    Args:
+        clip: The reference clip.
+        method, prompt, seed, axes, config: What made it.
+        video, reference: The artifacts that hold the clip and the reference.
+        model: Checksum of the model's weights.
+        cost: What its making took, by stage.
+    """
+
+    clip: Clip
+    method: str
+    prompt: str
+    seed: int
+    axes: Mapping[str, str]
+    config: Json
+    video: Artifact
+    reference: Artifact
+    model: str
+    cost: Mapping[str, Cost | None] = field(default_factory=dict)
+
+
+def measure(subject: Subject, metrics: Mapping[str, Metric], artifact: Artifact, device: str) -> None:
+    """Writes the score file of `subject` into `artifact`; the metrics are loaded.
+
+    Raises:
+        InputError: a clip that can't be read, or that a metric refuses.
+    """
+    with artifact.making() as folder:
+        if folder is None:  # made by another process since this one looked
+            return
+        meter = Meter(device)
+        sample = _sample(subject)
+        scores = {name: _score(metric, sample) for name, metric in metrics.items()}
+        cost = {**subject.cost, "evaluation": meter.read()}
+        record = {**_facts(subject, artifact), "frames": len(sample.generated), "metrics": scores, "cost": cost}
+        (folder / SCORE).write_text(json.dumps(record, indent=2, allow_nan=False) + "\n")
+
+
+def _sample(subject: Subject) -> Sample:
+    generated, reference = (artifact.folder / VIDEO for artifact in (subject.video, subject.reference))
+    return Sample(
+        generated=read_exact(generated),
+        reference=read_exact(reference),
+        prompt=subject.prompt,
+        source_prompt=subject.clip.source_prompt,
+        generated_fps=frame_rate(generated),
+        reference_fps=frame_rate(reference),
+    )
+
+
+def _facts(subject: Subject, artifact: Artifact) -> dict[str, object]:
+    """All of a record but what is measured. Paths are as seen from the score file, so that results can be moved."""
+    clip, video = subject.clip, subject.video
+    return {
+        "format": FORMAT,
+        "clip": clip.name,
+        "motion": clip.motion,
+        "prompt": subject.prompt,
+        "source_prompt": clip.source_prompt,
+        "seed": subject.seed,
+        "method": subject.method,
+        "axes": dict(subject.axes),
+        "video": f"{video.relative_to(artifact.folder)}/{VIDEO}",
+        "reference": f"{subject.reference.relative_to(artifact.folder)}/{VIDEO}",
+        "checksums": {
+            "model": subject.model,
+            "footage": clip.footage.fingerprint(),
+            "video": checksum(video.folder / VIDEO),
+        },
+        "config": subject.config,
+        "environment": environment(),
+        "git": git(),
+    }
+
+
+def _score(metric: Metric, sample: Sample) -> dict[str, object]:
+    """One metric's score of one clip; null where it has none."""
+    metric.reset()
+    metric.update(sample)
+    value = float(metric.compute())
+    metric.reset()
+    return {
+        "value": value if math.isfinite(value) else None,
+        "higher_is_better": metric.higher_is_better,
+        "against_control": metric.against_control,
+        "lower": metric.lower,
+        "upper": metric.upper,
+        "version": metric.version(),
+    }

@@ -1,0 +1,57 @@
+"""What a run is going to make, written down before it starts, so that the report can tell what is missing."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+
+from motion_inversion.core.description import Json, digest
+from motion_inversion.core.error import InputError
+from motion_inversion.core.file import replacing
+from motion_inversion.core.record import PLAN, PLAN_FORMAT
+from motion_inversion.data.clip import Clip
+from motion_inversion.stage.address import Address
+from motion_inversion.stage.content import VIDEO
+from motion_inversion.stage.record import axes, configuration
+
+
+def plan(address: Address, clips: Sequence[Clip], failures: Mapping[str, str]) -> None:
+    """Writes the samples that `clips` stand for, unless that is written already.
+
+    Args:
+        failures: By the name of a clip, what stopped it.
+
+    Raises:
+        InputError: the folder can't be written.
+    """
+    content: dict[str, Json] = {
+        "format": PLAN_FORMAT,
+        "method": address.method.name,
+        "axes": dict(axes(address)),
+        "frames": address.model.frames,
+        "config": configuration(address),
+        "samples": [sample for clip in clips for sample in _samples(address, clip)],
+    }
+    path = address.root / PLAN.format(digest=digest(content))
+    text = json.dumps({**content, "failures": dict(failures)}, indent=2) + "\n"
+    if not (path.is_file() and path.read_text() == text):
+        with replacing(path) as part:
+            part.write_text(text)
+
+
+def _samples(address: Address, clip: Clip) -> Iterator[dict[str, Json]]:
+    """What each of a clip's records will say of itself; of footage that can't be read, there is no place to name."""
+    for prompt in clip.prompts:
+        for seed in clip.seeds:
+            try:
+                folder = address.sample(clip, prompt, seed).folder
+                reference = address.reference(clip).folder
+            except InputError:
+                folder = reference = address.root / clip.name / "unreadable"
+            yield {
+                "clip": clip.name,
+                "motion": clip.motion,
+                "prompt": prompt,
+                "source_prompt": clip.source_prompt,
+                "seed": seed,
+                "video": (folder / VIDEO).relative_to(address.root).as_posix(),
+                "reference": (reference / VIDEO).relative_to(address.root).as_posix(),
+            }

@@ -1,0 +1,84 @@
+"""The offline copy in Weights & Biases, read back from its run file."""
+
+import json
+import struct
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import wandb
+from wandb.proto import wandb_internal_pb2
+
+from motion_inversion.data.video import write_video
+from motion_inversion.report.collect import collect
+from motion_inversion.report.mirror import Wandb
+from motion_inversion.report.record import lines
+from motion_inversion.report.table import tabulate
+
+Put = Callable[..., Path]
+Entry: Any = wandb_internal_pb2.__dict__["Record"]  # made at run time, unseen by type checkers
+
+
+def entries(run: Path) -> list[Any]:
+    """Everything in the run file of an offline run."""
+    return [Entry.FromString(message) for message in messages(next(run.glob("*.wandb")).read_bytes())]
+
+
+def messages(content: bytes) -> Iterator[bytes]:
+    """The messages of a LevelDB log, which a run file is after 7 bytes of its own.
+
+    It has blocks of 32 KiB; in these, pieces of a message with a checksum (4 bytes), their length (2) and their
+    kind (1): whole, first, middle, last. Less than 7 bytes at a block's end are padding.
+    """
+    place, message = 7, b""
+    while place < len(content):
+        if (left := 2**15 - place % 2**15) < 7:
+            place += left
+            continue
+        length, kind = struct.unpack_from("<4xHB", content, place)
+        message += content[place + 7 : place + 7 + length]
+        place += 7 + length
+        if kind in (1, 4):
+            yield message
+            message = b""
+
+
+def test_records_tables_and_clips_are_in_the_run(put: Put, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("WANDB_MODE", raising=False)
+    put(20, method="none", metrics={"text_similarity": 0.25})
+    put(30, metrics={"text_similarity": 0.5})
+    records = collect(tmp_path).records
+    view = records[0].video.with_suffix(".mp4")
+    write_video(view, np.zeros((2, 16, 16, 3), dtype=np.uint8), 8.0)
+    target = tmp_path / "report"
+    target.mkdir()
+    (target / "records.jsonl").write_text("\n".join(line for record in records for line in lines(record, target)))
+    Wandb("offline", "here").mirror(records, [tabulate(records)], target)
+    wandb.teardown()  # or the last of the run file may still be on its way
+    (run,) = target.glob("wandb/offline-run-*")
+    found = entries(run)
+    assert {entry.run.project for entry in found if entry.HasField("run")} == {"here"}
+    (logged,) = [
+        {"/".join(item.nested_key): json.loads(item.value_json) for item in entry.history.item}
+        for entry in found
+        if entry.HasField("history")
+    ]
+    written = [json.loads((run / "files" / logged[f"{key}/path"]).read_text()) for key in ("records", "table/all")]
+    numbers = ("text_similarity", "text_similarity mean")
+    for table, number in zip(written, numbers, strict=True):
+        assert [line[table["columns"].index(number)] for line in table["data"]] == [0.25, 0.5]
+    (clip,) = logged["clips/odd_path/videos"]
+    assert (run / "files" / clip["path"]).read_bytes() == view.read_bytes()
+    assert clip["caption"] == "none · shapes · blend · a red star · seed 0"
+    assert (run / "files" / "records.jsonl").read_text() == (target / "records.jsonl").read_text()
+    means = {item.key: json.loads(item.value_json) for entry in found for item in entry.summary.update}
+    assert means["none/text_similarity"] == 0.25
+
+
+def test_nothing_is_mirrored_unless_asked(put: Put, tmp_path: Path) -> None:
+    put()
+    records = collect(tmp_path).records
+    Wandb().mirror(records, [tabulate(records)], tmp_path / "report")
+    assert not (tmp_path / "report").exists()

@@ -1,0 +1,42 @@
+"""What is written down before a run, as the report reads it."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from motion_inversion.core.error import InputError
+from motion_inversion.data.clip import Clip, VideoFile
+from motion_inversion.method.frozen import Frozen
+from motion_inversion.report.collect import collect
+from motion_inversion.stage.address import Address
+from motion_inversion.stage.plan import plan
+
+
+def test_each_sample_is_named_by_where_it_will_be(address: Address, clip: Clip, tmp_path: Path):
+    plan(address, [replace(clip, seeds=(0, 1))], {})
+    with pytest.raises(InputError, match="no scores"):  # plans alone are no results
+        collect(tmp_path)
+    (path,) = tmp_path.glob("plan-*.json")
+    for prompt in clip.prompts:
+        for seed in (0, 1):
+            assert address.sample(clip, prompt, seed).folder.name in path.read_text()
+
+
+def test_a_plan_is_written_once_and_others_stand_beside_it(address: Address, clip: Clip, tmp_path: Path):
+    plan(address, [clip], {})
+    (path,) = tmp_path.glob("plan-*.json")
+    before = path.stat().st_mtime_ns
+    plan(address, [clip], {})
+    assert path.stat().st_mtime_ns == before
+    plan(address, [clip], {clip.name: "train: the loss is nan"})
+    assert "the loss is nan" in path.read_text()
+    assert list(tmp_path.glob("plan-*.json")) == [path]
+    plan(replace(address, method=Frozen(), trainer=None), [clip], {})
+    assert len(list(tmp_path.glob("plan-*.json"))) == 2
+
+
+def test_footage_that_cannot_be_read_is_planned_all_the_same(address: Address, clip: Clip, tmp_path: Path):
+    plan(address, [replace(clip, footage=VideoFile(tmp_path / "missing.mp4"))], {})
+    (path,) = tmp_path.glob("plan-*.json")
+    assert path.read_text().count(f"{clip.name}/unreadable/video.mkv") == 2 * len(clip.prompts) * len(clip.seeds)
