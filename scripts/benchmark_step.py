@@ -83,7 +83,8 @@ class Work:
 def train(work: Work, clock: Clock) -> MotionEmbeddings:
     """The loop of the `train` stage."""
     method, model, embeddings = work.method, work.model, work.embeddings()
-    module = TimedLearning(model, embeddings, method.loss, method.timestep, method.optimizer, work.seed)
+    parts = {"motion": embeddings}
+    module = TimedLearning(model, parts, method.losses(model), method.timestep, method.optimizer, work.seed)
     module.clock = clock
     options = TrainerOptions(method.batch_size, method.checkpoint_every, 0)
     sample = functools.partial(sample_guided, model)

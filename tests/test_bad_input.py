@@ -120,7 +120,7 @@ def test_what_is_said_of_a_clip(refused: Refused, videos: Path, words: list[str]
         (["method.loss.betta=1"], "method.loss.betta=1 names no key (did you mean 'method.loss.beta'?);"),
         (["trainer.max_step=3"], "trainer.max_step=3 names no key (did you mean 'trainer.max_steps'"),
         (["+trainer.max_step=3"], "trainer.max_step is not an argument of Trainer"),
-        (["dataset.pth=x"], "dataset.pth=x names no key; accepted in dataset: only, seeds, clip"),
+        (["dataset.pth=x"], "dataset.pth=x names no key; accepted in dataset: only, seeds, shard, shards, clip"),
         (["thread=1"], "thread=1 names no key (did you mean 'threads'?); accepted at the root: "),
         (["layout=al"], "layout=al names no file of conf/layout (did you mean 'all'?); accepted: all, deep"),
         (["method=none", "loss=vmc"], "method=none does not use loss=vmc; it uses: dataset, experiment,"),
@@ -141,8 +141,8 @@ def test_names_that_there_are_not(refused: Refused, words: list[str], message: s
         ("model.width=32", "shapes clips are square, 32×64 was asked for: model.width=64"),
         ("model.frames=1", "model.frames=1: motion takes at least 2 frames; set model.frames=16"),
         ("model.dtype=float8", "model.dtype='float8' is not a 'float32' | 'float16' | 'bfloat16'"),
-        ("+model.device=gpu", "model.device=gpu is no device; accepted are auto, cpu"),
-        ("+model.device=cuda:99", "model.device=cuda:99 is not there; accepted are auto, cpu"),
+        ("model.device=gpu", "model.device=gpu is no device; accepted are auto, cpu"),
+        ("model.device=cuda:99", "model.device=cuda:99 is not there; accepted are auto, cpu"),
         ("stages=[trane]", "stages=['trane']: accepted are prepare, train, generate, evaluate, report; set"),
         ("stages=[]", "stages=[]: accepted are prepare, train"),
         ("batch=0", "batch=0: at least one clip at a time; set batch=1"),
@@ -208,7 +208,7 @@ def test_an_output_that_cannot_be_written(refused: Refused, videos: Path) -> Non
     # A file in the way: refused to everyone, unlike missing permissions, which don't stop root.
     line = refused(f"output={videos / 'good.mp4'}")
     assert line.startswith(f"can't write {videos / 'good.mp4'}/")
-    assert line.endswith("Not a directory; set output=… to a folder you can write")
+    assert "Not a directory; set output=…" in line
 
 
 def test_a_model_folder_that_is_missing_or_incomplete(

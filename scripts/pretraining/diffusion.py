@@ -117,11 +117,10 @@ def train(folder: Path, budget: Budget, device: str, workers: int, batch: int, r
     tokenizer = CLIPTokenizer.from_pretrained(folder / "tokenizer")
     torch.manual_seed(0)
     # Evaluation mode switches off the dropout in the temporal convolutions: the data never repeat.
-    models: dict[str, nn.Module] = {
-        "unet": build_unet().eval(),
-        "text_encoder": build_text_encoder(tokenizer).eval(),
-    }
-    unet, text = (model.to(device) for model in models.values())
+    unet, text = build_unet().eval(), build_text_encoder(tokenizer).eval()
+    models: dict[str, nn.Module] = {"unet": unet, "text_encoder": text}
+    for model in models.values():
+        model.to(device)
     specialise(unet)
     if device == "cpu":
         unet.set_default_attn_processor()  # plain products: on a CPU SDPA is slower for sequences this short

@@ -1,5 +1,6 @@
 """A random model of 4 frames of 64x64 pixels, and what a method gets to see of a reference clip."""
 
+import dataclasses
 import functools
 from collections.abc import Callable
 from dataclasses import replace
@@ -8,19 +9,21 @@ from pathlib import Path
 import pytest
 import pytorch_lightning as pl
 import torch
+from trial import randn
 
 from motion_inversion.backbone.video_diffusion import VideoDiffusion, VideoModel
-from motion_inversion.core.loss import Mse
+from motion_inversion.core.loss import Debiased, Mse
+from motion_inversion.core.loss import Vmc as VmcLoss
 from motion_inversion.core.schedule import Ddim
 from motion_inversion.core.strategy import Keep
 from motion_inversion.core.timestep import Range
 from motion_inversion.embedding.layout import Layout
 from motion_inversion.method.method import Fitting, Reference, Request
+from motion_inversion.method.motion_director import MotionDirector
 from motion_inversion.method.motion_inversion import MotionInversion
-
-
-def randn(seed: int, *shape: int) -> torch.Tensor:
-    return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
+from motion_inversion.method.motion_inversion_hybrid import MotionInversionHybrid
+from motion_inversion.method.spatial_path import SpatialPath
+from motion_inversion.method.vmc import Vmc
 
 
 @pytest.fixture(scope="session")
@@ -50,6 +53,12 @@ def noise() -> torch.Tensor:
     return randn(5, 2, 4, 4, 8, 8)
 
 
+@pytest.fixture(scope="session")
+def brief() -> tuple[torch.Tensor, Request]:
+    """Noise and request of one clip in one step."""
+    return randn(5, 1, 4, 4, 8, 8), Request(randn(3, 1, 32, 16), randn(4, 1, 32, 16), "object", Ddim(1))
+
+
 @pytest.fixture
 def fitting(tmp_path: Path) -> Callable[..., Fitting]:
     """Trainer settings → how a fit runs in this test's folder, two steps unless they say otherwise."""
@@ -66,3 +75,27 @@ def fitting(tmp_path: Path) -> Callable[..., Fitting]:
 def method() -> MotionInversion:
     optimizer = functools.partial(torch.optim.AdamW, lr=0.05, eps=1e-12)
     return MotionInversion(Layout(["widest"], True, True), Mse(), optimizer, Range(500, 501), Keep())
+
+
+@pytest.fixture(scope="session")
+def spatial_path() -> SpatialPath:
+    """One that takes part in every step."""
+    return SpatialPath(rank=4, lr=0.01, dropout=0.1, mask=0.0)
+
+
+@pytest.fixture(scope="session")
+def motion_director(spatial_path: SpatialPath) -> MotionDirector:
+    optimizer = functools.partial(torch.optim.AdamW, lr=0.02)
+    return MotionDirector(Debiased(), optimizer, Range(500, 501), spatial_path, rank=4, dropout=0.1)
+
+
+@pytest.fixture(scope="session")
+def vmc() -> Vmc:
+    optimizer = functools.partial(torch.optim.AdamW, lr=0.01)
+    return Vmc(VmcLoss(), optimizer, Range(500, 501))
+
+
+@pytest.fixture(scope="session")
+def hybrid(method: MotionInversion, spatial_path: SpatialPath) -> MotionInversionHybrid:
+    fields = {field.name: getattr(method, field.name) for field in dataclasses.fields(method)}
+    return MotionInversionHybrid(**fields, spatial=spatial_path)

@@ -43,11 +43,20 @@ _CHECKPOINT = "last.ckpt"
 
 @dataclass(frozen=True)
 class TrainerOptions:
-    """What a training needs beside the trainer's own settings."""
+    """What a training needs beside the trainer's own settings; fields as those of the methods that train.
+
+    Raises:
+        InputError: for counts that are too small.
+    """
 
     batch_size: int
     checkpoint_every: int
     preview_every: int
+
+    def __post_init__(self) -> None:
+        for key, least in {"batch_size": 1, "checkpoint_every": 1, "preview_every": 0}.items():
+            if (given := getattr(self, key)) < least:
+                raise InputError(f"method.{key}={given}: at least {least} is needed; set method.{key}={least}")
 
 
 def check_trainer(trainer: Callable[..., Any] | None) -> None:
@@ -111,7 +120,7 @@ def _trainer(
 ) -> pl.Trainer:
     """The trainer on the model's device and at its precision, with our callbacks."""
     logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
-    (model,) = module._held
+    model = module.model
     settings = dict(fitting.trainer.keywords) if isinstance(fitting.trainer, functools.partial) else {}
     watched = sys.stderr.isatty()
     callbacks: list[pl.Callback] = [

@@ -17,6 +17,7 @@ class Frozen:
     fits: ClassVar[bool] = False
     state_file: ClassVar[str] = ""
     at_sampling: ClassVar[frozenset[str]] = frozenset()
+    appearance_invariant: ClassVar[bool] = False
 
     def fit(self, model: VideoModel, reference: Reference, fitting: Fitting) -> None:
         """There is nothing to learn; never called, since `fits` is False."""

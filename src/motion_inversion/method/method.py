@@ -25,13 +25,17 @@ class Reference:
 
 @dataclass(frozen=True, eq=False)
 class Request:
-    """Clips to sample at once: text states per clip, the states of the negative prompt, and the sampler."""
+    """Clips to sample at once: text states per clip, the states of the negative prompt, and the sampler.
+
+    seeds: one per clip, of whatever a method draws on the way.
+    """
 
     states: Float[Tensor, "b l d"]
     negative: Float[Tensor, "1 l d"]
     motion: Motion
     sampler: Ddim
     progress: Progress | None = None
+    seeds: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -43,6 +47,7 @@ class Fitting:
     trainer: a partial `pytorch_lightning.Trainer`.
     seed: of all draws.
     preview: called with a step's number and a sampler of latents; shows what generation would give by then.
+    progress: shows how far a loop is, for methods that don't train.
     """
 
     folder: Path
@@ -51,6 +56,7 @@ class Fitting:
     seed: int
     loggers: tuple[Callable[..., Any], ...] = ()
     preview: Callable[[int, Callable[[Latents, Request], Latents]], None] | None = None
+    progress: Progress | None = None
 
 
 @runtime_checkable
@@ -59,12 +65,14 @@ class Method(Protocol):
 
     name: how tables call it. fits: whether there is anything to fit. state_file: the fitted state's file name.
     at_sampling: names of its fields that matter at sampling alone, so that changing them needs no new fit.
+    appearance_invariant: whether it learns with the clip's appearance-invariant prompt, where there is one.
     """
 
     name: ClassVar[str]
     fits: ClassVar[bool]
     state_file: ClassVar[str]
     at_sampling: ClassVar[frozenset[str]]
+    appearance_invariant: ClassVar[bool]
 
     def fit(self, model: VideoModel, reference: Reference, fitting: Fitting) -> None:
         """Learns from the reference and writes `fitting.state`."""

@@ -1,67 +1,119 @@
 """The training step as a LightningModule, and the prepared tensors as a LightningDataModule."""
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import pytorch_lightning as pl
 import torch
-from torch import Tensor
+from jaxtyping import Float, Int
+from torch import Tensor, nn
 from torch.utils.data import DataLoader, IterableDataset
 
 from motion_inversion.backbone.video_diffusion import VideoModel
 from motion_inversion.core.error import InputError
-from motion_inversion.core.loss import Loss
 from motion_inversion.core.seed import generator
+from motion_inversion.core.shape import Latents, Scalar
 from motion_inversion.core.timestep import Timestep
-from motion_inversion.embedding.embeddings import MotionEmbeddings
 from motion_inversion.method.method import Reference
 
 
-class MotionLearning(pl.LightningModule):
-    """One step of learning motion embeddings against a frozen model (arXiv 2403.20193).
+@dataclass(frozen=True, eq=False)
+class Noised:
+    """A noised batch of the reference: what the network is given, and what it should answer.
 
-    The model is held, not owned: checkpoints, optimizer and device moves see the embeddings alone. The
-    embeddings must be injected into the model while the trainer runs.
+    draw: of whatever else is drawn for the batch.
+    """
+
+    latents: Latents
+    t: Int[Tensor, " b"]
+    states: Float[Tensor, "b l d"]
+    target: Latents
+    draw: torch.Generator
+
+
+class MotionLearning(pl.LightningModule):
+    """One step of learning against a frozen model.
+
+    What is learnt comes in named parts, and the losses of a step go by the same names: a part's gradients are
+    those of its own loss alone, whatever other parts that loss depends on. A part without a loss stays as it is
+    in that step. The model is held, not owned: checkpoints, optimizer and device moves see the parts alone. The
+    parts must be put into the model while the trainer runs.
+
+    Args:
+        model: The frozen model.
+        parts: What is learnt, by name.
+        losses: From a noised batch to the losses of parts.
+        timestep: Which noise levels are trained on.
+        optimizer: A partial torch optimizer; it gets one group of parameters per part.
+        seed: Of all draws.
+        rates: Learning rates of the parts that don't have the optimizer's.
 
     Raises:
-        FloatingPointError: when the loss stops being finite, before it reaches the embeddings.
+        FloatingPointError: when a loss stops being finite, before it reaches the parts.
     """
 
     def __init__(
         self,
         model: VideoModel,
-        embeddings: MotionEmbeddings,
-        loss: Loss,
+        parts: Mapping[str, nn.Module],
+        losses: Callable[[Noised], Mapping[str, Scalar]],
         timestep: Timestep,
         optimizer: Callable[..., torch.optim.Optimizer],
         seed: int,
+        rates: Mapping[str, float] | None = None,
     ) -> None:
         super().__init__()
-        self.embeddings = embeddings
-        self.loss, self.timestep, self.make_optimizer, self.seed = loss, timestep, optimizer, seed
+        self.parts = nn.ModuleDict(parts)
+        self.losses, self.timestep, self.make_optimizer, self.seed = losses, timestep, optimizer, seed
+        self.rates = dict(rates or {})
         self._held = (model,)  # in a tuple, where PyTorch doesn't look for modules
+        self._pending: list[tuple[nn.Module, Tensor, Tensor]] = []
+
+    @property
+    def model(self) -> VideoModel:
+        """The frozen model."""
+        return self._held[0]
 
     def training_step(self, batch: Mapping[str, Tensor], batch_idx: int) -> Tensor:
-        """The loss of one noised batch; what is drawn for a sample depends on (seed, its number) alone."""
-        model, schedule = self._held[0], self._held[0].schedule
-        latents = batch["latents"]
+        """The sum of the losses of one noised batch; draws for a sample depend on (seed, its number) alone."""
+        losses = self.losses(self._noised(batch))
+        values = {name: loss.detach().requires_grad_() for name, loss in losses.items()}
+        self._pending = [(self.parts[name], loss, values[name]) for name, loss in losses.items()]
+        total = torch.stack([*values.values()]).sum()
+        if not torch.isfinite(total):
+            raise FloatingPointError(f"the loss is {total.item()} at step {self.global_step}")
+        self.log("loss", total.detach(), prog_bar=True)
+        if len(self.parts) > 1:
+            self.log_dict({f"loss_{name}": value.detach() for name, value in values.items()})
+        return total
+
+    def backward(self, loss: Tensor, *args: Any, **kwargs: Any) -> None:
+        """Leads each loss to its own part; `loss` tells how the trainer weighs the step."""
+        loss.backward()
+        for part, own, value in self._pending:
+            own.backward(value.grad, inputs=list(part.parameters()))
+        self._pending = []
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        """The optimizer over the parts. Raises InputError if it refuses its settings."""
+        groups = [
+            {"params": list(part.parameters()), **({"lr": self.rates[name]} if name in self.rates else {})}
+            for name, part in self.parts.items()
+        ]
+        try:
+            return self.make_optimizer(groups)
+        except (TypeError, ValueError) as error:
+            raise InputError(f"method.optimizer can't be made: {error}; as in method.optimizer.lr=0.05") from error
+
+    def _noised(self, batch: Mapping[str, Tensor]) -> Noised:
+        schedule, latents = self.model.schedule, batch["latents"]
         draws = [generator(self.seed, "draw", int(index)) for index in batch["index"]]
         count = len(schedule.alphas_cumprod)
         t = torch.cat([self.timestep(1, count, draw) for draw in draws]).to(latents.device)
         noise = torch.stack([torch.randn(latents.shape[1:], generator=draw) for draw in draws]).to(latents)
-        prediction = model.denoise(schedule.add_noise(latents, noise, t), t, batch["states"])
-        loss = self.loss(prediction, schedule.target(latents, noise, t), draws[0])
-        if not torch.isfinite(loss):
-            raise FloatingPointError(f"the loss is {loss.item()} at step {self.global_step}")
-        self.log("loss", loss, prog_bar=True)
-        return loss
-
-    def configure_optimizers(self) -> torch.optim.Optimizer:
-        """The optimizer over the embeddings. Raises InputError if it refuses its settings."""
-        try:
-            return self.make_optimizer(self.embeddings.parameters())
-        except (TypeError, ValueError) as error:
-            raise InputError(f"method.optimizer can't be made: {error}; as in method.optimizer.lr=0.05") from error
+        noisy, target = schedule.add_noise(latents, noise, t), schedule.target(latents, noise, t)
+        return Noised(noisy, t, batch["states"], target, draws[0])
 
 
 class ReferenceData(pl.LightningDataModule):

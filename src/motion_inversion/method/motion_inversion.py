@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
@@ -11,7 +12,7 @@ import torch
 from motion_inversion.backbone.video_diffusion import VideoModel
 from motion_inversion.core.error import InputError
 from motion_inversion.core.loss import Loss
-from motion_inversion.core.shape import Latents
+from motion_inversion.core.shape import Latents, Scalar
 from motion_inversion.core.strategy import Motion, Strategy
 from motion_inversion.core.timestep import Timestep
 from motion_inversion.embedding.embeddings import MotionEmbeddings
@@ -21,7 +22,7 @@ from motion_inversion.embedding.official import import_official
 from motion_inversion.embedding.site import Site, find_sites
 from motion_inversion.method.fit import TrainerOptions, run_trainer
 from motion_inversion.method.method import Fitting, Reference, Request, sample_guided
-from motion_inversion.method.module import MotionLearning
+from motion_inversion.method.module import MotionLearning, Noised
 
 log = logging.getLogger(__name__)
 
@@ -48,6 +49,7 @@ class MotionInversion:
     fits: ClassVar[bool] = True
     state_file: ClassVar[str] = "motion_embeddings.safetensors"
     at_sampling: ClassVar[frozenset[str]] = frozenset({"strategy"})
+    appearance_invariant: ClassVar[bool] = False
 
     layout: Layout
     loss: Loss
@@ -61,9 +63,7 @@ class MotionInversion:
     preview_every: int = field(default=0, metadata={"digest": False})
 
     def __post_init__(self) -> None:
-        for key, least in {"batch_size": 1, "checkpoint_every": 1, "preview_every": 0}.items():
-            if (given := getattr(self, key)) < least:
-                raise InputError(f"method.{key}={given}: at least {least} is needed; set method.{key}={least}")
+        self.options()
         if self.embeddings is not None and not self.embeddings.is_file():
             raise InputError(f"method.embeddings={self.embeddings} is no file; drop it to learn embeddings")
 
@@ -81,14 +81,7 @@ class MotionInversion:
         embeddings = self.layout.zeros(sites)
         count = sum(parameter.numel() for parameter in embeddings.parameters())
         log.info("%s parameters in %d blocks", f"{count:,}", len(embeddings.sites))
-        module = MotionLearning(model, embeddings, self.loss, self.timestep, self.optimizer, fitting.seed)
-
-        def sample(noise: Latents, request: Request) -> Latents:
-            return self._sample(model, embeddings, noise, request)
-
-        with inject(model.unet, embeddings), model.checkpointed():
-            options = TrainerOptions(self.batch_size, self.checkpoint_every, self.preview_every)
-            run_trainer(module, reference, fitting, options, sample)
+        self._learn(model, embeddings, reference, fitting)
         embeddings.save(fitting.state, metadata)
 
     def sample(self, model: VideoModel, state: Path | None, noise: Latents, request: Request) -> Latents:
@@ -101,6 +94,25 @@ class MotionInversion:
         embeddings = MotionEmbeddings.load(state)
         embeddings.require(model_sites(model))
         return self._sample(model, embeddings.to(model.device), noise, request)
+
+    def options(self) -> TrainerOptions:
+        """The settings of the training loop. Raises InputError for counts that are too small."""
+        return TrainerOptions(self.batch_size, self.checkpoint_every, self.preview_every)
+
+    def losses(self, model: VideoModel) -> Callable[[Noised], dict[str, Scalar]]:
+        """The loss of the part "motion", the embeddings injected into `model`, for a noised batch."""
+
+        def losses(noised: Noised) -> dict[str, Scalar]:
+            prediction = model.denoise(noised.latents, noised.t, noised.states)
+            return {"motion": self.loss(prediction, noised.target, noised.draw)}
+
+        return losses
+
+    def _learn(self, model: VideoModel, embeddings: MotionEmbeddings, reference: Reference, fitting: Fitting) -> None:
+        parts = {"motion": embeddings}
+        module = MotionLearning(model, parts, self.losses(model), self.timestep, self.optimizer, fitting.seed)
+        with inject(model.unet, embeddings), model.checkpointed():
+            run_trainer(module, reference, fitting, self.options(), partial(self._sample, model, embeddings))
 
     def _sample(self, model: VideoModel, embeddings: MotionEmbeddings, noise: Latents, request: Request) -> Latents:
         motion: Motion = request.motion

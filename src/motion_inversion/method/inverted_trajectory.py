@@ -1,0 +1,41 @@
+"""The reference at every noise level that a sampler visits, by DDIM inversion."""
+
+import torch
+
+from motion_inversion.backbone.video_diffusion import VideoModel
+from motion_inversion.core.error import InputError
+from motion_inversion.core.schedule import DdimInversion, Progress
+from motion_inversion.core.shape import Latents
+from motion_inversion.method.method import Reference
+
+
+def inverted_trajectory(
+    model: VideoModel, reference: Reference, steps: int, inversion_steps: int, progress: Progress | None = None
+) -> Latents:
+    """x_t of the reference for the timesteps of a sampler of `steps`, a row for each, noisiest first.
+
+    The inversion takes `inversion_steps` and is told the reference's own prompt, without guidance.
+
+    Raises:
+        InputError: if the inversion doesn't pass every timestep of the sampler.
+        FloatingPointError: when latents stop being finite.
+    """
+    schedule = model.schedule
+    kept = schedule.timesteps(steps, "method.sampling_steps")
+    if missed := set(kept) - set(schedule.timesteps(inversion_steps, "method.inversion_steps")):
+        raise InputError(
+            f"method.inversion_steps={inversion_steps} does not pass timestep {max(missed)}, which sampling in "
+            f"method.sampling_steps={steps} does; accepted are as many, or one per noise level; "
+            f"set method.inversion_steps={steps}"
+        )
+    found: dict[int, Latents] = {}
+
+    def visit(t: int, latents: Latents) -> None:
+        if t in kept:
+            found[t] = latents
+
+    def denoise(latents: Latents, t: int) -> Latents:
+        return model.denoise(latents, t, reference.states)
+
+    DdimInversion(inversion_steps).invert(schedule, denoise, reference.latents.to(model.device), progress, visit)
+    return torch.cat([found[t] for t in kept])

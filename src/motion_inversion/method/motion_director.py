@@ -1,0 +1,159 @@
+"""MotionDirector (arXiv 2310.08465): low-rank additions to the temporal layers learn the motion of a clip."""
+
+import logging
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import ClassVar
+
+import torch
+from diffusers.models.transformers.transformer_temporal import TransformerTemporalModel
+
+from motion_inversion.backbone.video_diffusion import VideoModel
+from motion_inversion.core.error import InputError
+from motion_inversion.core.loss import Loss
+from motion_inversion.core.shape import Latents, Scalar
+from motion_inversion.core.timestep import Timestep
+from motion_inversion.method.family import require_temporal
+from motion_inversion.method.fit import TrainerOptions, run_trainer
+from motion_inversion.method.lora import LowRank, linear_names
+from motion_inversion.method.method import Fitting, Reference, Request, sample_guided
+from motion_inversion.method.module import MotionLearning, Noised
+from motion_inversion.method.spatial_path import PART, SpatialPath
+from motion_inversion.method.state import read_state, write_state
+
+log = logging.getLogger(__name__)
+
+_TEMPORAL = "temporal"
+
+
+@dataclass(frozen=True)
+class MotionDirector:
+    """Dual-path LoRA: the temporal one learns the motion while a spatial one takes up the appearance.
+
+    The temporal LoRA sits in all attentions and feed-forward layers of the temporal transformers, the one ahead of
+    the first level included. Its loss has the debiased term that favours motion over appearance. Sampling keeps the
+    temporal LoRA and drops the spatial one.
+
+    Args:
+        loss: What the temporal LoRA minimises.
+        optimizer: A partial torch optimizer; its learning rate is the temporal LoRA's.
+        timestep: Which noise levels are trained on.
+        spatial: The spatial LoRA and its training.
+        rank: Of the temporal LoRA.
+        dropout: Share of its output's elements that training leaves out.
+        spatial_scale: The spatial LoRA's weight at sampling; 1 brings the reference's appearance back.
+        temporal_scale: The temporal LoRA's.
+        batch_size: Noised copies of the reference per step.
+        checkpoint_every: Steps between checkpoints, from which an interrupted training goes on.
+        preview_every: Steps between previews; 0 for none.
+
+    Raises:
+        InputError: for values outside their ranges.
+
+    Where the public code differs: it shrinks clips to "buckets" of other aspects, off here; see `SpatialPath` for
+    the order of its steps, `LowRank` for how its LoRA differs from peft's.
+    """
+
+    name: ClassVar[str] = "motion_director"
+    fits: ClassVar[bool] = True
+    state_file: ClassVar[str] = "motion_director.safetensors"
+    at_sampling: ClassVar[frozenset[str]] = frozenset({"spatial_scale", "temporal_scale"})
+    appearance_invariant: ClassVar[bool] = False
+
+    loss: Loss
+    optimizer: Callable[..., torch.optim.Optimizer]
+    timestep: Timestep
+    spatial: SpatialPath
+    rank: int
+    dropout: float
+    spatial_scale: float = 0.0
+    temporal_scale: float = 1.0
+    batch_size: int = 1
+    checkpoint_every: int = field(default=50, metadata={"digest": False})
+    preview_every: int = field(default=0, metadata={"digest": False})
+
+    def __post_init__(self) -> None:
+        self._options()
+        if self.rank < 1:
+            raise InputError(f"method.rank={self.rank}: at least 1 is needed; set method.rank=32")
+        if not 0 <= self.dropout < 1:
+            raise InputError(
+                f"method.dropout={self.dropout}: accepted are shares from 0, below 1; set method.dropout=0.1"
+            )
+
+    def fit(self, model: VideoModel, reference: Reference, fitting: Fitting) -> None:
+        """Learns both LoRAs and saves them.
+
+        Raises:
+            InputError: if the model isn't one for video, or a loss stops being finite.
+        """
+        loras = self._loras(model, fitting.seed)
+        log.info("%s parameters in %d layers", *_size(loras))
+        rates = {PART: self.spatial.lr}
+        module = MotionLearning(
+            model, loras, self._losses(model, loras), self.timestep, self.optimizer, fitting.seed, rates
+        )
+
+        def sample(noise: Latents, request: Request) -> Latents:
+            self._scale(loras)
+            return sample_guided(model, noise, request)
+
+        with ExitStack() as attached:
+            for lora in loras.values():
+                attached.enter_context(lora.attached(model.unet))
+            attached.enter_context(model.checkpointed())
+            run_trainer(module, reference, fitting, self._options(), sample)
+        write_state(fitting.state, self.name, model, _tensors(loras))
+
+    def sample(self, model: VideoModel, state: Path | None, noise: Latents, request: Request) -> Latents:
+        """Guided sampling with the saved LoRAs at their scales; one at scale 0 is left out.
+
+        Raises:
+            InputError: if the state was learnt on another model, or with LoRAs of another rank.
+        """
+        assert state is not None
+        loras = self._loras(model, seed=0)
+        tensors = read_state(state, self.name, model, _tensors(loras))
+        used = [lora for name, lora in loras.items() if self._scales()[name]]
+        self._scale(loras)
+        with ExitStack() as attached:
+            for lora in used:
+                lora.load(tensors)
+                attached.enter_context(lora.attached(model.unet))
+            return sample_guided(model, noise, request)
+
+    def _options(self) -> TrainerOptions:
+        return TrainerOptions(self.batch_size, self.checkpoint_every, self.preview_every)
+
+    def _loras(self, model: VideoModel, seed: int) -> dict[str, LowRank]:
+        require_temporal(model.unet, self.name)
+        names = linear_names(model.unet, TransformerTemporalModel, ("attn1", "attn2", "ff"))
+        temporal = LowRank(model.unet, names, self.rank, self.dropout, seed)
+        return {PART: self.spatial.lora(model, seed), _TEMPORAL: temporal}
+
+    def _losses(self, model: VideoModel, loras: dict[str, LowRank]) -> Callable[[Noised], dict[str, Scalar]]:
+        def losses(noised: Noised) -> dict[str, Scalar]:
+            spatial = self.spatial.losses(model, loras[PART], noised)
+            loras[_TEMPORAL].use(1.0, noised.draw)
+            prediction = model.denoise(noised.latents, noised.t, noised.states)
+            return {**spatial, _TEMPORAL: self.loss(prediction, noised.target, noised.draw)}
+
+        return losses
+
+    def _scales(self) -> dict[str, float]:
+        return {PART: self.spatial_scale, _TEMPORAL: self.temporal_scale}
+
+    def _scale(self, loras: dict[str, LowRank]) -> None:
+        for name, scale in self._scales().items():
+            loras[name].use(scale)
+
+
+def _tensors(loras: dict[str, LowRank]) -> dict[str, torch.Tensor]:
+    return {name: tensor for lora in loras.values() for name, tensor in lora.tensors().items()}
+
+
+def _size(loras: dict[str, LowRank]) -> tuple[str, int]:
+    tensors = _tensors(loras)
+    return f"{sum(tensor.numel() for tensor in tensors.values()):,}", len(tensors) // 2
