@@ -26,6 +26,7 @@ demo test lint: export WANDB_MODE = offline
 demo: $(READY)
 	$(BIN)/motion-inversion -m experiment=demo,demo_control noise=random,blend
 	$(BIN)/motion-inversion --config-name report source=outputs/demo
+	@echo 'Page:    outputs/demo/report/report.html'
 	@echo 'Table:   outputs/demo/report/table.md'
 	@for picture in outputs/demo/report/comparison-*.png; do echo "Picture: $$picture"; done
 

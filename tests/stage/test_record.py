@@ -44,7 +44,12 @@ def test_axes_are_those_of_the_method(address: Address):
     assert found["sampler"] == "ddim(steps=2)"
     assert found.keys() >= {"loss", "layout", "optimizer", "timestep", "strategy", "batch_size", "guidance"}
     control = axes(replace(address, method=Frozen(), trainer=None))
-    assert not control.keys() & {"loss", "layout", "optimizer", "timestep", "strategy", "iterations"}
+    assert not control.keys() & {"loss", "layout", "optimizer", "timestep", "strategy", "iterations", "training_seed"}
+
+
+def test_an_inversion_is_an_axis_only_of_noise_that_is_made_from_one(address: Address):
+    assert "inversion" in axes(replace(address, noise=Blend()))
+    assert "inversion" not in axes(replace(address, noise=Random()))
 
 
 def test_different_settings_have_different_words(address: Address):

@@ -12,14 +12,15 @@ from motion_inversion.stage.address import Address
 def axes(address: Address) -> dict[str, str]:
     """The axes of an experiment in a word each, to group by: `noise: blend`, `sampler: ddim(steps=20)`.
 
-    The fields of the method are axes of their own; those it doesn't have are absent.
+    The fields of the method are axes of their own. What a sample doesn't depend on is absent: no control has a
+    loss or a training's seed, and random noise needs no inversion.
     """
     found: dict[str, Any] = {"model": address.model.name, "noise": address.noise, "sampler": address.sampler}
-    found |= {
-        "guidance": address.model.guidance,
-        "inversion": address.inversion,
-        "training_seed": address.seed,
-    }
+    found["guidance"] = address.model.guidance
+    if address.noise.needs_inversion:
+        found["inversion"] = address.inversion
+    if address.method.fits:
+        found["training_seed"] = address.seed
     if address.method.fits and isinstance(address.trainer, functools.partial):
         found["iterations"] = address.trainer.keywords.get("max_steps")
     if dataclasses.is_dataclass(address.method):
