@@ -1,5 +1,6 @@
 """Trains the text encoder and the video UNet together on latents of the stream."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -127,7 +128,8 @@ def train(folder: Path, budget: Budget, device: str, workers: int, batch: int, r
     average = Average(models, 0.999)
     parameters = [p for model in models.values() for p in model.parameters()]
     optimizer = MuonAdamW(models, rate, fused=device != "cpu")
-    _resume(folder, models, average, optimizer, budget)
+    kept = _State(folder, models, average, optimizer, budget)
+    kept.resume()
     torch.manual_seed(budget.step)
     clips = Pool(folder, device, workers, pool, 32 if device != "cpu" else 2, start=budget.step)
     log = Log(folder / "unet.jsonl", budget)
@@ -165,8 +167,8 @@ def train(folder: Path, budget: Budget, device: str, workers: int, batch: int, r
             total.zero_()
             if budget.elapsed - saved > 120:
                 saved = budget.elapsed
-                _save(folder, models, average, optimizer, budget)
-    _save(folder, models, average, optimizer, budget)
+                kept.save()
+    kept.save()
     average.swap()
     for name, model in models.items():
         model.save_pretrained(folder / name)  # pyright: ignore[reportCallIssue]
@@ -183,34 +185,31 @@ def loss_weights(alphas: Tensor) -> Tensor:
     return (MIN_SNR / ratio).clamp(max=1) * ((ratio + 1) / ratio).clamp(max=MAX_WEIGHT)
 
 
-def _save(
-    folder: Path,
-    models: dict[str, nn.Module],
-    average: Average,
-    optimizer: MuonAdamW,
-    budget: Budget,
-) -> None:
-    state = {name: model.state_dict() for name, model in models.items()}
-    state |= {"average": average.shadow, "optimizer": optimizer.state_dict()}
-    state |= {"step": budget.step, "spent": budget.elapsed}
-    torch.save(state, folder / "state.partial")
-    (folder / "state.partial").rename(folder / "state.pt")
+@dataclass(frozen=True, eq=False)
+class _State:
+    """All that a training goes on from, kept in `folder`/state.pt."""
 
+    folder: Path
+    models: dict[str, nn.Module]
+    average: Average
+    optimizer: MuonAdamW
+    budget: Budget
 
-def _resume(
-    folder: Path,
-    models: dict[str, nn.Module],
-    average: Average,
-    optimizer: MuonAdamW,
-    budget: Budget,
-) -> None:
-    if not (folder / "state.pt").exists():
-        return
-    state = torch.load(folder / "state.pt", weights_only=True, map_location="cpu")
-    for name, model in models.items():
-        model.load_state_dict(state[name])
-    with torch.no_grad():
-        for shadow, saved in zip(average.shadow, state["average"], strict=True):
-            shadow.copy_(saved)
-    optimizer.load_state_dict(state["optimizer"])
-    budget.step, budget.spent = state["step"], state["spent"]
+    def save(self) -> None:
+        state = {name: model.state_dict() for name, model in self.models.items()}
+        state |= {"average": self.average.shadow, "optimizer": self.optimizer.state_dict()}
+        state |= {"step": self.budget.step, "spent": self.budget.elapsed}
+        torch.save(state, self.folder / "state.partial")
+        (self.folder / "state.partial").rename(self.folder / "state.pt")
+
+    def resume(self) -> None:
+        if not (self.folder / "state.pt").exists():
+            return
+        state = torch.load(self.folder / "state.pt", weights_only=True, map_location="cpu")
+        for name, model in self.models.items():
+            model.load_state_dict(state[name])
+        with torch.no_grad():
+            for shadow, saved in zip(self.average.shadow, state["average"], strict=True):
+                shadow.copy_(saved)
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.budget.step, self.budget.spent = state["step"], state["spent"]

@@ -93,7 +93,7 @@ def test_the_checksum_is_that_of_the_bytes(tmp_path: Path, monkeypatch: pytest.M
     (tmp_path / "abc.mp4").write_bytes(b"abc")
     known = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
     assert checksum(tmp_path / "abc.mp4") == known
-    monkeypatch.setattr("motion_inversion.data.clip._BLOCK", 2)
+    monkeypatch.setattr("motion_inversion.core.file._BLOCK", 2)
     assert checksum(tmp_path / "abc.mp4") == known
     with pytest.raises(InputError, match=r"no such file .*dataset\.path=…"):
         checksum(tmp_path / "missing.mp4")

@@ -1,11 +1,14 @@
-"""Owns writing a file whole or not at all."""
+"""Owns writing a file whole or not at all, and reading one for its checksum."""
 
+import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from uuid import uuid4
 
 from motion_inversion.core.error import InputError
+
+_BLOCK = 1 << 20  # bytes hashed at a time, so that a long film is never held in memory
 
 
 @contextmanager
@@ -31,3 +34,13 @@ def replacing(path: str | Path) -> Iterator[Path]:
     finally:
         with suppress(OSError):
             part.unlink()
+
+
+def sha256_of(*paths: Path) -> str:
+    """SHA-256 of the bytes of files, one after the other, in hexadecimal. Raises OSError if one can't be read."""
+    digest = hashlib.sha256()
+    for path in paths:
+        with path.open("rb") as stream:
+            while block := stream.read(_BLOCK):
+                digest.update(block)
+    return digest.hexdigest()

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal, Protocol, get_args, runtime_checkable
 
 from motion_inversion.core.error import InputError
+from motion_inversion.core.file import sha256_of
 from motion_inversion.data.decode import clip_files, frame_rate
 from motion_inversion.data.video import Fit, Video, check_cut, read_video
 
@@ -15,8 +16,6 @@ Motion = Literal["object", "camera", "hybrid"]
 
 NAME = re.compile(r"\w[\w.-]{0,99}")
 NAMES = "up to 100 letters, digits, '_', '-' and '.', not starting with '-' or '.'"
-
-_BLOCK = 1 << 20  # bytes hashed at a time, so that a long film is never held in memory
 
 
 @runtime_checkable
@@ -147,15 +146,11 @@ def checksum(path: str | Path) -> str:
     Raises:
         InputError: nothing there, or it can't be read.
     """
-    digest = sha256()
-    for file in clip_files(Path(path)):
-        try:
-            with file.open("rb") as stream:
-                while block := stream.read(_BLOCK):
-                    digest.update(block)
-        except OSError as error:
-            raise InputError(f"can't read {file}: {error.strerror}; set dataset.path=…") from error
-    return digest.hexdigest()
+    files = clip_files(Path(path))
+    try:
+        return sha256_of(*files)
+    except OSError as error:
+        raise InputError(f"can't read {error.filename or path}: {error.strerror}; set dataset.path=…") from error
 
 
 def _check_list(name: str, key: str, values: Sequence[str] | Sequence[int], example: str) -> None:

@@ -6,7 +6,7 @@ import torch
 import torchmetrics
 from torch import Tensor
 
-from motion_inversion.metric.encoder import ClipEncoder, ClipSource
+from motion_inversion.metric.encoder import ClipEncoder, ClipSource, OpenClip
 from motion_inversion.metric.sample import Sample
 from motion_inversion.metric.shared_clip import shared
 
@@ -55,7 +55,7 @@ class MeanClipScore(MeanScore):
     lower = -1.0
     upper = 1.0
 
-    def __init__(self, encoder: ClipSource) -> None:
+    def __init__(self, encoder: ClipSource = OpenClip()) -> None:
         super().__init__()
         self.encoder = encoder
         self._loaded: ClipEncoder | None = None
@@ -76,3 +76,12 @@ class MeanClipScore(MeanScore):
         if self._loaded is None:
             raise RuntimeError("load(device) comes before update(sample)")
         return self._loaded
+
+    def text_match(self, sample: Sample, prompt: str) -> float:
+        """Mean cosine of the generated frames and a prompt.
+
+        Raises:
+            InputError: for a prompt longer than the model takes.
+        """
+        text = self.loaded.embed_text([prompt])[0]
+        return float((self.loaded.embed_image(sample.generated) @ text).mean())

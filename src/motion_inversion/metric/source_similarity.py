@@ -1,6 +1,5 @@
 """Appearance leakage: how much of what the reference looks like is in a generated clip."""
 
-from motion_inversion.metric.encoder import ClipSource, OpenClip
 from motion_inversion.metric.mean_score import MeanClipScore
 from motion_inversion.metric.sample import Sample
 
@@ -20,9 +19,6 @@ class SourceImageSimilarity(MeanClipScore):
     name = "source_image_similarity"
     higher_is_better = False
     against_control = True
-
-    def __init__(self, encoder: ClipSource = OpenClip()) -> None:
-        super().__init__(encoder)
 
     def version(self) -> str:
         """Formula and model."""
@@ -47,9 +43,6 @@ class SourceTextSimilarity(MeanClipScore):
     higher_is_better = False
     against_control = True
 
-    def __init__(self, encoder: ClipSource = OpenClip()) -> None:
-        super().__init__(encoder)
-
     def version(self) -> str:
         """Formula and model."""
         return f"mean_cosine_v1 {self.encoder.version()}"
@@ -60,5 +53,4 @@ class SourceTextSimilarity(MeanClipScore):
         Raises:
             InputError: for a source prompt longer than the model takes.
         """
-        text = self.loaded.embed_text([sample.source_prompt])[0]
-        return float((self.loaded.embed_image(sample.generated) @ text).mean())
+        return self.text_match(sample, sample.source_prompt)

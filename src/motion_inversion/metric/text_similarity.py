@@ -1,6 +1,5 @@
 """Text similarity: how well the frames of a clip show what the prompt says."""
 
-from motion_inversion.metric.encoder import ClipSource, OpenClip
 from motion_inversion.metric.mean_score import MeanClipScore
 from motion_inversion.metric.sample import Sample
 
@@ -18,9 +17,6 @@ class TextSimilarity(MeanClipScore):
     name = "text_similarity"
     higher_is_better = True
 
-    def __init__(self, encoder: ClipSource = OpenClip()) -> None:
-        super().__init__(encoder)
-
     def version(self) -> str:
         """Formula and model."""
         return f"mean_cosine_v1 {self.encoder.version()}"
@@ -31,5 +27,4 @@ class TextSimilarity(MeanClipScore):
         Raises:
             InputError: for a prompt longer than the model takes.
         """
-        text = self.loaded.embed_text([sample.prompt])[0]
-        return float((self.loaded.embed_image(sample.generated) @ text).mean())
+        return self.text_match(sample, sample.prompt)

@@ -1,10 +1,10 @@
 """A file of weights by its content: the same name for it on every machine."""
 
 import functools
-import hashlib
 from pathlib import Path
 
 from motion_inversion.core.error import InputError
+from motion_inversion.core.file import sha256_of
 
 
 def checksum(path: str | Path, override: str) -> str:
@@ -26,8 +26,4 @@ def checksum(path: str | Path, override: str) -> str:
 
 @functools.lru_cache(maxsize=32)
 def _checksum(path: Path, size: int, modified: int) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return f"sha256:{digest.hexdigest()[:12]}"
+    return f"sha256:{sha256_of(path)[:12]}"

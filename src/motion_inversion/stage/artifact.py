@@ -1,6 +1,5 @@
 """One result on disk: a folder that is complete or absent, with what it was made from and its checksums."""
 
-import hashlib
 import json
 import logging
 import os
@@ -14,7 +13,7 @@ from filelock import FileLock, Timeout
 
 from motion_inversion.core.description import Json, digest
 from motion_inversion.core.error import InputError
-from motion_inversion.core.file import replacing
+from motion_inversion.core.file import replacing, sha256_of
 from motion_inversion.core.record import COST, MANIFEST, UNFINISHED
 
 log = logging.getLogger(__name__)
@@ -147,12 +146,7 @@ class Artifact:
 
 def checksum(path: Path) -> str:
     """SHA-256 of a file, in hexadecimal; of nothing if it is missing."""
-    found = hashlib.sha256()
-    if path.is_file():
-        with path.open("rb") as stream:
-            while block := stream.read(1 << 20):
-                found.update(block)
-    return found.hexdigest()
+    return sha256_of(*([path] if path.is_file() else []))
 
 
 def _difference(theirs: Json, ours: Json, path: str = "") -> str:

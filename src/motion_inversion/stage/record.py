@@ -21,8 +21,8 @@ def axes(address: Address) -> dict[str, str]:
         found["inversion"] = address.inversion
     if address.method.fits:
         found["training_seed"] = address.seed
-    if address.method.fits and isinstance(address.trainer, functools.partial):
-        found["iterations"] = address.trainer.keywords.get("max_steps")
+        if isinstance(address.trainer, functools.partial):
+            found["iterations"] = address.trainer.keywords.get("max_steps")
     if dataclasses.is_dataclass(address.method):
         found |= {field.name: getattr(address.method, field.name) for field in dataclasses.fields(address.method)}
     hidden = {"embeddings", "resample", "checkpoint_every", "preview_every"}

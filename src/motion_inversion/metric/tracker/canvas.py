@@ -53,7 +53,7 @@ class Canvas:
             InputError: for a count below 2.
         """
         size = np.array(self.frames.shape[:0:-1])
-        count = max(2, min(55, int((size / self.scale).min()) // 2)) if count is None else count
+        count = usual_grid(int((size / self.scale).min())) if count is None else count
         if count < 2:
             raise InputError(f"grid={count}: accepted are 2 and more; metric.motion_fidelity.tracker.grid=55")
         margin = size * (8 / 512, 8 / 384)
@@ -97,3 +97,8 @@ def grey(video: UInt8[np.ndarray, "f h w 3"]) -> UInt8[np.ndarray, "f h w"]:
 
 def _square(vectors: Points) -> Float[np.ndarray, " n"]:
     return (vectors**2).sum(axis=1)
+
+
+def usual_grid(pixels: int) -> int:
+    """Points per side for a clip whose shorter side has so many pixels: one every two, from 2 to 55."""
+    return max(2, min(55, pixels // 2))

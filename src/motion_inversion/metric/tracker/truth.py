@@ -8,6 +8,7 @@ import torch
 from motion_inversion.core.trajectory import Tracks
 from motion_inversion.data.shapes_truth import true_tracks
 from motion_inversion.data.world import Scene
+from motion_inversion.metric.tracker.canvas import usual_grid
 
 
 def truth(scene: Scene, size: int, grid: int | None = None) -> Tracks:
@@ -18,5 +19,5 @@ def truth(scene: Scene, size: int, grid: int | None = None) -> Tracks:
         size: The picture's width and height.
         grid: Points per side; by default as many as `Dis` and `Lk` take, one every two pixels up to 55.
     """
-    points, visible = true_tracks(scene, size, grid or max(2, min(55, size // 2)))
+    points, visible = true_tracks(scene, size, grid or usual_grid(size))
     return Tracks(torch.from_numpy(points), torch.from_numpy(visible))
