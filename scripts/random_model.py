@@ -1,6 +1,8 @@
-"""Writes a model folder with random weights in ZeroScope's topology: to try the program without a download.
+"""Writes a model folder with random weights: to try the program without a download.
 
-Usage: PYTHONPATH=src python scripts/random_model.py /path/to/folder [--tiny] [--dtype float16]
+In ZeroScope's topology, or with --image in that of Stable Diffusion 1.5 with a ControlNet.
+
+Usage: PYTHONPATH=src python scripts/random_model.py /path/to/folder [--image] [--tiny] [--dtype float16]
 """
 
 import argparse
@@ -11,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from diffusers import AutoencoderKL, UNet3DConditionModel
+from diffusers import AutoencoderKL, ControlNetModel, UNet2DConditionModel, UNet3DConditionModel
 from open_clip.tokenizer import SimpleTokenizer
 from torch import nn
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
@@ -28,7 +30,7 @@ _SHARD = "1GB"
 
 @dataclass(frozen=True)
 class Size:
-    """What tells a tiny model from ZeroScope; text: width, layers, heads and context of the text encoder."""
+    """What tells a tiny model from a full one; text: width, layers, heads and context of the text encoder."""
 
     unet: dict[str, Any]
     autoencoder: dict[str, Any]
@@ -39,6 +41,11 @@ ZEROSCOPE = Size(
     unet={"cross_attention_dim": 1024},
     autoencoder={"block_out_channels": (128, 256, 512, 512), "layers_per_block": 2},
     text=(1024, 23, 16, 77),
+)
+STABLE_DIFFUSION = Size(
+    unet={"cross_attention_dim": 768, "attention_head_dim": 8},
+    autoencoder=ZEROSCOPE.autoencoder,
+    text=(768, 12, 12, 77),
 )
 TINY = Size(
     unet={
@@ -52,17 +59,29 @@ TINY = Size(
 )
 
 
-def write(folder: Path, tiny: bool, dtype: torch.dtype) -> None:
+def write(folder: Path, tiny: bool, dtype: torch.dtype, image: bool = False) -> None:
     """Writes tokenizer, scheduler and the networks, in shards of at most 1 GB; equal calls, equal weights."""
-    size = TINY if tiny else ZEROSCOPE
-    # ZeroScope reads CLIP's own vocabulary, which open_clip brings along.
+    size = TINY if tiny else STABLE_DIFFUSION if image else ZEROSCOPE
+    # The full models read CLIP's own vocabulary, which open_clip brings along.
     rules = merges_for(WORDS) if tiny else [(a, b) for a, b in SimpleTokenizer().bpe_ranks]
     tokenizer = _write_tokenizer(folder / "tokenizer", rules, size)
     build_scheduler().save_pretrained(folder / "scheduler")
     _write_network(folder / "text_encoder", lambda: build_text_encoder(tokenizer, size), dtype)
     _write_network(folder / "vae", lambda: build_autoencoder(size), dtype)
-    _write_network(folder / "unet", lambda: UNet3DConditionModel(**size.unet), dtype)
-    write_index(folder)
+    kind = UNet2DConditionModel if image else UNet3DConditionModel
+    _write_network(folder / "unet", lambda: kind(**size.unet), dtype)
+    if image:
+        _write_network(folder / "controlnet", lambda: build_controlnet(folder / "unet", tiny), dtype)
+    write_index(folder, image)
+
+
+def build_controlnet(unet: Path, tiny: bool) -> ControlNetModel:
+    """A ControlNet that fits a UNet; its outputs, zero before a training, are small random ones."""
+    hints = {"conditioning_embedding_out_channels": (4, 8, 8, 8)} if tiny else {}
+    controlnet = ControlNetModel.from_unet(UNet2DConditionModel.from_pretrained(unet), **hints)
+    for layer in (*controlnet.controlnet_down_blocks, controlnet.controlnet_mid_block):
+        nn.init.normal_(layer.weight, std=0.02)
+    return controlnet
 
 
 def _write_tokenizer(folder: Path, rules: list[tuple[str, str]], size: Size) -> CLIPTokenizer:
@@ -97,7 +116,7 @@ def build_autoencoder(size: Size) -> AutoencoderKL:
 
 
 def build_text_encoder(tokenizer: CLIPTokenizer, size: Size) -> CLIPTextModel:
-    """The text side of CLIP ViT-H up to its last but one layer."""
+    """The text side of a CLIP: for ZeroScope ViT-H up to its last but one layer, for Stable Diffusion ViT-L."""
     width, layers, heads, context = size.text
     names = ("bos_token_id", "eos_token_id", "pad_token_id")
     marks: dict[str, Any] = {name: getattr(tokenizer, name) for name in names}
@@ -119,11 +138,12 @@ def main() -> None:
     """The command."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
+    parser.add_argument("--image", action="store_true", help="Stable Diffusion 1.5 instead of ZeroScope")
     parser.add_argument("--tiny", action="store_true", help="small widths: 64×64 pixels in moments on a CPU")
     parser.add_argument("--dtype", default="float16", choices=("float32", "float16", "bfloat16"))
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    write(arguments.folder, arguments.tiny, getattr(torch, arguments.dtype))
+    write(arguments.folder, arguments.tiny, getattr(torch, arguments.dtype), arguments.image)
     total = sum(path.stat().st_size for path in arguments.folder.rglob("*") if path.is_file())
     log.info("%s: %.1f MB", arguments.folder, total / 1e6)
 

@@ -48,7 +48,7 @@ def test_an_unknown_device_is_refused(config: VideoDiffusion):
 
 
 def test_a_moved_folder_is_the_same_model_and_other_weights_are_another(config: VideoDiffusion, tmp_path: Path):
-    moved = Path(shutil.copytree(config.location, tmp_path / "moved"))
+    moved = Path(shutil.copytree(config.folder.path, tmp_path / "moved"))
     assert replace(config, path=str(moved)).fingerprint == config.fingerprint
     [weights] = (moved / "unet").glob("*.safetensors")
     weights.write_bytes(weights.read_bytes()[:-1] + b"!")

@@ -1,7 +1,7 @@
 """A text-to-video latent diffusion model: what the configuration says of it, and the loaded model."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -13,7 +13,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from motion_inversion.backbone.checkpointing import checkpoint_blocks
-from motion_inversion.backbone.component import check_folder, fingerprint, load
+from motion_inversion.backbone.component import ModelFolder
 from motion_inversion.backbone.temporal_convolution import specialise
 from motion_inversion.core.embedded import locate
 from motion_inversion.core.error import InputError
@@ -46,6 +46,7 @@ class VideoDiffusion:
         fps: Frames per second of what it generates.
         checkpointing: Recompute activations in the backward pass: less memory, more time.
         chunk: Frames that the autoencoder handles at a time.
+        parts: By the names of parts, folders or hub ids to take them from instead.
 
     Raises:
         InputError: for sizes that don't fit `multiple`, or fewer than two frames.
@@ -65,6 +66,7 @@ class VideoDiffusion:
     device: str = field(default="auto", metadata=_PRESENTATION)
     checkpointing: bool = field(default=False, metadata=_PRESENTATION)
     chunk: int = field(default=8, metadata=_PRESENTATION)
+    parts: Mapping[str, str] = field(default_factory=dict, metadata=_PRESENTATION)
 
     def __post_init__(self) -> None:
         for side in ("width", "height"):
@@ -78,14 +80,14 @@ class VideoDiffusion:
             raise InputError(f"model.frames={self.frames}: motion takes at least 2 frames; set model.frames=16")
 
     @cached_property
-    def location(self) -> str:
-        """Where the weights are: the folder or hub id that `path` stands for."""
-        return locate(self.path)
+    def folder(self) -> ModelFolder:
+        """Where the weights are: what `path` and `parts` stand for."""
+        return ModelFolder(locate(self.path), {part: locate(path) for part, path in self.parts.items()})
 
     @cached_property
     def fingerprint(self) -> str:
         """Checksum of the weights: a moved folder is the same model, replaced weights are another."""
-        return fingerprint(self.location)
+        return self.folder.fingerprint()
 
     def load(self) -> "VideoModel":
         """The model, its parts to be read when first used.
@@ -93,10 +95,13 @@ class VideoDiffusion:
         Raises:
             InputError: for a missing or incomplete folder, or one that the hub doesn't give.
         """
-        check_folder(self.location)
-        model = VideoModel(self)
+        model = self._model()
+        self.folder.check()
         model.part("scheduler")  # the smallest: a hub that gives nothing is found out here, once
         return model
+
+    def _model(self) -> "VideoModel":
+        return VideoModel(self)
 
 
 class VideoModel:
@@ -111,7 +116,7 @@ class VideoModel:
     def part(self, name: str) -> Any:
         """A part of the folder: tokenizer, text_encoder, vae, unet or scheduler."""
         if name not in self._parts:
-            part = load(self.config.location, name, self.dtype, self.device)
+            part = self.config.folder.load(name, self.dtype, self.device)
             if name == "unet":
                 specialise(part)
             self._parts[name] = part

@@ -1,0 +1,144 @@
+"""Trains the image model of the shapes world, and a ControlNet for its edges, on single frames."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from diffusers import AutoencoderKL, ControlNetModel, UNet2DConditionModel
+from safetensors.torch import load_file
+from torch import Tensor, nn
+from transformers import CLIPTextModel, CLIPTokenizer
+
+from motion_inversion.data.render import render
+from pretraining.autoencoder import LATENT_CHANNELS
+from pretraining.diffusion import CAPTION_DROPOUT, WIDTH, build_scheduler, loss_weights
+from pretraining.optimizer import MuonAdamW
+from pretraining.progress import Average, Budget, Log
+from pretraining.stream import SceneStream, pick_frames
+from pretraining.vocabulary import CONTEXT
+
+FOLDER = "image"  # inside the work folder
+CANNY = (100, 200)  # thresholds, those that ControlNets for Stable Diffusion were trained with
+CONTROLLED_DROPOUT = 0.5  # of captions, as in arXiv 2302.05543: the edges must say what they can
+
+
+def build_unet() -> UNet2DConditionModel:
+    """Stable Diffusion 1.x's layout, at the widths and head sizes of the video UNet."""
+    return UNet2DConditionModel(
+        sample_size=8,
+        in_channels=LATENT_CHANNELS,
+        out_channels=LATENT_CHANNELS,
+        block_out_channels=(32, 48, 64, 64),
+        layers_per_block=2,
+        norm_num_groups=8,
+        cross_attention_dim=WIDTH,
+        attention_head_dim=(4, 6, 8, 8),  # in diffusers, of this class the number of heads
+    )
+
+
+def take_spatial(unet: nn.Module, video: dict[str, Tensor]) -> None:
+    """Copies a video UNet's layers for single frames; what it has as linear layers, this one has as convolutions."""
+    own = unet.state_dict()
+    unet.load_state_dict({name: video[name].float().view_as(value) for name, value in own.items()})
+
+
+def train_unet(folder: Path, budget: Budget, device: str, workers: int, batch: int, rate: float) -> None:
+    """From the spatial layers of `folder`/unet, with its text encoder frozen, to `folder`/image/unet."""
+    unet = build_unet()
+    [weights] = (folder / "unet").glob("*.safetensors")
+    take_spatial(unet, load_file(weights))
+    unet.to(device)
+
+    def predict(noisy: Tensor, t: Tensor, states: Tensor, edges: Tensor) -> Tensor:
+        return unet(noisy, t, states).sample
+
+    _train(unet, predict, _Pictures(folder, device, workers, batch, CAPTION_DROPOUT), budget, rate, "unet")
+
+
+def train_controlnet(folder: Path, budget: Budget, device: str, workers: int, batch: int, rate: float) -> None:
+    """A ControlNet on Canny edges for the frozen `folder`/image/unet."""
+    unet = UNet2DConditionModel.from_pretrained(folder / FOLDER / "unet").requires_grad_(False).to(device)
+    controlnet = ControlNetModel.from_unet(unet, conditioning_embedding_out_channels=(8, 16, 32, 64)).to(device)
+    controlnet.requires_grad_(True)
+
+    def predict(noisy: Tensor, t: Tensor, states: Tensor, edges: Tensor) -> Tensor:
+        down, mid = controlnet(noisy, t, states, controlnet_cond=edges, return_dict=False)
+        return unet(
+            noisy, t, states, down_block_additional_residuals=down, mid_block_additional_residual=mid
+        ).sample
+
+    _train(controlnet, predict, _Pictures(folder, device, workers, batch, CONTROLLED_DROPOUT), budget, rate, "controlnet")
+
+
+def _train(
+    network: Any, predict: Callable[..., Tensor], pictures: "_Pictures", budget: Budget, rate: float, name: str
+) -> None:
+    """Trains `network` to the budget's end and saves its average."""
+    folder, device = pictures.folder, pictures.device
+    torch.manual_seed(0)
+    models: dict[str, nn.Module] = {name: network.eval()}
+    average, optimizer = Average(models, 0.995), MuonAdamW(models, rate, fused=device != "cpu")
+    log, alphas = Log(folder / f"image_{name}.jsonl", budget), build_scheduler().alphas_cumprod.to(device)
+    weights, total = loss_weights(alphas), torch.zeros((), device=device)
+    for step in budget:
+        latents, states, edges = pictures.draw()
+        count = len(latents)
+        t = (torch.rand(()) + torch.arange(count)).div(count).mul(len(alphas)).long().to(device)
+        alpha, noise = alphas[t][:, None, None, None], torch.randn_like(latents)
+        noisy = alpha.sqrt() * latents + (1 - alpha).sqrt() * noise
+        error = predict(noisy, t, states, edges).float() - noise
+        loss = (error.square().mean(dim=(1, 2, 3)) * weights[t]).mean()
+        network.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+        optimizer.step(budget.rate())
+        average.update(step)
+        total += loss.detach()
+        if step % 50 == 49:
+            log(loss=total.item() / 50)
+            total.zero_()
+    average.swap()
+    network.save_pretrained(folder / FOLDER / name)
+    pictures.text.save_pretrained(folder / FOLDER / "text_encoder")
+
+
+@dataclass
+class _Pictures:
+    """Single frames of the stream with captions: latents, text states and edges."""
+
+    folder: Path
+    device: str
+    workers: int
+    batch: int
+    dropout: float
+
+    def __post_init__(self) -> None:
+        self.tokenizer = CLIPTokenizer.from_pretrained(self.folder / "tokenizer")
+        vae: Any = AutoencoderKL.from_pretrained(self.folder / "vae")
+        text: Any = CLIPTextModel.from_pretrained(self.folder / "text_encoder")
+        self.vae, self.text = vae.to(self.device).eval(), text.to(self.device).eval()
+        self.stream = iter(SceneStream(4, self.batch).loader(self.workers))
+        self.generator = torch.Generator().manual_seed(0)
+
+    @torch.no_grad()
+    def draw(self) -> tuple[Tensor, Tensor, Tensor]:
+        """The next batch: (n, c, h, w), (n, l, d) and (n, 3, height, width)."""
+        captioned = next(self.stream)
+        scenes = pick_frames(captioned.batch, 1, self.generator).map(lambda value: value.to(self.device))
+        frames = render(scenes)[:, 0]
+        latents = self.vae.encode(2 * frames - 1).latent_dist.mean
+        kept = torch.rand(self.batch, generator=self.generator) >= self.dropout
+        captions = [text if keep else "" for text, keep in zip(captioned.captions, kept.tolist(), strict=True)]
+        tokens = self.tokenizer(captions, padding="max_length", max_length=CONTEXT, return_tensors="pt").input_ids
+        return latents, self.text(tokens.to(self.device)).last_hidden_state, edges(frames)
+
+
+def edges(frames: Tensor) -> Tensor:
+    """Canny edges (n, 3, h, w) of RGB frames in [0, 1], white on black."""
+    pixels = (255 * frames).round().byte().permute(0, 2, 3, 1).cpu().numpy()
+    found = np.stack([cv2.Canny(np.ascontiguousarray(frame), *CANNY) for frame in pixels])
+    return torch.from_numpy(found).to(frames)[:, None].expand(-1, 3, -1, -1) / 255

@@ -1,0 +1,87 @@
+"""Self-attention of an image UNet across the frames of a clip: which frames each frame looks at."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import Any, cast
+
+import torch
+import torch.nn.functional as F
+from diffusers.models.attention import BasicTransformerBlock
+from diffusers.models.attention_processor import Attention
+from jaxtyping import Float
+from torch import Tensor, nn
+
+Sources = tuple[tuple[int, ...], ...]
+"""For each frame, the frames whose tokens are its keys and values; as many for one frame as for another."""
+
+
+def sparse_causal(frames: int) -> Sources:
+    """The first frame and the one before: Tune-A-Video (arXiv 2212.11565, eq. 4)."""
+    return tuple((0, max(frame - 1, 0)) for frame in range(frames))
+
+
+def full(frames: int) -> Sources:
+    """All frames for every frame: Control-A-Video (arXiv 2305.13840)."""
+    return (tuple(range(frames)),) * frames
+
+
+@dataclass(frozen=True)
+class FrameAttention:
+    """An attention processor for batches of frames, clip by clip.
+
+    Queries come from a frame, keys and values from its `sources`, side by side along the tokens. A frame that is
+    its own only source, however often, gets plain self-attention.
+    """
+
+    sources: Sources
+
+    def __call__(
+        self,
+        attn: Attention,
+        hidden_states: Float[Tensor, "n s c"],
+        encoder_hidden_states: None = None,
+        attention_mask: None = None,
+        **_: Any,
+    ) -> Float[Tensor, "n s c"]:
+        key, value = (self._gathered(layer(hidden_states), len(self.sources)) for layer in (attn.to_k, attn.to_v))
+        return attended(attn, attn.to_q(hidden_states), key, value)
+
+    def _gathered(self, tokens: Float[Tensor, "n s c"], frames: int) -> Float[Tensor, "n t c"]:
+        """The tokens of each frame's sources."""
+        clips = tokens.unflatten(0, (-1, frames))
+        index = torch.tensor(self.sources, device=tokens.device)
+        return clips[:, index].flatten(2, 3).flatten(0, 1)
+
+
+@contextmanager
+def joined(unet: nn.Module, sources: Sources) -> Iterator[None]:
+    """While the context lasts, every self-attention of `unet` has keys and values from these `sources`."""
+    with processed({attention: FrameAttention(sources) for attention in self_attentions(unet)}):
+        yield
+
+
+@contextmanager
+def processed(processors: Mapping[Attention, Callable[..., Tensor]]) -> Iterator[None]:
+    """While the context lasts, attentions have these processors; afterwards those they had."""
+    with ExitStack() as undo:
+        for attention, processor in processors.items():
+            undo.callback(attention.set_processor, attention.processor)
+            # Any callable is a processor to diffusers; its annotation names one class only.
+            attention.set_processor(processor)  # pyright: ignore[reportArgumentType]
+        yield
+
+
+def self_attentions(unet: nn.Module) -> list[Attention]:
+    """The self-attentions of a UNet's transformer blocks, in the order of its modules."""
+    return [cast(Attention, block.attn1) for block in unet.modules() if isinstance(block, BasicTransformerBlock)]
+
+
+def attended(
+    attn: Attention, query: Float[Tensor, "n s c"], key: Float[Tensor, "n t c"], value: Float[Tensor, "n t c"]
+) -> Float[Tensor, "n s c"]:
+    """What an attention makes of projected queries, keys and values, its output layer included."""
+    heads = (tokens.unflatten(-1, (attn.heads, -1)).transpose(1, 2) for tokens in (query, key, value))
+    found = F.scaled_dot_product_attention(*heads, scale=attn.scale)
+    output = attn.to_out[0](found.transpose(1, 2).flatten(2))
+    return attn.to_out[1](output) / attn.rescale_output_factor
