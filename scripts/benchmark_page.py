@@ -17,6 +17,7 @@ from playwright.sync_api import Browser, sync_playwright
 from motion_inversion.core.record import FORMAT, MANIFEST, SCORE
 from motion_inversion.data.video import Video, write_video
 from motion_inversion.report.collect import collect
+from motion_inversion.report.cost import costs
 from motion_inversion.report.page.page import write_page
 from motion_inversion.report.table import by_motion, tabulate
 
@@ -49,7 +50,7 @@ def write_report(folder: Path) -> Path:
     found = collect(folder)
     table = tabulate(found.records)
     tables = {"all": table, **{part.part: part for part in by_motion(table, found.records, ())}}
-    return write_page(found.records, tables, folder / "report", "study")
+    return write_page(found.records, tables, folder / "report", "study", cost=costs(found.records, table.keys))
 
 
 @contextmanager
@@ -123,7 +124,7 @@ def _write_score(folder: Path, motion: str, prompt: str, loss: str | None, score
         "video": f"../../generate/{folder.name}/video.mkv",
         "reference": "../../prepare/reference-0/video.mkv",
         "checksums": {"model": "0" * 64},
-        "cost": {"sampling": {"seconds": 1.5}},
+        "cost": {"sampling": {"seconds": 1.5, "memory": 12.0, "device": "invented"}},
         "config": {"model": {"name": "invented", "frames": 16}, "method": {"loss": loss}},
         "environment": {"python": "3.11"},
         "git": None,

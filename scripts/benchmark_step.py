@@ -132,7 +132,8 @@ def prepare(options: argparse.Namespace) -> Work:
     if not isinstance(method, MotionInversion) or experiment.trainer is None or method.batch_size != 1:
         raise SystemExit("only method=motion_inversion with method.batch_size=1 can be measured")
     latents = torch.randn(model.latent_shape, generator=generator(experiment.seed, "latents"))
-    reference = Reference(latents, model.embed_text(["a red circle"]), "object")
+    video = model.decode(latents)
+    reference = Reference(latents, model.embed_text(["a red circle"]), "object", video)
     return Work(method, model, reference, experiment.trainer, experiment.seed)
 
 

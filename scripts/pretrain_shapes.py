@@ -39,7 +39,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=10**9, help="at most so many steps a phase")
     parser.add_argument("--seconds", type=float, default=3600.0, help="at most so many seconds a phase")
     parser.add_argument("--pause-after", type=float, default=math.inf, help="seconds after which unet pauses")
-    parser.add_argument("--batch", type=int, default=128, help="clips a step of unet (8 suit a CPU), pictures of the others")
+    parser.add_argument("--batch", type=int, default=128, help="clips a step (8 suit a CPU), or pictures")
     parser.add_argument("--rate", type=float, default=1.2e-3, help="peak learning rate of diffusion")
     parser.add_argument("--pool", type=int, default=16384, help="encoded clips kept by unet")
     arguments = parser.parse_args()

@@ -77,8 +77,8 @@ def write(folder: Path, tiny: bool, dtype: torch.dtype, image: bool = False) -> 
 
 def build_controlnet(unet: Path, tiny: bool) -> ControlNetModel:
     """A ControlNet that fits a UNet; its outputs, zero before a training, are small random ones."""
-    hints = {"conditioning_embedding_out_channels": (4, 8, 8, 8)} if tiny else {}
-    controlnet = ControlNetModel.from_unet(UNet2DConditionModel.from_pretrained(unet), **hints)
+    hints: dict[str, Any] = {"conditioning_embedding_out_channels": (4, 8, 8, 8)} if tiny else {}
+    controlnet: Any = ControlNetModel.from_unet(UNet2DConditionModel.from_pretrained(unet), **hints)
     for layer in (*controlnet.controlnet_down_blocks, controlnet.controlnet_mid_block):
         nn.init.normal_(layer.weight, std=0.02)
     return controlnet

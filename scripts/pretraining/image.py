@@ -28,6 +28,7 @@ CONTROLLED_DROPOUT = 0.5  # of captions, as in arXiv 2302.05543: the edges must 
 
 def build_unet() -> UNet2DConditionModel:
     """Stable Diffusion 1.x's layout, at the widths and head sizes of the video UNet."""
+    heads: Any = (4, 6, 8, 8)  # diffusers calls them attention_head_dim in this class, and declares a single number
     return UNet2DConditionModel(
         sample_size=8,
         in_channels=LATENT_CHANNELS,
@@ -36,7 +37,7 @@ def build_unet() -> UNet2DConditionModel:
         layers_per_block=2,
         norm_num_groups=8,
         cross_attention_dim=WIDTH,
-        attention_head_dim=(4, 6, 8, 8),  # in diffusers, of this class the number of heads
+        attention_head_dim=heads,
     )
 
 
@@ -48,7 +49,7 @@ def take_spatial(unet: nn.Module, video: dict[str, Tensor]) -> None:
 
 def train_unet(folder: Path, budget: Budget, device: str, workers: int, batch: int, rate: float) -> None:
     """From the spatial layers of `folder`/unet, with its text encoder frozen, to `folder`/image/unet."""
-    unet = build_unet()
+    unet: Any = build_unet()
     [weights] = (folder / "unet").glob("*.safetensors")
     take_spatial(unet, load_file(weights))
     unet.to(device)
@@ -61,17 +62,19 @@ def train_unet(folder: Path, budget: Budget, device: str, workers: int, batch: i
 
 def train_controlnet(folder: Path, budget: Budget, device: str, workers: int, batch: int, rate: float) -> None:
     """A ControlNet on Canny edges for the frozen `folder`/image/unet."""
-    unet = UNet2DConditionModel.from_pretrained(folder / FOLDER / "unet").requires_grad_(False).to(device)
-    controlnet = ControlNetModel.from_unet(unet, conditioning_embedding_out_channels=(8, 16, 32, 64)).to(device)
-    controlnet.requires_grad_(True)
+    unet: Any = UNet2DConditionModel.from_pretrained(folder / FOLDER / "unet")
+    channels: dict[str, Any] = {"conditioning_embedding_out_channels": (8, 16, 32, 64)}
+    controlnet: Any = ControlNetModel.from_unet(unet, **channels)
+    for network in (unet, controlnet):
+        network.to(device)
+    unet.requires_grad_(False)
 
     def predict(noisy: Tensor, t: Tensor, states: Tensor, edges: Tensor) -> Tensor:
         down, mid = controlnet(noisy, t, states, controlnet_cond=edges, return_dict=False)
-        return unet(
-            noisy, t, states, down_block_additional_residuals=down, mid_block_additional_residual=mid
-        ).sample
+        return unet(noisy, t, states, down_block_additional_residuals=down, mid_block_additional_residual=mid).sample
 
-    _train(controlnet, predict, _Pictures(folder, device, workers, batch, CONTROLLED_DROPOUT), budget, rate, "controlnet")
+    pictures = _Pictures(folder, device, workers, batch, CONTROLLED_DROPOUT)
+    _train(controlnet, predict, pictures, budget, rate, "controlnet")
 
 
 def _train(
