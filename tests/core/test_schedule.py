@@ -158,6 +158,19 @@ def test_loops_report_progress_and_latents() -> None:
     assert torch.equal(visited[751], last)
 
 
+def test_sampling_goes_on_where_it_is_told_to() -> None:
+    levels, wrapped, passed = schedule(), [], {}
+
+    def keep(x: Tensor, t: int) -> Tensor:
+        passed[t] = x
+        return network(x, t)
+
+    whole = Ddim(4).sample(levels, keep, gaussian(0))
+    later = Ddim(4).sample(levels, network, passed[501], lambda ts: wrapped.append(list(ts)) or ts, skip=1)
+    assert wrapped == [[501, 251, 1]]
+    assert torch.equal(later, whole)
+
+
 def test_loops_keep_no_graph() -> None:
     weight = torch.ones((), requires_grad=True)
     assert not Ddim(2).sample(schedule(), lambda x, t: weight * x, gaussian(0)).requires_grad

@@ -163,15 +163,17 @@ class Ddim:
         _check_steps(self.steps, "sampler.steps")
 
     @torch.no_grad()
-    def sample(self, schedule: Schedule, denoise: Denoise, noise: Latents, progress: Progress | None = None) -> Latents:
-        """Clean latents from the noisiest ones.
+    def sample(
+        self, schedule: Schedule, denoise: Denoise, noise: Latents, progress: Progress | None = None, skip: int = 0
+    ) -> Latents:
+        """Clean latents from the noisiest ones; or, with the first `skip` steps left out, from those of a later one.
 
         Raises:
             FloatingPointError: when latents stop being finite; it names the step.
         """
         latents, stride = noise, schedule.stride(self.steps)
         timesteps = schedule.timesteps(self.steps, "sampler.steps")
-        for t in progress(timesteps) if progress else timesteps:
+        for t in progress(timesteps[skip:]) if progress else timesteps[skip:]:
             latents = schedule.step(latents, denoise(latents, t), t, t - stride)
             _check_finite(latents, t, timesteps, "sampling")
         return latents

@@ -44,8 +44,9 @@ class FrameAttention:
         attention_mask: None = None,
         **_: Any,
     ) -> Float[Tensor, "n s c"]:
-        key, value = (self._gathered(layer(hidden_states), len(self.sources)) for layer in (attn.to_k, attn.to_v))
-        return attended(attn, attn.to_q(hidden_states), key, value)
+        query, *rest = projected(attn, hidden_states)
+        key, value = (self._gathered(tokens, len(self.sources)) for tokens in rest)
+        return attended(attn, query, key, value)
 
     def _gathered(self, tokens: Float[Tensor, "n s c"], frames: int) -> Float[Tensor, "n t c"]:
         """The tokens of each frame's sources."""
@@ -77,11 +78,18 @@ def self_attentions(unet: nn.Module) -> list[Attention]:
     return [cast(Attention, block.attn1) for block in unet.modules() if isinstance(block, BasicTransformerBlock)]
 
 
+def projected(attn: Attention, tokens: Float[Tensor, "*n s c"]) -> tuple[Tensor, Tensor, Tensor]:
+    """A self-attention's queries, keys and values, shaped as the tokens that they come from."""
+    assert attn.to_k is not None and attn.to_v is not None
+    return attn.to_q(tokens), attn.to_k(tokens), attn.to_v(tokens)
+
+
 def attended(
     attn: Attention, query: Float[Tensor, "n s c"], key: Float[Tensor, "n t c"], value: Float[Tensor, "n t c"]
 ) -> Float[Tensor, "n s c"]:
     """What an attention makes of projected queries, keys and values, its output layer included."""
-    heads = (tokens.unflatten(-1, (attn.heads, -1)).transpose(1, 2) for tokens in (query, key, value))
-    found = F.scaled_dot_product_attention(*heads, scale=attn.scale)
-    output = attn.to_out[0](found.transpose(1, 2).flatten(2))
-    return attn.to_out[1](output) / attn.rescale_output_factor
+    assert attn.to_out is not None
+    q, k, v = (tokens.unflatten(-1, (attn.heads, -1)).transpose(1, 2) for tokens in (query, key, value))
+    found = F.scaled_dot_product_attention(q, k, v, scale=attn.scale)
+    projection, dropout = attn.to_out
+    return dropout(projection(found.transpose(1, 2).flatten(2))) / attn.rescale_output_factor

@@ -4,7 +4,7 @@ import torch
 
 from motion_inversion.backbone.video_diffusion import VideoModel
 from motion_inversion.core.error import InputError
-from motion_inversion.core.schedule import DdimInversion, Progress
+from motion_inversion.core.schedule import Ddim, DdimInversion, Progress
 from motion_inversion.core.shape import Latents
 from motion_inversion.method.method import Reference
 
@@ -39,3 +39,12 @@ def inverted_trajectory(
 
     DdimInversion(inversion_steps).invert(schedule, denoise, reference.latents.to(model.device), progress, visit)
     return torch.cat([found[t] for t in kept])
+
+
+def require_same_steps(kept: int, sampler: Ddim) -> None:
+    """Raises InputError, naming both sides, if the sampler's steps aren't those that a trajectory was kept for."""
+    if sampler.steps != kept:
+        raise InputError(
+            f"the state is for method.sampling_steps={kept}, the sampler has sampler.steps={sampler.steps}; "
+            f"set method.sampling_steps={sampler.steps} and run stages=[train] anew"
+        )
