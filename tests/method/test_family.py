@@ -1,11 +1,17 @@
 """Methods meet models that they can't run on."""
 
+from collections.abc import Callable
+
 import pytest
 from torch import nn
 
+from motion_inversion.backbone.image_diffusion import ImageModel
 from motion_inversion.backbone.video_diffusion import VideoModel
 from motion_inversion.core.error import InputError
-from motion_inversion.method.family import require_temporal
+from motion_inversion.method.dmt import Dmt
+from motion_inversion.method.dmt_loss import CosineChanges
+from motion_inversion.method.family import require_image, require_temporal
+from motion_inversion.method.method import Fitting, Reference
 
 
 def test_a_video_model_will_do(model: VideoModel):
@@ -15,3 +21,30 @@ def test_a_video_model_will_do(model: VideoModel):
 def test_an_image_model_is_refused_and_others_named():
     with pytest.raises(InputError, match=r"method=vmc .* which Sequential lacks; accepted are model=shapes, zeroscope"):
         require_temporal(nn.Sequential(nn.Linear(2, 2)), "vmc")
+
+
+@pytest.mark.parametrize("name", ["method", "motion_director", "vmc", "hybrid"])
+def test_what_learns_in_temporal_transformers_refuses_an_image_model(
+    image_model: ImageModel,
+    reference: Reference,
+    fitting: Callable[..., Fitting],
+    request: pytest.FixtureRequest,
+    name: str,
+):
+    method = request.getfixturevalue(name)
+    with pytest.raises(InputError, match=rf"method={method.name} needs .* which UNet2DConditionModel lacks; accepted"):
+        method.fit(image_model, reference, fitting())
+
+
+def test_dmt_refuses_an_image_model(image_model: ImageModel, reference: Reference, fitting: Callable[..., Fitting]):
+    with pytest.raises(InputError, match=r"method=dmt needs .*; accepted are model=shapes, zeroscope"):
+        Dmt(CosineChanges(), 2, 2).fit(image_model, reference, fitting())
+
+
+def test_an_image_model_will_do_where_one_is_asked_for(image_model: ImageModel):
+    assert require_image(image_model, "tune_a_video") is image_model
+
+
+def test_a_video_model_is_refused_where_an_image_model_is_asked_for(model: VideoModel):
+    with pytest.raises(InputError, match=r"tiny is a video model; accepted are model=shapes_image and stable"):
+        require_image(model, "tune_a_video")

@@ -17,7 +17,7 @@ from motion_inversion.core.loss import Vmc as VmcLoss
 from motion_inversion.method.frozen import Frozen
 from motion_inversion.method.method import Fitting, Reference, Request
 from motion_inversion.method.state import write_state
-from motion_inversion.method.vmc import Projections, Vmc
+from motion_inversion.method.vmc import Vmc, temporal_projections
 
 Brief = tuple[Tensor, Request]
 
@@ -30,7 +30,7 @@ def trained(
 
 
 def test_it_tunes_queries_keys_and_values_of_the_temporal_blocks(model: VideoModel):
-    tuned, weights = Projections(model.unet), model.unet.state_dict()
+    tuned, weights = temporal_projections(model.unet), model.unet.state_dict()
     names = tuned.tensors().keys()
     assert len(names) == 2 * 3 * 16  # two attentions, three projections, 15 blocks and the middle's
     assert all(".temp_attentions." in name and name.split(".")[-2] in ("to_q", "to_k", "to_v") for name in names)
@@ -42,7 +42,7 @@ def test_it_tunes_queries_keys_and_values_of_the_temporal_blocks(model: VideoMod
 
 @torch.no_grad()
 def test_untrained_projections_are_the_frozen_model_to_the_last_bit(model: VideoModel, reference: Reference):
-    tuned, batch = Projections(model.unet), noised_reference(model, reference)
+    tuned, batch = temporal_projections(model.unet), noised_reference(model, reference)
     before = model.denoise(batch.latents, batch.t, batch.states)
     with tuned.attached(model.unet):
         assert torch.equal(model.denoise(batch.latents, batch.t, batch.states), before)
@@ -51,7 +51,7 @@ def test_untrained_projections_are_the_frozen_model_to_the_last_bit(model: Video
 @torch.no_grad()
 def test_the_tuned_weights_count_while_they_are_attached(model: VideoModel, reference: Reference):
     """Against the same weights written into the UNet itself."""
-    tuned, batch = Projections(model.unet), noised_reference(model, reference)
+    tuned, batch = temporal_projections(model.unet), noised_reference(model, reference)
     changed = {name: 1.5 * tensor for name, tensor in tuned.tensors().items()}
     tuned.load(changed)
     with tuned.attached(model.unet):
@@ -63,14 +63,15 @@ def test_the_tuned_weights_count_while_they_are_attached(model: VideoModel, refe
 
 def test_half_precision_runs_with_projections_in_single_precision(model: VideoModel, reference: Reference):
     half = replace(model.config, dtype="bfloat16").load()
-    tuned, batch = Projections(half.unet), noised_reference(model, reference)
+    tuned, batch = temporal_projections(half.unet), noised_reference(model, reference)
     assert {tensor.dtype for tensor in tuned.tensors().values()} == {torch.float32}
     with tuned.attached(half.unet):
         assert half.denoise(batch.latents, batch.t, batch.states).isfinite().all()
 
 
 def test_training_lowers_the_loss_at_a_fixed_draw(model: VideoModel, trained: Trained, reference: Reference):
-    tuned = Projections(model.unet)
+    tuned = temporal_projections(model.unet)
+    assert trained.count == sum(tensor.numel() for tensor in trained.tensors.values())
     assert all(not torch.equal(tensor, trained.tensors[name]) for name, tensor in tuned.tensors().items())
 
     @torch.no_grad()

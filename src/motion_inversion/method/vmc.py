@@ -1,17 +1,14 @@
 """VMC (arXiv 2312.00845): the temporal attentions' own projections are tuned to a clip's frame residuals."""
 
 import logging
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import ClassVar, cast
+from typing import ClassVar
 
 import torch
-import torch.nn.functional as F
-from jaxtyping import Float
-from torch import Tensor, nn
+from torch import nn
 
 from motion_inversion.backbone.video_diffusion import VideoModel
 from motion_inversion.core.loss import Loss
@@ -21,7 +18,7 @@ from motion_inversion.method.family import require_temporal
 from motion_inversion.method.fit import TrainerOptions, run_trainer
 from motion_inversion.method.method import Fitting, Reference, Request, sample_guided
 from motion_inversion.method.module import MotionLearning, Noised
-from motion_inversion.method.replacement import replaced
+from motion_inversion.method.projection import Projections
 from motion_inversion.method.state import read_state, write_state
 
 log = logging.getLogger(__name__)
@@ -69,21 +66,22 @@ class Vmc:
     def __post_init__(self) -> None:
         self._options()
 
-    def fit(self, model: VideoModel, reference: Reference, fitting: Fitting) -> None:
-        """Tunes copies of the projections and saves them.
+    def fit(self, model: VideoModel, reference: Reference, fitting: Fitting) -> int:
+        """Tunes copies of the projections and saves them; gives the number of their parameters.
 
         Raises:
             InputError: if the model isn't one for video, or the loss stops being finite.
         """
         require_temporal(model.unet, self.name)
-        tuned = Projections(model.unet)
+        tuned = temporal_projections(model.unet)
         tensors = tuned.tensors()
         log.info("%s parameters in %d layers", f"{sum(t.numel() for t in tensors.values()):,}", len(tensors))
         parts = {_PART: tuned}
         module = MotionLearning(model, parts, self._losses(model), self.timestep, self.optimizer, fitting.seed)
         with tuned.attached(model.unet), model.checkpointed():
-            run_trainer(module, reference, fitting, self._options(), partial(sample_guided, model))
+            count = run_trainer(module, reference, fitting, self._options(), partial(sample_guided, model))
         write_state(fitting.state, self.name, model, tuned.tensors())
+        return count
 
     def sample(self, model: VideoModel, state: Path | None, noise: Latents, request: Request) -> Latents:
         """Guided sampling with the tuned projections.
@@ -92,7 +90,7 @@ class Vmc:
             InputError: if the state was learnt on another model.
         """
         assert state is not None
-        tuned = Projections(model.unet)
+        tuned = temporal_projections(model.unet)
         tuned.load(read_state(state, self.name, model, tuned.tensors()))
         with tuned.attached(model.unet):
             return sample_guided(model, noise, request)
@@ -108,47 +106,7 @@ class Vmc:
         return losses
 
 
-class Projections(nn.Module):
-    """Copies of the query, key and value projections of a UNet's temporal attentions, in float32.
-
-    Building them leaves the UNet as it is; `attached` puts them in.
-    """
-
-    def __init__(self, unet: nn.Module) -> None:
-        super().__init__()
-        self._layers = nn.ModuleDict(
-            {
-                name.replace(".", "/"): _Projection.like(cast(nn.Linear, layer))
-                for name, layer in unet.named_modules()
-                if ".temp_attentions." in name and name.endswith((".to_q", ".to_k", ".to_v"))
-            }
-        )
-
-    def attached(self, unet: nn.Module) -> AbstractContextManager[None]:
-        """While the context lasts, `unet` runs with them."""
-        return replaced(unet, {name.replace("/", "."): layer for name, layer in self._layers.items()})
-
-    def tensors(self) -> dict[str, Tensor]:
-        """Every weight by its name in the UNet."""
-        return {name.replace("/", "."): tensor for name, tensor in self._layers.state_dict().items()}
-
-    def load(self, tensors: Mapping[str, Tensor]) -> None:
-        """Takes over values, named as in `tensors()`."""
-        self._layers.load_state_dict({name: tensors[name.replace("/", ".")] for name in self._layers.state_dict()})
-
-
-class _Projection(nn.Linear):
-    """A trainable linear layer in float32 for inputs of any precision."""
-
-    @classmethod
-    def like(cls, layer: nn.Linear) -> "_Projection":
-        """A copy of `layer`."""
-        with torch.device("meta"):
-            copy = cls(layer.in_features, layer.out_features, bias=layer.bias is not None)
-        for name, value in layer.named_parameters():
-            setattr(copy, name, nn.Parameter(value.detach().to(torch.float32, copy=True)))
-        return copy
-
-    def forward(self, input: Float[Tensor, "*s c"]) -> Float[Tensor, "*s d"]:
-        bias = None if self.bias is None else self.bias.to(input.dtype)
-        return F.linear(input, self.weight.to(input.dtype), bias)
+def temporal_projections(unet: nn.Module) -> Projections:
+    """Copies of the query, key and value projections of a UNet's temporal attentions."""
+    names = (name for name, _ in unet.named_modules() if ".temp_attentions." in name)
+    return Projections(unet, [name for name in names if name.endswith((".to_q", ".to_k", ".to_v"))])
