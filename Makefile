@@ -24,8 +24,7 @@ demo test lint: export HF_HUB_OFFLINE = 1
 demo test lint: export WANDB_MODE = offline
 
 demo: $(READY)
-	$(BIN)/motion-inversion -m experiment=demo,demo_control noise=random,blend
-	$(BIN)/motion-inversion --config-name report source=outputs/demo
+	$(BIN)/motion-inversion -m experiment=demo noise=random,blend
 	@echo 'Page:    outputs/demo/report/report.html'
 	@echo 'Table:   outputs/demo/report/table.md'
 	@for picture in outputs/demo/report/comparison-*.png; do echo "Picture: $$picture"; done

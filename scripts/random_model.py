@@ -81,6 +81,7 @@ def build_controlnet(unet: Path, tiny: bool) -> ControlNetModel:
     controlnet: Any = ControlNetModel.from_unet(UNet2DConditionModel.from_pretrained(unet), **hints)
     for layer in (*controlnet.controlnet_down_blocks, controlnet.controlnet_mid_block):
         nn.init.normal_(layer.weight, std=0.02)
+    nn.init.normal_(controlnet.controlnet_cond_embedding.conv_out.weight)  # large: little is left of a hint by then
     return controlnet
 
 

@@ -31,6 +31,14 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def tiny_image_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a random model of Stable Diffusion's topology and a ControlNet, for 64x64 pixels."""
+    folder = tmp_path_factory.mktemp("image_model")
+    write(folder, tiny=True, dtype=torch.float32, image=True)
+    return folder
+
+
+@pytest.fixture(scope="session")
 def small(tiny_model: Path) -> tuple[str, ...]:
     """The overrides that make the default experiment take a second, on the random model."""
     return (

@@ -38,6 +38,7 @@ OPTIONS = {
         "shapes_object",
         "study",
     ],
+    "detector": ["canny", "depth"],
     "experiment": [
         "ablation_gamma",
         "ablation_iterations",
@@ -46,19 +47,31 @@ OPTIONS = {
         "ablation_noise",
         "ablation_strategy",
         "comparison",
+        "control_a_video",
         "demo",
-        "demo_control",
         "dmt",
         "motion_inversion_hybrid",
         "study",
-        "study_control",
         "table1",
+        "tokenflow",
+        "tune_a_video",
     ],
     "fidelity": ["bidirectional", "dmt_code", "dmt_sum", "one_way"],
     "layout": ["all", "deep", "qk_only", "v_only"],
     "logger": ["csv", "tensorboard", "wandb"],
     "loss": ["debiased", "mse", "vmc"],
-    "method": ["dmt", "motion_director", "motion_inversion", "motion_inversion_hybrid", "none", "vmc"],
+    "method": [
+        "control_a_video",
+        "dmt",
+        "motion_director",
+        "motion_inversion",
+        "motion_inversion_hybrid",
+        "none",
+        "tokenflow",
+        "tokenflow_sdedit",
+        "tune_a_video",
+        "vmc",
+    ],
     "metric": [
         "motion_fidelity",
         "source_image_similarity",
@@ -66,7 +79,7 @@ OPTIONS = {
         "temporal_consistency",
         "text_similarity",
     ],
-    "model": ["modelscope", "shapes", "videocrafter2", "zeroscope"],
+    "model": ["modelscope", "shapes", "shapes_image", "stable_diffusion", "videocrafter2", "zeroscope"],
     "noise": ["blend", "fft", "inversion", "lowpass", "lowpass_blend", "random"],
     "optimizer": ["adamw", "adamw_paper"],
     "report": ["default"],
@@ -79,6 +92,7 @@ OPTIONS = {
 """What the command line accepts. Scripts and papers hold these names: adding is free, renaming is not."""
 
 LEARNING = [
+    "detector",
     "layout",
     "logger",
     "loss",
@@ -90,10 +104,16 @@ LEARNING = [
 NEEDED = {
     "dataset=clip": ["dataset.path=my.mp4"],
     "dataset=manifest": ["dataset.path=my.yaml"],
+    "detector=canny": ["method=control_a_video"],
+    "detector=depth": ["method=control_a_video"],
 }  # what an option can't do without
 UNDESCRIBED = {  # what changes no result, or is described where it takes effect
-    *(f"model.{name}" for name in ("checkpointing", "device", "guidance", "judge", "name", "path", "strategy")),
+    *(
+        f"model.{name}"
+        for name in ("checkpointing", "control", "device", "guidance", "judge", "name", "parts", "path", "strategy")
+    ),
     "method.checkpoint_every",
+    "method.control.chunk",
     "method.preview_every",
 }
 CHOICES = [f"{group}={option}" for group, options in OPTIONS.items() for option in options]
@@ -225,7 +245,7 @@ def test_every_other_axis_goes_with_every_method(group: str) -> None:
 @pytest.mark.parametrize("option", OPTIONS["experiment"])
 def test_every_job_of_an_experiment_builds_and_would_run(run: Callable[..., list[Experiment]], option: str) -> None:
     runs = run(f"experiment={option}")
-    assert {experiment.name for experiment in runs} == {option.removesuffix("_control")}
+    assert {experiment.name for experiment in runs} == {option}
     assert {path.name for path in Path().iterdir()} <= {"outputs"}  # where a sweep leaves its notes
 
 

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import logging
+import shutil
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file
 from torch import Tensor
 
 import motion_inversion.__main__ as command
@@ -18,6 +20,8 @@ from motion_inversion.core.error import InputError
 from motion_inversion.core.record import COST
 from motion_inversion.experiment import Experiment
 from motion_inversion.method.module import MotionLearning
+from motion_inversion.metric.motion_fidelity import MotionFidelity
+from motion_inversion.metric.sample import Sample
 from motion_inversion.report.report import Report
 from results import STATE, assert_same_training, only
 
@@ -175,6 +179,9 @@ def test_a_record_holds_what_the_sample_took_and_came_from(finished: Path):
     for stage in ("training", "sampling", "evaluation"):
         assert record["cost"][stage]["seconds"] > 0
         assert record["cost"][stage]["memory"] > 1  # MiB
+    state = load_file(only(finished, f"odd_path/train/*/{STATE}"))
+    assert record["cost"]["training"]["parameters"] == sum(tensor.numel() for tensor in state.values())
+    assert record["cost"]["training"]["size"] == only(finished, f"odd_path/train/*/{STATE}").stat().st_size
     video = score.parent / record["video"]
     assert record["checksums"]["video"] == hashlib.sha256(video.read_bytes()).hexdigest()
     assert len(record["checksums"]["model"]) > 8 and len(record["checksums"]["footage"]) == 64
@@ -221,6 +228,31 @@ def test_a_clip_that_fails_leaves_the_others_their_results(
     assert "missing: 2 of 4 samples" in table and "(prepare: no such clip; " in table
     assert call(output, *words) == 0
     assert "missing" not in (output / "both/report/table.md").read_text()
+
+
+def test_a_sample_that_a_metric_refuses_leaves_the_others_their_scores(
+    call: Callable[..., int], output: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    for folder in output.glob("*/odd_path/evaluate/*"):
+        shutil.rmtree(folder)
+    update = MotionFidelity.update
+
+    def refusing(metric: MotionFidelity, sample: Sample) -> None:
+        if "red star" in sample.prompt:
+            raise InputError("a clip of nothing but red; set dataset.only=[pan]")
+        update(metric, sample)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(MotionFidelity, "update", refusing)
+        assert call(output) == 2
+    *_, last = capsys.readouterr().err.splitlines()
+    assert last.startswith("motion-inversion: error: samples not scored: 1, of odd_path; the log says why;")
+    only(output, "odd_path/evaluate/*-white-square-*/score.json")
+    only(output, "odd_path/evaluate/source-*/score.json")
+    table = only(output, "report/table.md").read_text()
+    assert "missing: 1 of 2 samples" in table and "(evaluate: a clip of nothing but red; set" in table
+    assert call(output) == 0
+    assert "missing" not in only(output, "report/table.md").read_text()
 
 
 def test_a_sweep_is_summed_up_once_even_if_a_job_fails(

@@ -108,7 +108,7 @@ class Experiment:
         return self.report(source=(self.output / self.name,)) if "report" in self.stages else None
 
     def make(self) -> InputError | None:
-        """Runs the stages before the report; gives what stopped some of the clips.
+        """Runs the stages before the report; gives what stopped some clips or samples.
 
         Raises:
             InputError: what stopped every clip.
@@ -121,32 +121,40 @@ class Experiment:
         self._plan(clips, failures)
         for stage in STAGES[:-1]:
             for clip in clips if stage in self.stages else ():
-                if clip.name in failures:
-                    continue
-                try:
-                    self._stage(stage, model, clip, [other for other in clips if other.name not in failures])
-                except InputError as error:
-                    failures[clip.name] = f"{stage}: {error}"
-                    self._plan(clips, failures)
-                    if len(failures) == len(clips):
-                        raise
-                    log.error("%s: %s; going on with the other clips", clip.name, error)
+                if clip.name not in failures:
+                    self._try(stage, model, clip, clips, failures)
             if stage == "prepare":
                 model.release("vae", "text_encoder", "tokenizer")
-        if not failures:
-            return None
-        names = ", ".join(failures)
-        return InputError(
-            f"{len(failures)} of {len(clips)} clips failed: {names}; the log says why; repeat the command to try "
-            "again, or leave them out with dataset.only=[…]"
-        )
+        return _failure(clips, failures)
+
+    def _try(
+        self, stage: Stage, model: VideoModel, clip: Clip, clips: Sequence[Clip], failures: dict[str, str]
+    ) -> None:
+        """One stage of one clip; what stops it, or samples of it, is added to `failures` and written down."""
+        others = [other for other in clips if other.name not in failures]
+        try:
+            refused = self._stage(stage, model, clip, others)
+        except InputError as error:
+            failures[clip.name] = f"{stage}: {error}"
+            self._plan(clips, failures)
+            if len(others) == 1:
+                raise
+            log.error("%s: %s; going on with the other clips", clip.name, error)
+            return
+        if refused:
+            failures |= {place: f"{stage}: {reason}" for place, reason in refused.items()}
+            self._plan(clips, failures)
 
     def _plan(self, clips: Sequence[Clip], failures: Mapping[str, str]) -> None:
         for address in self._addresses() if "evaluate" in self.stages else ():
             plan(address, clips, failures)
 
-    def _stage(self, stage: Stage, model: VideoModel, clip: Clip, clips: Sequence[Clip]) -> None:
-        """One stage of one clip, of the set's `clips`; for the control as well, if there is to be one."""
+    def _stage(self, stage: Stage, model: VideoModel, clip: Clip, clips: Sequence[Clip]) -> dict[str, str]:
+        """One stage of one clip, of the set's `clips`; for the control as well, if there is to be one.
+
+        Gives what can't be scored, and why.
+        """
+        refused: dict[str, str] = {}
         try:
             for address in self._addresses():
                 if stage == "prepare":
@@ -156,10 +164,11 @@ class Experiment:
                 elif stage == "generate":
                     generate(address, model, clip, self.batch, self.gif)
                 else:
-                    evaluate(address, str(model.device), clip)
-                    bound(address, str(model.device), clip, clips)
+                    refused |= evaluate(address, str(model.device), clip)
+                    refused |= bound(address, str(model.device), clip, clips)
         except FloatingPointError as error:
             raise InputError(f"{clip.name}: {stage} stopped, {error}; model.dtype=float32 is safest") from error
+        return refused
 
     def _addresses(self) -> tuple[Address, ...]:
         own = self._address()
@@ -181,6 +190,21 @@ class Experiment:
             prompt_prefix=self.prompt_prefix,
             seed=self.seed,
         )
+
+
+def _failure(clips: Sequence[Clip], failures: Mapping[str, str]) -> InputError | None:
+    """One line on what a run could not make."""
+    names = [clip.name for clip in clips if clip.name in failures]
+    told = [f"{len(names)} of {len(clips)} clips failed: {', '.join(names)}"] if names else []
+    if refused := [place for place in failures if place not in names]:
+        of = ", ".join(dict.fromkeys(Path(place).parts[0] for place in refused))
+        told.append(f"samples not scored: {len(refused)}, of {of}")
+    if not told:
+        return None
+    return InputError(
+        f"{'; '.join(told)}; the log says why; repeat the command to try again, or leave clips out with "
+        "dataset.only=[…]"
+    )
 
 
 def idle_cores() -> int:

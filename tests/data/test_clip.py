@@ -40,6 +40,12 @@ def test_a_single_clip_is_built_without_reading_and_named_after_its_file() -> No
     assert footage == VideoFile(Path("clips/car turn.mp4"), start=3, stride=2, fit="crop")
 
 
+def test_control_maps_are_cut_as_the_clip_is() -> None:
+    (clip,) = replace(CAR, start=3, stride=2, control="clips/edges").clips()
+    assert clip.control == VideoFile("clips/edges", start=3, stride=2)
+    assert CAR.clips()[0].control is None
+
+
 def test_lists_become_tuples() -> None:
     # A configuration file gives lists; as tuples they can't change, and the set can be hashed.
     made = replace(CAR, prompts=["a tank"], seeds=[1, 2])

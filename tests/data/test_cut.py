@@ -34,6 +34,11 @@ def test_frames_are_spread_evenly_over_the_cut(ten: Path, cut: dict, frames: int
     assert read(Cut(ten, **cut), frames) == indices
 
 
+def test_the_steps_of_a_cut_are_the_longest_that_fit() -> None:
+    # 24 frames three apart would take 70, two apart they take 47.
+    assert Cut(Path("any.mp4"), count=49)._indices(24) == range(0, 48, 2)
+
+
 def test_a_folder_of_images_is_cut_alike(tmp_path: Path) -> None:
     for index in range(8):
         Image.new("RGB", (16, 8), (10 * index,) * 3).save(tmp_path / f"{index:05}.png")

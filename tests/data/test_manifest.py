@@ -51,6 +51,13 @@ def test_a_manifest_gives_its_clips(two: Path, tmp_path: Path) -> None:
     assert read_manifest(str(two))[0].prompts == (Prompt("a tank turns", AUTHORED), Prompt("a ship turns", "VMC"))
 
 
+def test_control_maps_are_cut_as_the_clip_is(two: Path, tmp_path: Path) -> None:
+    two.write_text(TWO.replace("  fit: crop\n", f"  fit: crop\n  control: maps/car.mp4\n  sha256: {'a' * 64}\n"))
+    car, cat = ManifestSet(two, tmp_path / "data").clips()
+    assert car.control == Cut(tmp_path / "data" / "maps" / "car.mp4", 2, 3, 12, "crop")
+    assert cat.control is None
+
+
 def test_clips_seeds_and_shards_are_chosen_as_in_any_set(two: Path, tmp_path: Path) -> None:
     (cat,) = ManifestSet(two, tmp_path / "data", only=["cat"], seeds=[7]).clips()
     assert (cat.name, cat.seeds) == ("cat", (7,))
@@ -84,6 +91,7 @@ def test_a_motion_is_given_to_clips_whose_list_says_none(tmp_path: Path) -> None
         ("id: cat", "id: 'a/b'", r"the id 'a/b' can't name a clip: accepted are up to 100 .*; set id: my_clip"),
         ("file: cat", "file: ../cat", r"clip cat: '\.\./cat' isn't a path below the set's root"),
         ("file: cat", "file: /cat", r"clip cat: '/cat' isn't a path below the set's root"),
+        ("fit: crop", "control: ../maps", r"clip car: '\.\./maps' isn't a path below the set's root"),
         ("file: cat, ", "", r"clip cat: file must be given; add it"),
         ("[a dog]", "[]", r"clip cat: prompts must list one or more"),
         ("[a dog]", "[a dog, a dog]", r"clip cat: prompts must list one or more, each once"),
@@ -141,6 +149,25 @@ def test_the_document_lists_every_pair_and_marks_the_authored_ones() -> None:
         for prompt in entry.prompts:
             mark = "authored" if prompt.origin == AUTHORED else re.escape(prompt.origin)
             assert re.search(rf"^\| .*{re.escape(prompt.text)} \| {mark} \|$", text, re.MULTILINE), prompt
+
+
+def test_every_shipped_clip_has_a_prompt_of_its_motion_alone() -> None:
+    text = DOCUMENT.read_text()
+    for entry in entries():
+        prompt = entry.appearance_invariant_prompt
+        assert prompt is not None
+        assert f"| | | *motion alone:* {prompt.text} | {prompt.origin} |" in text
+        assert len(prompt.text) <= len(entry.source_prompt.text)  # it says less, never more
+
+
+def test_a_prompt_of_the_motion_alone_may_be_left_out(two: Path, tmp_path: Path) -> None:
+    given = "  appearance_invariant_prompt: {text: a car is turning, origin: VMC}\n"
+    two.write_text(TWO.replace("  seeds: [4, 5]\n", f"  seeds: [4, 5]\n{given}"))
+    car, cat = ManifestSet(two, tmp_path / "data").clips()
+    assert (car.appearance_invariant_prompt, cat.appearance_invariant_prompt) == ("a car is turning", None)
+    two.write_text(two.read_text().replace("a car is turning", "' '"))
+    with pytest.raises(InputError, match="a prompt is empty"):
+        ManifestSet(two, tmp_path / "data").clips()
 
 
 @pytest.mark.parametrize("entry", [entry for entry in entries() if entry.sha256], ids=lambda entry: entry.id)

@@ -13,7 +13,7 @@ from motion_inversion.data.clip import Clip, Motion
 from motion_inversion.data.shapes_clip import ShapesFootage
 from motion_inversion.data.shapes_set import ShapesSet
 from motion_inversion.data.shapes_truth import true_tracks
-from motion_inversion.data.world import CAMERA_MOTIONS, COLOURS, SHAPES, WORDS
+from motion_inversion.data.world import CAMERA_MOTIONS, COLOURS, SHAPES, TEXTURES, WORDS
 
 MOTIONS: tuple[Motion, ...] = get_args(Motion)
 
@@ -34,6 +34,11 @@ def test_there_are_eight_clips_with_three_prompts(clips: tuple[Clip, ...]) -> No
     assert {clip.seeds for clip in clips} == {(0,)}
 
 
+def test_a_smaller_set_is_the_beginning_of_a_larger_one(clips: tuple[Clip, ...]) -> None:
+    small = ShapesSet(clips[0].motion, [0], count=2, prompts=1).clips()
+    assert small == tuple(replace(clip, prompts=clip.prompts[:1]) for clip in clips[:2])
+
+
 def test_the_scene_moves_as_the_set_says(clips: tuple[Clip, ...]) -> None:
     for clip in clips:
         scene = footage(clip).scene(16)
@@ -48,6 +53,17 @@ def test_the_scene_moves_as_the_set_says(clips: tuple[Clip, ...]) -> None:
 def test_cameras_take_every_move_once(clips: tuple[Clip, ...]) -> None:
     if clips[0].motion != "object":
         assert sorted(footage(clip).camera for clip in clips) == sorted(CAMERA_MOTIONS)
+
+
+def test_the_prompt_of_the_motion_alone_names_no_look(clips: tuple[Clip, ...]) -> None:
+    for clip in clips:
+        prompt = clip.appearance_invariant_prompt
+        assert prompt is not None
+        words = set(prompt.replace(",", " ,").split())
+        assert words <= set(WORDS) - {*COLOURS, *TEXTURES, "small", "large"}
+        thing, camera = footage(clip).mover, footage(clip).camera
+        subject = f"a {thing.shape} moving around" if thing else "a ground"
+        assert prompt == (f"{subject}, {camera}" if camera else subject)
 
 
 def test_prompts_name_another_subject_and_leave_the_motion_out(clips: tuple[Clip, ...]) -> None:

@@ -1,4 +1,7 @@
+from pathlib import Path
+
 import pytest
+import yaml
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -8,6 +11,7 @@ from motion_inversion.core.error import InputError
 from motion_inversion.embedding.layout import Layout
 from motion_inversion.embedding.site import Section, Site
 
+CONF = Path(__file__).parents[2] / "conf/layout"
 WIDTHS = (320, 640, 1280, 1280)
 MID = "mid_block.temp_attentions.0.transformer_blocks.0"
 
@@ -115,3 +119,23 @@ def test_selectors_can_be_written_on_the_command_line():
 def test_the_flags_choose_what_is_learnt(query_key, value, per_block):
     embeddings = Layout(("widest",), query_key=query_key, value=value).zeros(model(WIDTHS))
     assert len(embeddings.tensors()) == 5 * per_block
+
+
+@pytest.mark.parametrize(
+    ("layout", "word"),
+    [
+        (Layout(["up", "down"], True, True), "all"),
+        (Layout(["widest"], True, True), "deep"),
+        (Layout(["widest"], False, True), "deep_v_only"),
+        (Layout(["down.2", "up@640"], True, True), "down.2+up@640"),
+        (Layout(["mid"], True, False), "mid_qk_only"),
+    ],
+)
+def test_tables_tell_by_a_word_what_is_chosen(layout: Layout, word: str):
+    assert str(layout) == word
+
+
+@pytest.mark.parametrize("path", sorted(CONF.glob("*.yaml")), ids=lambda path: path.stem)
+def test_shipped_layouts_are_called_as_their_files(path: Path):
+    given = {key: value for key, value in yaml.safe_load(path.read_text()).items() if key != "_target_"}
+    assert str(Layout(**given)) == path.stem

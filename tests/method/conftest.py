@@ -6,11 +6,13 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import pytorch_lightning as pl
 import torch
 from trial import randn
 
+from motion_inversion.backbone.image_diffusion import ImageDiffusion, ImageModel
 from motion_inversion.backbone.video_diffusion import VideoDiffusion, VideoModel
 from motion_inversion.core.loss import Debiased, Mse
 from motion_inversion.core.loss import Vmc as VmcLoss
@@ -23,6 +25,7 @@ from motion_inversion.method.motion_director import MotionDirector
 from motion_inversion.method.motion_inversion import MotionInversion
 from motion_inversion.method.motion_inversion_hybrid import MotionInversionHybrid
 from motion_inversion.method.spatial_path import SpatialPath
+from motion_inversion.method.tune_a_video import TuneAVideo
 from motion_inversion.method.vmc import Vmc
 
 
@@ -38,8 +41,15 @@ def longer(model: VideoModel) -> VideoModel:
 
 
 @pytest.fixture(scope="session")
+def image_model(tiny_image_model: Path) -> ImageModel:
+    model = ImageDiffusion("tiny", str(tiny_image_model), 4, 64, 64, 2.0, Keep(), None, device="cpu").load()
+    assert isinstance(model, ImageModel)
+    return model
+
+
+@pytest.fixture(scope="session")
 def reference() -> Reference:
-    return Reference(randn(1, 1, 4, 4, 8, 8), randn(2, 1, 32, 16), "object")
+    return Reference(randn(1, 1, 4, 4, 8, 8), randn(2, 1, 32, 16), "object", np.zeros((4, 64, 64, 3), np.uint8))
 
 
 @pytest.fixture(scope="session")
@@ -56,7 +66,7 @@ def noise() -> torch.Tensor:
 @pytest.fixture(scope="session")
 def brief() -> tuple[torch.Tensor, Request]:
     """Noise and request of one clip in one step."""
-    return randn(5, 1, 4, 4, 8, 8), Request(randn(3, 1, 32, 16), randn(4, 1, 32, 16), "object", Ddim(1))
+    return randn(5, 1, 4, 4, 8, 8), Request(randn(3, 1, 32, 16), randn(4, 1, 32, 16), "object", Ddim(1), seeds=(1,))
 
 
 @pytest.fixture
@@ -93,6 +103,12 @@ def motion_director(spatial_path: SpatialPath) -> MotionDirector:
 def vmc() -> Vmc:
     optimizer = functools.partial(torch.optim.AdamW, lr=0.01)
     return Vmc(VmcLoss(), optimizer, Range(500, 501))
+
+
+@pytest.fixture(scope="session")
+def tune_a_video() -> TuneAVideo:
+    optimizer = functools.partial(torch.optim.AdamW, lr=0.01, weight_decay=0.0)  # what changes has had a gradient
+    return TuneAVideo(Mse(), optimizer, Range(500, 501))
 
 
 @pytest.fixture(scope="session")

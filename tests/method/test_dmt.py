@@ -148,7 +148,7 @@ def test_fitting_keeps_the_reference_and_sampling_needs_nothing_else(
     fitting = Fitting(
         tmp_path, tmp_path / "again", dict, 1, progress=lambda timesteps: passed.extend(timesteps) or timesteps
     )
-    DMT.fit(model, reference, fitting)
+    assert DMT.fit(model, reference, fitting) == 0
     assert passed == [1, 501]
     assert (tmp_path / "again").read_bytes() == state.read_bytes()
     fresh = model.config.load()

@@ -53,8 +53,9 @@ def test_learning_changes_the_embeddings_alone_and_lowers_the_loss(
     before = {name: tensor.clone() for name, tensor in model.unet.state_dict().items()}
     fast = functools.partial(torch.optim.AdamW, lr=0.2, eps=1e-12)
     everywhere = replace(method, layout=Layout(["down", "up"], True, True), optimizer=fast)
-    everywhere.fit(model, reference, fitting(max_steps=8))
+    count = everywhere.fit(model, reference, fitting(max_steps=8))
     embeddings = MotionEmbeddings.load(fitting().state)
+    assert count == sum(tensor.numel() for tensor in embeddings.tensors().values())
     after = model.unet.state_dict()
     assert before.keys() == after.keys()
     assert all(torch.equal(before[name], after[name]) for name in before)
@@ -145,7 +146,7 @@ def test_embeddings_given_are_adopted_without_training(
         export_official(MotionEmbeddings.load(learnt), learnt.with_suffix(".pt"))
         learnt = learnt.with_suffix(".pt")
     monkeypatch.setattr(VideoModel, "denoise", None)
-    replace(method, embeddings=learnt).fit(model, reference, fitting())
+    assert replace(method, embeddings=learnt).fit(model, reference, fitting()) == 0
     adopted = load_file(fitting().state)
     assert adopted.keys() == expected.keys()
     assert all(torch.equal(adopted[name], expected[name]) for name in expected)

@@ -4,18 +4,27 @@ import os
 import pickle
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import pytest
 import torch
 from torch import Tensor
 
+from motion_inversion.backbone.image_diffusion import ImageModel
 from motion_inversion.backbone.video_diffusion import VideoModel
+from motion_inversion.core.schedule import DdimInversion
+from motion_inversion.method.control import Canny
+from motion_inversion.method.control_a_video import ControlAVideo
 from motion_inversion.method.method import Fitting, Reference, Request
 from motion_inversion.method.motion_director import MotionDirector
 from motion_inversion.method.motion_inversion import MotionInversion
 from motion_inversion.method.motion_inversion_hybrid import MotionInversionHybrid
+from motion_inversion.method.tokenflow import TokenFlow
+from motion_inversion.method.tokenflow_sdedit import TokenFlowSdedit
+from motion_inversion.method.tune_a_video import TuneAVideo
 from motion_inversion.method.vmc import Vmc
 
 _ELSEWHERE = """
@@ -29,37 +38,52 @@ with open(sys.argv[2], "wb") as file:
 """
 
 
-def test_a_method_leaves_nothing_to_the_next_and_its_state_is_all_another_process_needs(
+@pytest.fixture
+def assert_independent(
+    reference: Reference, fitting: Callable[..., Fitting], brief: tuple[Tensor, Request], tmp_path: Path
+) -> Callable[[VideoModel, Sequence[Any]], None]:
+    """(model, methods): a method leaves nothing to the next, and its state is all that another process needs."""
+
+    def assert_independent(model: VideoModel, methods: Sequence[Any]) -> None:
+        def run(index: int, folder: str) -> tuple[bytes, Tensor]:
+            """The state file after a step, and a sample."""
+            work = tmp_path / folder / str(index)
+            work.mkdir(parents=True)
+            methods[index].fit(model, reference, replace(fitting(max_steps=1), folder=work, state=work / "state"))
+            return (work / "state").read_bytes(), methods[index].sample(model, work / "state", *brief)
+
+        first = [run(index, "first") for index in range(len(methods))]
+        for index in (len(methods) // 2, 0):
+            state, sample = run(index, "again")
+            assert state == first[index][0]
+            assert torch.equal(sample, first[index][1])
+
+        jobs = [(plain, tmp_path / "first" / str(index) / "state") for index, plain in enumerate(methods)]
+        with (tmp_path / "jobs").open("wb") as file:
+            pickle.dump((model.config, jobs, *brief), file)
+        command = [sys.executable, "-c", _ELSEWHERE, str(tmp_path / "jobs"), str(tmp_path / "samples")]
+        subprocess.run(command, check=True, timeout=250, env={**os.environ, "PYTHONPATH": ":".join(sys.path)})
+        with (tmp_path / "samples").open("rb") as file:
+            elsewhere = pickle.load(file)
+        assert all(torch.equal(sample, other) for (_, sample), other in zip(first, elsewhere, strict=True))
+
+    return assert_independent
+
+
+def test_methods_on_a_video_model(
+    assert_independent: Callable[..., None],
     model: VideoModel,
     method: MotionInversion,
     motion_director: MotionDirector,
     vmc: Vmc,
     hybrid: MotionInversionHybrid,
-    reference: Reference,
-    fitting: Callable[..., Fitting],
-    brief: tuple[Tensor, Request],
-    tmp_path: Path,
 ):
-    methods = (method, motion_director, vmc, hybrid)
+    assert_independent(model, (method, motion_director, vmc, hybrid))
 
-    def run(index: int, folder: str) -> tuple[bytes, Tensor]:
-        """The state file after a step, and a sample."""
-        work = tmp_path / folder / str(index)
-        work.mkdir(parents=True)
-        methods[index].fit(model, reference, replace(fitting(max_steps=1), folder=work, state=work / "state"))
-        return (work / "state").read_bytes(), methods[index].sample(model, work / "state", *brief)
 
-    first = [run(index, "first") for index in (0, 1, 2, 3)]
-    for index in (2, 0):
-        state, sample = run(index, "again")
-        assert state == first[index][0]
-        assert torch.equal(sample, first[index][1])
-
-    jobs = [(plain, tmp_path / "first" / str(index) / "state") for index, plain in enumerate(methods)]
-    with (tmp_path / "jobs").open("wb") as file:
-        pickle.dump((model.config, jobs, *brief), file)
-    command = [sys.executable, "-c", _ELSEWHERE, str(tmp_path / "jobs"), str(tmp_path / "samples")]
-    subprocess.run(command, check=True, timeout=250, env={**os.environ, "PYTHONPATH": ":".join(sys.path)})
-    with (tmp_path / "samples").open("rb") as file:
-        elsewhere = pickle.load(file)
-    assert all(torch.equal(sample, other) for (_, sample), other in zip(first, elsewhere, strict=True))
+def test_methods_on_an_image_model(
+    assert_independent: Callable[..., None], image_model: ImageModel, tune_a_video: TuneAVideo
+):
+    other = replace(tune_a_video, frame_pooled_groupnorm=False, tuned_inversion=DdimInversion(1))
+    flow = (TokenFlow(1, 1, batch=2), TokenFlowSdedit(1, 1, batch=2))
+    assert_independent(image_model, (tune_a_video, ControlAVideo(Canny(), first_frame_steps=1), other, *flow))

@@ -19,12 +19,16 @@ from motion_inversion.method.module import MotionLearning, Noised
 
 
 class Trained(NamedTuple):
-    """What three steps of a training left: its state file, the losses' file, and a preview after the last step."""
+    """What three steps of a training left: its state file, the losses' file, and a preview after the last step.
+
+    count: how many parameters it said it trained.
+    """
 
     state: Path
     tensors: dict[str, Tensor]
     losses: str
     preview: Tensor
+    count: int
 
 
 def train(
@@ -37,9 +41,9 @@ def train(
     show: Callable[..., None] = lambda step, sample: shown.append(sample(*brief))  # noqa: E731
     fitting = Fitting(folder / "work", folder / "state", trainer, 0, preview=show)
     with untouched(model):
-        replace(method, checkpoint_every=1, preview_every=steps).fit(model, reference, fitting)
+        count = replace(method, checkpoint_every=1, preview_every=steps).fit(model, reference, fitting)
     losses = (folder / "work/loss.csv").read_text()
-    return Trained(folder / "state", load_file(folder / "state"), losses, shown[-1])
+    return Trained(folder / "state", load_file(folder / "state"), losses, shown[-1], count)
 
 
 def assert_resumes(model: VideoModel, method: Any, reference: Reference, whole: Trained, folder: Path, brief: Any):

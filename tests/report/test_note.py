@@ -43,7 +43,7 @@ def test_versions_are_said(put: Put, said: Callable[..., list[str]]) -> None:
     put(metrics=versioned("v1"))
     put(metrics=versioned("v2"), seed=1)
     assert "2 versions, which do not compare" in said()[0]
-    assert "text_similarity (2): version v2" in said()
+    assert "text_similarity (v2): version v2" in said()
 
 
 def test_gaps_and_repeats_are_noted(put: Put, said: Callable[..., list[str]]) -> None:

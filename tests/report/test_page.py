@@ -156,7 +156,7 @@ def visit(browser: Any, study: Path) -> Iterator[Callable[..., Opened]]:
 
 def names(opened: Opened) -> list[str]:
     """The names in the table's first column, from above."""
-    return opened.run("[...document.querySelectorAll('tbody tr')].map((row) => row.dataset.row)")
+    return opened.run("[...document.querySelectorAll('#table tbody tr')].map((row) => row.dataset.row)")
 
 
 CARDS = "[...document.querySelectorAll('#gallery .card[data-variant]')]"
@@ -167,6 +167,10 @@ def test_it_opens_from_disk_without_a_complaint(visit: Callable[..., Opened]) ->
     assert opened.page.title() == "study · report"
     assert opened.run(f"{CARDS}.length") == 18
     assert opened.run("document.querySelectorAll('#plot .mark').length") == 3
+    assert (
+        opened.run("[...document.querySelectorAll('#cost tbody tr')].map((row) => row.lastChild.textContent)")
+        == ["12"] * 3
+    )
     assert opened.complaints == []
 
 
@@ -174,10 +178,10 @@ def test_the_table_sorts_best_first_then_the_other_way(visit: Callable[..., Open
     opened = visit()
     means = opened.run("REPORT.tables[0].rows.map((row) => row.cells[1].mean)")
     best_first = [str(k) for k in sorted(range(3), key=lambda k: -means[k])]
-    opened.page.click("thead th:nth-child(5) button")
+    opened.page.click("#table thead th:nth-child(5) button")
     assert names(opened) == best_first
-    assert opened.page.get_attribute("thead th:nth-child(5)", "aria-sort") == "descending"
-    opened.page.click("thead th:nth-child(5) button")
+    assert opened.page.get_attribute("#table thead th:nth-child(5)", "aria-sort") == "descending"
+    opened.page.click("#table thead th:nth-child(5) button")
     assert names(opened) == best_first[::-1]
 
 
@@ -196,7 +200,7 @@ def test_filters_narrow_and_can_be_sent_as_a_link(visit: Callable[..., Opened]) 
     opened.page.select_option("#clip", "clip_02")
     assert opened.run(f"{CARDS}.length") == 6
     opened.page.select_option("#clip", "")
-    opened.page.click("tbody tr:nth-child(2) th button")
+    opened.page.click("#table tbody tr:nth-child(2) th button")
     assert opened.run(f"new Set({CARDS}.map((card) => card.dataset.variant)).size") == 1
     assert opened.complaints + again.complaints == []
 
@@ -242,7 +246,8 @@ def test_a_cell_leads_to_its_record_and_configuration(visit: Callable[..., Opene
     assert again.page.is_visible("#detail h2")
     again.page.keyboard.press("Escape")
     again.wait("!at('detail').open && location.hash === ''")
-    assert again.page.is_visible("#player")
+    again.run("at('gallery-section').scrollIntoView()")
+    again.wait("getComputedStyle(at('player')).visibility === 'visible'")
     assert opened.complaints + again.complaints == []
 
 

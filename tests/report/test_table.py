@@ -113,7 +113,7 @@ def test_versions_of_a_metric_are_never_averaged(put: Put, table: Callable[..., 
     put(metrics=versioned("v1", 0.2))
     put(metrics=versioned("v2", 0.8), seed=1)
     made = table()
-    assert [column.title for column in made.columns] == ["text_similarity (1)", "text_similarity (2)"]
+    assert [column.title for column in made.columns] == ["text_similarity (v1)", "text_similarity (v2)"]
     scores = [cell.score for cell in made.rows[0].cells]
     assert [(score.mean, score.samples, score.missing) for score in scores] == [(0.2, 1, 1), (0.8, 1, 1)]
 
@@ -123,7 +123,7 @@ def test_a_planned_sample_that_there_is_not_counts_as_missing(
 ) -> None:
     put(folder="made", axes=MSE, metrics=text(0.5))
     plan({"folder": "made"}, {"seed": 1}, axes=MSE)
-    plan({}, {"seed": 1}, axes=VMC)
+    plan({"folder": "other"}, {"folder": "other", "seed": 1}, axes=VMC)
     mse, vmc = table().rows
     assert (mse.samples, mse.cells[0].score.mean, mse.cells[0].score.missing) == (2, 0.5, 1)
     assert (vmc.samples, vmc.cells[0].score.samples, vmc.cells[0].score.missing) == (2, 0, 2)

@@ -154,7 +154,7 @@ def test_a_control_depends_on_no_training(address: Address, clip: Clip):
 
 
 def test_a_model_is_its_weights_not_its_folder(address: Address, clip: Clip, tmp_path: Path):
-    copy = Path(shutil.copytree(address.model.location, tmp_path / "copy"))
+    copy = Path(shutil.copytree(address.model.folder.path, tmp_path / "copy"))
     moved = model(path=str(copy))(address)
     assert digests(moved, clip) == digests(address, clip)
     next((copy / "vae").glob("*.safetensors")).write_bytes(b"other")

@@ -169,3 +169,13 @@ def test_a_failure_that_wrote_nothing_leaves_nothing(tmp_path: Path):
     with pytest.raises(RuntimeError, match="stop"), Artifact(tmp_path / "stage", "thing", {}).making():
         raise RuntimeError("stop")
     assert not list((tmp_path / "stage").iterdir())
+
+
+def test_what_a_killed_process_left_half_written_is_no_part_of_it(tmp_path: Path):
+    artifact = Artifact(tmp_path, "thing", {"seed": 1})
+    artifact.workplace.mkdir(parents=True)
+    (artifact.workplace / ".strip.png.0123abcd.part").write_text("ha")
+    with artifact.making() as folder:
+        assert folder
+        (folder / "a.txt").write_text("a")
+    assert {path.name for path in artifact.folder.iterdir()} == {"a.txt", "manifest.json"}

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+from motion_inversion.core.error import InputError
 from motion_inversion.data.clip import Clip
 from motion_inversion.data.video import write_lossless
 from motion_inversion.metric.mean_score import MeanScore
@@ -64,6 +65,19 @@ def test_a_clip_is_scored_against_itself_and_three_others(address: Address, clip
     found = scores(address, clips[1])
     assert (found["source"], sorted(found["unrelated"])) == ([0.0], [-1.0, 1.0, 2.0])
     bound(replace(address, metric={"difference": Difference()}), "no device", clips[1], clips)  # nothing is missing
+
+
+def test_a_clip_that_a_metric_refuses_leaves_the_others_their_scores(address: Address, clips: list[Clip]):
+    class Refusing(Difference):
+        def score(self, sample: Sample) -> float:
+            if sample.generated.mean() == 3:
+                raise InputError("a clip of grey 3")
+            return super().score(sample)
+
+    refused = bound(replace(address, metric={"difference": Refusing()}), "cpu", clips[1], clips)
+    assert [*refused.values()] == ["a clip of grey 3"]
+    assert next(iter(refused)).startswith("clip1/evaluate/unrelated-clip3-")
+    assert sorted(scores(address, clips[1])["unrelated"]) == [-1.0, 1.0]
 
 
 def test_a_single_clip_has_no_other(address: Address, clips: list[Clip], tmp_path: Path):

@@ -38,6 +38,18 @@ def test_an_interrupted_work_costs_what_all_its_parts_cost(clock: list[float], t
     assert found is not None and found["seconds"] == 5
 
 
+def test_what_a_fit_made_is_noted_once_it_is_made(tmp_path: Path):
+    with pytest.raises(KeyboardInterrupt), metered(tmp_path, "cpu"):
+        raise KeyboardInterrupt
+    cut = read_cost(tmp_path)
+    assert cut is not None and not {"parameters", "size"} & cut.keys()
+    with metered(tmp_path, "cpu") as fitted:
+        fitted["parameters"] = 12
+        fitted["size"] = 100
+    found = read_cost(tmp_path)
+    assert found is not None and (found.get("parameters"), found.get("size")) == (12, 100)
+
+
 def test_the_highest_peak_of_the_parts_counts(clock: list[float], tmp_path: Path):
     write_cost(tmp_path, Cost(seconds=1.0, memory=1e9, device="a"))
     with metered(tmp_path, "cpu"):

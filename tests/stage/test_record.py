@@ -26,8 +26,9 @@ from motion_inversion.stage.record import axes, configuration, word
         (LowpassBlend(factor=2), "lowpass_blend(factor=2)"),
         (Ddim(20), "ddim(steps=20)"),
         (ByMotion(object=Keep(0.5)), "by_motion(object=keep(gamma=0.5))"),
-        (Layout(["down", "up"], True, False), "layout(blocks=down+up,query_key=True,value=False)"),
+        (Layout(["down", "up"], True, False), "qk_only"),  # it has a name of its own
         (functools.partial(torch.optim.SGD, lr=0.1), "sgd(lr=0.1)"),
+        (functools.partial(torch.optim.AdamW, lr=0.05, betas=(0.9, 0.999), eps=1e-12), "adamw(lr=0.05,eps=1e-12)"),
         (3, "3"),
         ("camera", "camera"),
     ],

@@ -22,7 +22,8 @@ def vmc(address: Address) -> Address:
 def test_vmc_learns_with_the_appearance_invariant_prompt_and_others_with_the_source_prompt(
     address: Address, vmc: Address, clip: Clip
 ):
-    plain, reworded = clip, replace(clip, appearance_invariant_prompt="a circle moving around")
+    plain = replace(clip, appearance_invariant_prompt=None)
+    reworded = replace(clip, appearance_invariant_prompt="a circle moving around")
     assert vmc.training_prompt(reworded) == "a circle moving around"
     assert vmc.training_prompt(plain) == clip.source_prompt
     assert address.training_prompt(reworded) == clip.source_prompt

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Literal, Protocol, get_args, runtime_checkable
@@ -67,6 +67,8 @@ class Clip:
     `name` becomes a folder's name. `source_prompt` describes the clip itself; each of `prompts` is a target,
     generated once for each of `seeds`. `appearance_invariant_prompt` names the source's subject and motion without
     background and attributes (VMC, arXiv 2312.00845); methods that learn with it take `source_prompt` in its absence.
+    `control` shows, frame by frame, what a ControlNet is to follow, such as edges; methods that are led by one find
+    that in the footage themselves in its absence.
 
     Raises:
         InputError: a name no folder can have, an unknown motion, an empty or repeated prompt or seed.
@@ -79,6 +81,7 @@ class Clip:
     prompts: tuple[str, ...]
     seeds: tuple[int, ...]
     appearance_invariant_prompt: str | None = None
+    control: Footage | None = None
 
     def __post_init__(self) -> None:
         if not NAME.fullmatch(self.name):
@@ -109,6 +112,8 @@ class Dataset(Protocol):
 class SingleClip:
     """Your own video as a set of one clip; named after the file unless `name` is given.
 
+    `control` is a video, or a folder of images, of control maps, cut as the clip is.
+
     Raises:
         InputError: no path, or anything `Clip` and `VideoFile` refuse.
     """
@@ -122,6 +127,8 @@ class SingleClip:
     start: int = 0
     stride: int = 1
     fit: Fit = "squeeze"
+    appearance_invariant_prompt: str | None = None
+    control: str | Path | None = None
 
     def __post_init__(self) -> None:
         if self.path is None or not str(self.path).strip():
@@ -137,7 +144,9 @@ class SingleClip:
         path = Path(self.path or "")
         name = self.name or re.sub(r"[^\w.-]+", "_", path.stem).lstrip("-.")
         footage = VideoFile(path, self.start, self.stride, self.fit)
-        return (Clip(name, footage, self.motion, self.source_prompt, tuple(self.prompts), tuple(self.seeds)),)
+        control = None if self.control is None else replace(footage, path=self.control)
+        texts, seeds, invariant = tuple(self.prompts), tuple(self.seeds), self.appearance_invariant_prompt
+        return (Clip(name, footage, self.motion, self.source_prompt, texts, seeds, invariant, control),)
 
 
 def checksum(path: str | Path) -> str:

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.resources import files
 from pathlib import Path, PurePosixPath
 
@@ -62,6 +62,9 @@ class Entry:
         mask: A picture below the root that shows where the object is in the cut's first frame; fetched with the
             file, for measurements that look at the object alone.
         sha256: What `checksum` must give for the file, if known.
+        appearance_invariant_prompt: The source's class and motion alone, without background and attributes, for methods
+            that learn with it (VMC, arXiv 2312.00845); the source prompt in its absence.
+        control: A video, or a folder of numbered images, of control maps below the root, cut as the file is.
 
     Raises:
         InputError: values that no clip can have.
@@ -78,6 +81,8 @@ class Entry:
     fit: Fit = "squeeze"
     mask: str | None = None
     sha256: str | None = None
+    appearance_invariant_prompt: Prompt | None = None
+    control: str | None = None
 
     def __post_init__(self) -> None:
         check_cut(self.frames.start, self.frames.stride, self.fit)
@@ -86,13 +91,14 @@ class Entry:
         texts = [prompt.text for prompt in self.prompts]
         if not texts or len(set(texts)) < len(texts):
             raise InputError("prompts must list one or more, each once")
-        if not all(text.strip() for text in (*texts, self.source_prompt.text)):
+        invariant = [self.appearance_invariant_prompt.text] if self.appearance_invariant_prompt else []
+        if not all(text.strip() for text in (*texts, self.source_prompt.text, *invariant)):
             raise InputError("a prompt is empty; give it words")
         if not self.seeds or len(set(self.seeds)) < len(self.seeds):
             raise InputError(f"seeds={list(self.seeds)}: list one or more, each once, as in seeds: [0]")
         if self.frames.count is not None and self.frames.count < 2:
             raise InputError(f"frames.count={self.frames.count}: motion takes at least 2 frames; set count: 16")
-        for path in filter(None, (self.file, self.mask)):
+        for path in filter(None, (self.file, self.mask, self.control)):
             if not path.strip() or PurePosixPath(path).is_absolute() or ".." in PurePosixPath(path).parts:
                 raise InputError(f"{path!r} isn't a path below the set's root, such as clips/bear.mp4")
         if self.sha256 is not None and not re.fullmatch(r"[0-9a-f]{64}", self.sha256):
@@ -102,8 +108,17 @@ class Entry:
         """The clip, its file below `root`."""
         cut = self.frames
         footage = Cut(root / self.file, cut.start, cut.stride, cut.count, self.fit, self.sha256)
-        texts = tuple(prompt.text for prompt in self.prompts)
-        return Clip(self.id, footage, self.motion, self.source_prompt.text, texts, tuple(self.seeds))
+        control = replace(footage, path=root / self.control, sha256=None) if self.control else None
+        return Clip(
+            name=self.id,
+            footage=footage,
+            motion=self.motion,
+            source_prompt=self.source_prompt.text,
+            prompts=tuple(prompt.text for prompt in self.prompts),
+            seeds=tuple(self.seeds),
+            appearance_invariant_prompt=self.appearance_invariant_prompt and self.appearance_invariant_prompt.text,
+            control=control,
+        )
 
 
 @dataclass(frozen=True)

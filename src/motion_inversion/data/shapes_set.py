@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 
 import numpy as np
 
@@ -10,7 +11,17 @@ from motion_inversion.data.clip import Clip, Motion
 from motion_inversion.data.random_scene import scenes_at_random
 from motion_inversion.data.selection import select
 from motion_inversion.data.shapes_clip import Mover, ShapesFootage
-from motion_inversion.data.world import CAMERA_MOTIONS, COLOURS, SHAPES, Ground, Scene, Thing, camera_path, describe
+from motion_inversion.data.world import (
+    CAMERA_MOTIONS,
+    COLOURS,
+    SHAPES,
+    Ground,
+    Scene,
+    Thing,
+    appearance_invariant,
+    camera_path,
+    describe,
+)
 
 PROMPTS = 3
 _FRAMES = 16  # at which paths are drawn; footage of another length follows the same paths
@@ -20,16 +31,19 @@ _DIGITS = 3  # of what is kept of a drawn number, so that every machine's arithm
 
 @dataclass(frozen=True)
 class ShapesSet:
-    """`count` clips of one kind of motion, each with three prompts for other subjects on other grounds.
+    """`count` clips of one kind of motion, each with `prompts` for other subjects on other grounds.
 
     No two clips share a named motion: objects go straight, circle, bounce, zigzag or follow arbitrary paths, none
     stands still; cameras pan, zoom and roll. The prompts leave the motion to the reference: they name a camera's
     move nowhere, and call any object's "moving around". Equal arguments give equal sets. The footage knows its
     scene, and so its true tracks.
 
+    The first clips of a larger set are those of a smaller one, and so are the first prompts of a clip.
+
     Args:
         motion: What moves.
         count: Clips; of cameras no more than there are moves.
+        prompts: For each clip, up to three.
         seed: Of the scenes and the prompts' subjects.
         only, seeds, shard, shards: As in `select`; the seeds are those of the samples.
 
@@ -40,6 +54,7 @@ class ShapesSet:
     motion: Motion
     seeds: Sequence[int]
     count: int = 8
+    prompts: int = PROMPTS
     seed: int = 0
     only: Sequence[str] = ()
     shard: int = 0
@@ -51,6 +66,10 @@ class ShapesSet:
             raise InputError(
                 f"dataset.count={self.count}: accepted are 1 to {most}, as many as there are different moves; "
                 "set dataset.count=8"
+            )
+        if not 1 <= self.prompts <= PROMPTS:
+            raise InputError(
+                f"dataset.prompts={self.prompts}: accepted are 1 to {PROMPTS}; set dataset.prompts={PROMPTS}"
             )
 
     def clips(self) -> tuple[Clip, ...]:
@@ -74,8 +93,9 @@ class ShapesSet:
     def _clip(self, number: int, scene: Scene) -> Clip:
         random = np.random.default_rng([self.seed, number])
         name = f"{self.motion}_{number}_{_motion(scene).removeprefix('camera ').replace(' ', '_')}"
-        prompts = tuple(_caption(other) for other in _repainted(random, scene))
-        return Clip(name, _footage(scene), self.motion, _caption(scene), prompts, tuple(self.seeds))
+        prompts = tuple(_caption(other) for other in islice(_repainted(random, scene), self.prompts))
+        invariant = appearance_invariant(_unnamed(scene))
+        return Clip(name, _footage(scene), self.motion, _caption(scene), prompts, tuple(self.seeds), invariant)
 
 
 def _stream(seed: int) -> Iterator[Scene]:
@@ -122,5 +142,10 @@ def _repainted(random: np.random.Generator, scene: Scene) -> Iterator[Scene]:
 
 def _caption(scene: Scene) -> str:
     """The scene's caption without the size of its object and without its motion."""
+    return describe(_unnamed(scene), drop=(True, False, False, False, False, True))
+
+
+def _unnamed(scene: Scene) -> Scene:
+    """The scene with its object, if there is one, said to move in no way in particular."""
     thing: Thing | None = replace(scene.thing, motion=_ARBITRARY) if scene.thing else None
-    return describe(replace(scene, thing=thing), drop=(True, False, False, False, False, True))
+    return replace(scene, thing=thing)

@@ -4,7 +4,7 @@ Lengths are in half-widths of the frame: the picture spans [-1, 1]² with x to t
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -168,6 +168,12 @@ def describe(scene: Scene, drop: tuple[bool, ...] = (False,) * 6) -> str:
     subject = _phrase("" if drop[0] else thing.size, "" if drop[1] else thing.colour, thing.shape)
     motion = "" if drop[2] else f" {thing.motion}"
     return subject + motion + ("" if drop[3] else f" on {ground}") + camera
+
+
+def appearance_invariant(scene: Scene) -> str:
+    """The caption without colours, textures and sizes: "a circle bouncing", "a ground, camera panning left"."""
+    bare = replace(scene, ground=replace(scene.ground, colour=""))
+    return describe(bare, drop=(True, True, False, True, True, False))
 
 
 def _phrase(*words: str) -> str:

@@ -47,6 +47,15 @@ class Layout:
                 "method.layout.query_key=true or method.layout.value=true"
             )
 
+    def __str__(self) -> str:
+        """A word for tables, told by what is chosen: `all`, `deep`, `qk_only`, `v_only`, or as in `down.2+up@640`."""
+        known = {("down", "up"): "all", ("widest",): "deep"}
+        blocks = known.get(tuple(sorted(self.blocks)), "+".join(self.blocks))
+        if self.query_key and self.value:
+            return blocks
+        only = "qk_only" if self.query_key else "v_only"
+        return only if blocks == "all" else f"{blocks}_{only}"
+
     def select(self, sites: Sequence[Site]) -> tuple[Site, ...]:
         """The chosen ones of a model's `sites`, in the model's order.
 

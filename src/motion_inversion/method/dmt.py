@@ -16,7 +16,8 @@ from motion_inversion.core.shape import Latents
 from motion_inversion.method.dmt_feature import feature_layers
 from motion_inversion.method.dmt_guidance import Guidance
 from motion_inversion.method.dmt_loss import ChangeLoss
-from motion_inversion.method.inverted_trajectory import inverted_trajectory
+from motion_inversion.method.family import require_temporal
+from motion_inversion.method.inverted_trajectory import inverted_trajectory, require_same_steps
 from motion_inversion.method.method import Fitting, Reference, Request
 from motion_inversion.method.state import read_state, write_state
 
@@ -84,17 +85,20 @@ class Dmt:
         if not 0 <= self.unguided <= 1:
             raise InputError(f"method.unguided={self.unguided}: accepted are 0 to 1; set method.unguided=0.6")
 
-    def fit(self, model: VideoModel, reference: Reference, fitting: Fitting) -> None:
-        """Inverts the reference, and saves it at the sampler's timesteps.
+    def fit(self, model: VideoModel, reference: Reference, fitting: Fitting) -> int:
+        """Inverts the reference, and saves it at the sampler's timesteps; no parameter is trained.
 
         Raises:
-            InputError: if the model has no such features, or the inversion leaves timesteps of the sampler out.
+            InputError: if the model isn't one for video or has no such features, or the inversion leaves timesteps of
+                the sampler out.
         """
+        require_temporal(model.unet, self.name)
         self._layers(model)  # what is refused now costs no inversion
         log.info("inverting in %d steps with the source prompt", self.inversion_steps)
         steps = self.sampling_steps, self.inversion_steps
         trajectory = inverted_trajectory(model, reference, *steps, fitting.progress)
         write_state(fitting.state, self.name, model, {"latents": trajectory, "states": reference.states})
+        return 0
 
     @torch.no_grad()
     def sample(self, model: VideoModel, state: Path | None, noise: Latents, request: Request) -> Latents:
@@ -129,13 +133,8 @@ class Dmt:
         return torch.linspace(self.lr, self.final_lr, count, dtype=torch.float64).tolist()
 
     def _read(self, state: Path, model: VideoModel, request: Request) -> dict[str, Tensor]:
-        steps, own = request.sampler.steps, self.sampling_steps
-        if steps != own:
-            raise InputError(
-                f"the state is for method.sampling_steps={own}, the sampler has sampler.steps={steps}; "
-                f"set method.sampling_steps={steps} and run stages=[train] anew"
-            )
-        latents = torch.empty(own, *model.latent_shape[1:], device="meta")
+        require_same_steps(self.sampling_steps, request.sampler)
+        latents = torch.empty(self.sampling_steps, *model.latent_shape[1:], device="meta")
         return read_state(state, self.name, model, {"latents": latents, "states": request.negative})
 
     def _layers(self, model: VideoModel) -> tuple[nn.Module, ...]:

@@ -82,8 +82,10 @@ def run_trainer(
     fitting: Fitting,
     options: TrainerOptions,
     sample: Callable[[Latents, Request], Latents],
-) -> None:
+) -> int:
     """Trains to `max_steps`, from the last checkpoint in `fitting.folder` if there is one.
+
+    Gives the number of parameters that it trained.
 
     Raises:
         InputError: when the loss stops being finite, and the last good checkpoint stays; for settings that the
@@ -110,6 +112,7 @@ def run_trainer(
         raise InputError(
             f"training stopped: {error}; {kept}; lower method.optimizer.lr, or use model.dtype=float32"
         ) from error
+    return sum(parameter.numel() for parameter in module.parts.parameters())
 
 
 def _trainer(

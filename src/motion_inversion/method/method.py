@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Protocol, runtime_checkable
 from jaxtyping import Float
 from torch import Tensor
 
-from motion_inversion.backbone.video_diffusion import VideoModel
+from motion_inversion.backbone.video_diffusion import Pixels, VideoModel
 from motion_inversion.core.schedule import Ddim, Progress
 from motion_inversion.core.shape import Latents
 from motion_inversion.core.strategy import Motion
@@ -16,11 +16,16 @@ from motion_inversion.core.strategy import Motion
 
 @dataclass(frozen=True, eq=False)
 class Reference:
-    """The prepared reference clip: its latents (1, c, f, h, w) and the text states (1, l, d) of its prompt."""
+    """The prepared reference clip: its latents (1, c, f, h, w), the text states (1, l, d) of its prompt, its frames.
+
+    control: the control maps of its frames, where some come with it and the method reads them.
+    """
 
     latents: Latents
     states: Float[Tensor, "1 l d"]
     motion: Motion
+    video: Pixels
+    control: Pixels | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,8 +79,8 @@ class Method(Protocol):
     at_sampling: ClassVar[frozenset[str]]
     appearance_invariant: ClassVar[bool]
 
-    def fit(self, model: VideoModel, reference: Reference, fitting: Fitting) -> None:
-        """Learns from the reference and writes `fitting.state`."""
+    def fit(self, model: VideoModel, reference: Reference, fitting: Fitting) -> int:
+        """Learns from the reference and writes `fitting.state`; gives the number of parameters that it trained."""
         ...
 
     def sample(self, model: VideoModel, state: Path | None, noise: Latents, request: Request) -> Latents:

@@ -83,8 +83,8 @@ class MotionDirector:
                 f"method.dropout={self.dropout}: accepted are shares from 0, below 1; set method.dropout=0.1"
             )
 
-    def fit(self, model: VideoModel, reference: Reference, fitting: Fitting) -> None:
-        """Learns both LoRAs and saves them.
+    def fit(self, model: VideoModel, reference: Reference, fitting: Fitting) -> int:
+        """Learns both LoRAs and saves them; gives the number of their parameters.
 
         Raises:
             InputError: if the model isn't one for video, or a loss stops being finite.
@@ -104,8 +104,9 @@ class MotionDirector:
             for lora in loras.values():
                 attached.enter_context(lora.attached(model.unet))
             attached.enter_context(model.checkpointed())
-            run_trainer(module, reference, fitting, self._options(), sample)
+            count = run_trainer(module, reference, fitting, self._options(), sample)
         write_state(fitting.state, self.name, model, _tensors(loras))
+        return count
 
     def sample(self, model: VideoModel, state: Path | None, noise: Latents, request: Request) -> Latents:
         """Guided sampling with the saved LoRAs at their scales; one at scale 0 is left out.

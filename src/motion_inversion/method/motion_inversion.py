@@ -20,6 +20,7 @@ from motion_inversion.embedding.inject import inject
 from motion_inversion.embedding.layout import Layout
 from motion_inversion.embedding.official import import_official
 from motion_inversion.embedding.site import Site, find_sites
+from motion_inversion.method.family import require_temporal
 from motion_inversion.method.fit import TrainerOptions, run_trainer
 from motion_inversion.method.method import Fitting, Reference, Request, sample_guided
 from motion_inversion.method.module import MotionLearning, Noised
@@ -67,22 +68,25 @@ class MotionInversion:
         if self.embeddings is not None and not self.embeddings.is_file():
             raise InputError(f"method.embeddings={self.embeddings} is no file; drop it to learn embeddings")
 
-    def fit(self, model: VideoModel, reference: Reference, fitting: Fitting) -> None:
-        """Learns the embeddings and saves them, or takes those of `embeddings`.
+    def fit(self, model: VideoModel, reference: Reference, fitting: Fitting) -> int:
+        """Learns the embeddings and saves them, or takes those of `embeddings`, which trains nothing.
 
         Raises:
-            InputError: if a loss stops being finite, or a given file doesn't fit the model.
+            InputError: if the model isn't one for video, a loss stops being finite, or a given file doesn't fit the
+                model.
         """
+        require_temporal(model.unet, self.name)
         sites = model_sites(model)
         metadata = {"model": model.config.name}
         if self.embeddings is not None:
             self._given(self.embeddings, sites, model).save(fitting.state, metadata)
-            return
+            return 0
         embeddings = self.layout.zeros(sites)
         count = sum(parameter.numel() for parameter in embeddings.parameters())
         log.info("%s parameters in %d blocks", f"{count:,}", len(embeddings.sites))
-        self._learn(model, embeddings, reference, fitting)
+        trained = self._learn(model, embeddings, reference, fitting)
         embeddings.save(fitting.state, metadata)
+        return trained
 
     def sample(self, model: VideoModel, state: Path | None, noise: Latents, request: Request) -> Latents:
         """Guided sampling with the saved embeddings, their value part mapped by the strategy.
@@ -108,11 +112,11 @@ class MotionInversion:
 
         return losses
 
-    def _learn(self, model: VideoModel, embeddings: MotionEmbeddings, reference: Reference, fitting: Fitting) -> None:
+    def _learn(self, model: VideoModel, embeddings: MotionEmbeddings, reference: Reference, fitting: Fitting) -> int:
         parts = {"motion": embeddings}
         module = MotionLearning(model, parts, self.losses(model), self.timestep, self.optimizer, fitting.seed)
         with inject(model.unet, embeddings), model.checkpointed():
-            run_trainer(module, reference, fitting, self.options(), partial(self._sample, model, embeddings))
+            return run_trainer(module, reference, fitting, self.options(), partial(self._sample, model, embeddings))
 
     def _sample(self, model: VideoModel, embeddings: MotionEmbeddings, noise: Latents, request: Request) -> Latents:
         motion: Motion = request.motion

@@ -31,7 +31,7 @@ class MotionInversionHybrid(MotionInversion):
 
     spatial: SpatialPath = field(kw_only=True)
 
-    def _learn(self, model: VideoModel, embeddings: MotionEmbeddings, reference: Reference, fitting: Fitting) -> None:
+    def _learn(self, model: VideoModel, embeddings: MotionEmbeddings, reference: Reference, fitting: Fitting) -> int:
         lora, motion = self.spatial.lora(model, fitting.seed), self.losses(model)
 
         def losses(noised: Noised) -> dict[str, Scalar]:
@@ -44,4 +44,4 @@ class MotionInversionHybrid(MotionInversion):
         parts, rates = {"motion": embeddings, PART: lora}, {PART: self.spatial.lr}
         module = MotionLearning(model, parts, losses, self.timestep, self.optimizer, fitting.seed, rates)
         with inject(model.unet, embeddings), lora.attached(model.unet), model.checkpointed():
-            run_trainer(module, reference, fitting, self.options(), sample)
+            return run_trainer(module, reference, fitting, self.options(), sample)

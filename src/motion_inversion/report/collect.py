@@ -109,7 +109,8 @@ def _planned(path: Path, faults: list[str]) -> Iterator[Record]:
         shared = {key: plan[key] for key in ("method", "axes", "config", "frames")}
         for sample in plan["samples"]:
             paths = {key: (path.parent / sample[key]).resolve() for key in ("video", "reference")}
-            reason = str(plan["failures"].get(sample["clip"], _NOT_MADE))
+            failures = plan["failures"]
+            reason = str(failures.get(sample["video"]) or failures.get(sample["clip"]) or _NOT_MADE)
             yield Record(
                 path=path, metrics=(), checksums={}, cost={}, environment={}, missing=reason, **shared | sample | paths
             )

@@ -6,11 +6,13 @@ from collections.abc import Callable, Sequence
 from itertools import chain
 from math import isnan
 
+from motion_inversion.report.cost import QUANTITIES, CostTable, Spread
 from motion_inversion.report.estimate import Estimate
 from motion_inversion.report.table import Cell, Column, Row, Table
 
 NOTHING = "–"
 EVERYTHING = "all"
+COST = "cost"
 _FIELDS = ("mean", "lower", "upper", "samples", "clips", "missing")
 
 Bold = Callable[[str], str]
@@ -32,12 +34,17 @@ def to_text(table: Table) -> str:
     return "\n".join([*ruled, "", *table.notes]) + "\n"
 
 
-def to_markdown(tables: Sequence[Table]) -> str:
+def to_markdown(tables: Sequence[Table], cost: CostTable | None = None) -> str:
     """Pipe tables with the best mean of each column in bold, under a heading each; the notes as a list below."""
-    blocks = [_pipes(table) for table in tables]
+    blocks = [
+        _pipes([header(table), *body(table, bold=lambda mean: f"**{mean}**")], len(table.keys)) for table in tables
+    ]
     if len(tables) > 1:
         blocks = [f"## {part(table)}\n\n{block}" for table, block in zip(tables, blocks, strict=True)]
     notes = [f"- {note}" for table in tables for note in table.notes]
+    if cost:
+        blocks.append(f"## {COST}\n\n{_pipes(cost_lines(cost), len(cost.keys))}")
+        notes.append(f"- {cost.note}")
     return "\n\n".join([*blocks, "\n".join(notes)]) + "\n"
 
 
@@ -63,6 +70,27 @@ def to_csv(tables: Sequence[Table]) -> str:
                 line += [column.version, *_fields(cell.score), *_fields(cell.difference), p]
             writer.writerow(line)
     return out.getvalue()
+
+
+def cost_to_csv(cost: CostTable) -> str:
+    """One line per row; of each quantity mean, least and most in full, empty where there is none."""
+    fields = ("mean", "least", "most")
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow([*cost.keys, *(f"{quantity.title} {field}" for quantity in QUANTITIES for field in fields)])
+    for row in cost.rows:
+        cells = [(cell.mean, cell.least, cell.most) if cell else ("",) * len(fields) for cell in row.cells]
+        writer.writerow([*(value or "" for value in row.values), *chain.from_iterable(cells)])
+    return out.getvalue()
+
+
+def cost_lines(cost: CostTable) -> list[list[str]]:
+    """The titles of the columns, then the words of each row."""
+    rows = [
+        [*(value or NOTHING for value in row.values), *(_spread(cell) if cell else NOTHING for cell in row.cells)]
+        for row in cost.rows
+    ]
+    return [[*cost.keys, *(quantity.title for quantity in QUANTITIES)], *rows]
 
 
 def part(table: Table) -> str:
@@ -93,10 +121,11 @@ def body(table: Table, bold: Bold | None = None, below: Table | None = None) -> 
     ]
 
 
-def _pipes(table: Table) -> str:
-    titles, lines = header(table), body(table, bold=lambda mean: f"**{mean}**")
-    rule = ["---"] * len(table.keys) + ["---:"] * (len(titles) - len(table.keys))
-    cells = [[word.replace("|", r"\|") for word in line] for line in (titles, rule, *lines)]
+def _pipes(lines: Sequence[Sequence[str]], keys: int) -> str:
+    """A title line and rows, of which the first `keys` columns are words."""
+    titles, *rows = lines
+    rule = ["---"] * keys + ["---:"] * (len(titles) - keys)
+    cells = [[word.replace("|", r"\|") for word in line] for line in (titles, rule, *rows)]
     return "\n".join(f"| {' | '.join(line)} |" for line in cells)
 
 
@@ -149,6 +178,16 @@ def _spelled(estimate: Estimate, form: str, bold: Bold | None = None) -> str:
     if estimate.missing:
         words.append(f"({estimate.missing} missing)")
     return " ".join(words)
+
+
+def _spread(spread: Spread) -> str:
+    mean, least, most = map(_amount, (spread.mean, spread.least, spread.most))
+    return mean if least == most else f"{mean} ({least}–{most})"
+
+
+def _amount(number: float) -> str:
+    """Three digits, or all before the point."""
+    return f"{number:,.0f}" if number == round(number) or number >= 100 else f"{number:.3g}"
 
 
 def _rounded(number: float, form: str) -> str:

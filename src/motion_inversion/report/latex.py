@@ -3,7 +3,8 @@
 import re
 from collections.abc import Sequence
 
-from motion_inversion.report.format import body, header, part
+from motion_inversion.report.cost import CostTable
+from motion_inversion.report.format import body, cost_lines, header, part
 from motion_inversion.report.table import Table
 
 _SIGNS = {
@@ -19,23 +20,35 @@ _SIGNS = {
     "↑": r"$\uparrow$",
     "↓": r"$\downarrow$",
 }
+_CLOSING = (r"\bottomrule", r"\end{tabular}")
 _START, _END = "\x02", "\x03"  # around what is bold, until everything else is escaped
 
 
-def to_latex(tables: Sequence[Table]) -> str:
-    """One `tabular` with a block for each table, the best mean of each column in bold; the notes as comments."""
+def to_latex(tables: Sequence[Table], cost: CostTable | None = None) -> str:
+    """One `tabular` with a block for each table, the best mean of each column in bold; the notes as comments.
+
+    Costs are a `tabular` of their own.
+    """
     first = tables[0]
     titles = header(first)
-    columns = "l" * len(first.keys) + "r" * (len(titles) - len(first.keys))
-    lines = [r"% \usepackage{booktabs}", rf"\begin{{tabular}}{{{columns}}}", r"\toprule", _line(titles)]
+    lines = [r"% \usepackage{booktabs}", *_opening(titles, len(first.keys))]
     for table in tables:
         lines.append(r"\midrule")
         if len(tables) > 1:
             lines.append(rf"\multicolumn{{{len(titles)}}}{{l}}{{\emph{{{_escaped(part(table))}}}}} \\")
         rows = body(table, bold=lambda mean: f"{_START}{mean}{_END}", below=first)
         lines += [_line(words) for words in rows]
-    lines += [r"\bottomrule", r"\end{tabular}", *(f"% {note}" for table in tables for note in table.notes)]
+    lines += [*_CLOSING, *(f"% {note}" for table in tables for note in table.notes)]
+    if cost:
+        titles, *rows = cost_lines(cost)
+        lines += ["", *_opening(titles, len(cost.keys)), r"\midrule", *map(_line, rows), *_CLOSING, f"% {cost.note}"]
     return "\n".join(lines) + "\n"
+
+
+def _opening(titles: Sequence[str], keys: int) -> list[str]:
+    """The first lines of a `tabular`, of which the first `keys` columns are words."""
+    columns = "l" * keys + "r" * (len(titles) - keys)
+    return [rf"\begin{{tabular}}{{{columns}}}", r"\toprule", _line(titles)]
 
 
 def _line(words: Sequence[str]) -> str:

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from motion_inversion.core.record import RECORDS
-from motion_inversion.report.format import part, to_csv
+from motion_inversion.report.cost import CostTable
+from motion_inversion.report.format import COST, cost_to_csv, part, to_csv
 from motion_inversion.report.record import Record
 from motion_inversion.report.table import Table
 
@@ -32,12 +33,14 @@ class Wandb:
     project: str = "motion-inversion"
     entity: str | None = None
 
-    def mirror(self, records: Sequence[Record], tables: Sequence[Table], target: Path) -> None:
+    def mirror(
+        self, records: Sequence[Record], tables: Sequence[Table], target: Path, cost: CostTable | None = None
+    ) -> None:
         """Copies the report in `target`; a repeated, unchanged report is the same run again.
 
-        The run logs `table/<part>` for each table, `records`, a line per record, and `clips/<clip>`, what was generated
-        from it; its files hold a copy of the file of records, and its summary the means of the first table. All of
-        that lies in the run's folder, which can be moved.
+        The run logs `table/<part>` for each table, `table/cost`, `records`, a line per record, and `clips/<clip>`,
+        what was generated from it; its files hold a copy of the file of records, and its summary the means of the
+        first table. All of that lies in the run's folder, which can be moved.
         """
         if self.mode == "disabled":
             return
@@ -55,17 +58,20 @@ class Wandb:
             job_type="report",
             settings=wandb.Settings(silent=True, console="off"),
         ) as run:
-            shown = {f"table/{part(table)}": wandb.Table(*_numbers(table)) for table in tables}
+            shown = {
+                f"table/{part(table)}": wandb.Table(*_numbers(to_csv([table]), 2 + len(table.keys))) for table in tables
+            }
+            if cost:
+                shown[f"table/{COST}"] = wandb.Table(*_numbers(cost_to_csv(cost), len(cost.keys)))
             clips = {f"clips/{name}": made for name, made in _clips(records, wandb.Video).items()}
             run.log({**shown, **clips, "records": wandb.Table(*_lines(records))})
             run.summary.update(_means(tables[0]))
             shutil.copy(file, run.dir)
 
 
-def _numbers(table: Table) -> tuple[list[Any], list[Any]]:
-    """The table's columns, and lines with every number in full."""
-    columns, *lines = csv.reader(io.StringIO(to_csv([table])))
-    texts = 2 + len(table.keys)
+def _numbers(text: str, texts: int) -> tuple[list[Any], list[Any]]:
+    """The columns of a table as CSV, and its lines, of which the first `texts` columns are words."""
+    columns, *lines = csv.reader(io.StringIO(text))
     return columns, [[*line[:texts], *(_number(word) for word in line[texts:])] for line in lines]
 
 

@@ -100,8 +100,7 @@ class Record:
     @property
     def identity(self) -> tuple[object, ...]:
         """Equal for two records of one sample: the name of its folder ends in the digest of all that made it."""
-        axes = tuple(sorted(self.axes.items()))
-        return (self.clip, self.prompt, self.seed, self.method, axes, self.video.parent.name)
+        return (self.clip, self.prompt, self.seed, self.method, self.video.parent.name)
 
     @property
     def is_bound(self) -> bool:

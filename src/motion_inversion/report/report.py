@@ -9,9 +9,10 @@ from pathlib import Path
 from motion_inversion.core.file import replacing
 from motion_inversion.core.record import CONTROL, RECORDS
 from motion_inversion.report.collect import Collection, collect
+from motion_inversion.report.cost import costs
 from motion_inversion.report.figure.overlay import Follower
 from motion_inversion.report.figure.writing import write_figures
-from motion_inversion.report.format import part, to_csv, to_markdown, to_text
+from motion_inversion.report.format import cost_to_csv, part, to_csv, to_markdown, to_text
 from motion_inversion.report.latex import to_latex
 from motion_inversion.report.mirror import Wandb
 from motion_inversion.report.note import notes
@@ -45,7 +46,7 @@ class Report:
     wandb: Wandb = Wandb()
 
     def run(self) -> None:
-        """Print the table; write records.jsonl, table.csv, table.md, table.tex, figures and the page.
+        """Print the table; write records.jsonl, table.csv, cost.csv, table.md, table.tex, figures and the page.
 
         Each file is replaced as a whole, so that an interrupted report is simply repeated.
 
@@ -56,17 +57,20 @@ class Report:
         sources, target = self._places()
         found = collect(*sources)
         tables = self._tables(found)
+        cost = costs(found.records, tables[0].keys)
         every = [*found.records, *found.bounds]
         _print(to_text(tables[0]))
         _write(target / RECORDS, "".join(f"{line}\n" for record in every for line in lines(record, target)))
         _write(target / "table.csv", to_csv(tables))
-        _write(target / "table.md", to_markdown(tables))
-        _write(target / "table.tex", to_latex(tables))
+        _write(target / "table.md", to_markdown(tables, cost))
+        _write(target / "table.tex", to_latex(tables, cost))
+        if cost:
+            _write(target / "cost.csv", cost_to_csv(cost))
         # Of varying noises one is pictured, unless they are asked for.
         write_figures(found.records, tables[0], target, self.tracker, frozenset({"noise"} - set(self.rows)))
         title = ", ".join(source.stem for source in sources)
-        page = write_page(every, {part(table): table for table in tables}, target, title, found.faults)
-        self.wandb.mirror(every, tables, target)
+        page = write_page(every, {part(table): table for table in tables}, target, title, found.faults, cost)
+        self.wandb.mirror(every, tables, target, cost)
         log.info("wrote the report to %s", page)
 
     def _places(self) -> tuple[tuple[Path, ...], Path]:

@@ -1,5 +1,6 @@
 """Owns the table of scores: what each row of records says of each metric, and against the baseline."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from math import isnan, nan
@@ -18,7 +19,7 @@ _KINDS: dict[Kind, str] = {"floor": UNRELATED, "ceiling": SOURCE}
 
 @dataclass(frozen=True)
 class Column:
-    """One metric in one version; `title` adds a number to the name where there are several versions.
+    """One metric in one version; `title` adds a word of it to the name where there are several.
 
     One that is read `against_control` shows the mean difference to the control instead of the mean.
     """
@@ -168,12 +169,23 @@ def _columns(records: Sequence[Record]) -> tuple[Column, ...]:
             name=name,
             version=version,
             higher_is_better=score.higher_is_better,
-            title=f"{name} ({k})" if len(versions) > 1 else name,
+            title=f"{name} ({told})" if told else name,
             against_control=score.against_control,
         )
         for name, versions in found.items()
-        for k, (version, score) in enumerate(versions.items(), start=1)
+        for told, (version, score) in zip(_told_apart([*versions]), versions.items(), strict=True)
     )
+
+
+def _told_apart(versions: Sequence[str]) -> list[str]:
+    """Of each version the first word that not all have, or numbers if that doesn't do; "" for one alone."""
+    if len(versions) == 1:
+        return [""]
+    words = [re.findall(r"[^\s,()+]+", version) for version in versions]
+    shared = set.intersection(*map(set, words))
+    firsts = [next((word for word in own if word not in shared), "") for own in words]
+    distinct = all(firsts) and len(set(firsts)) == len(firsts)
+    return firsts if distinct else [str(k) for k in range(1, len(versions) + 1)]
 
 
 def _cell(members: Sequence[Record], scores: Mapping[Record, float], pairs: Mapping[Record, Record | None]) -> Cell:

@@ -56,6 +56,13 @@ class Address:
         identity = {"model": self._model, "footage": _fingerprint(clip)}
         return Artifact(self.root / clip.name / "prepare", "reference", identity)
 
+    def control(self, clip: Clip) -> Artifact | None:
+        """The control maps that come with a clip; None if there are none, or the method reads none."""
+        if clip.control is None or not hasattr(self.method, "control"):
+            return None
+        identity: Json = {"model": self._model, "footage": clip.control.fingerprint()}
+        return Artifact(self.root / clip.name / "prepare", "control", identity)
+
     def inverted(self, clip: Clip) -> Artifact:
         """The reference's inverted noise."""
         told = replace(self.inversion, prompt=self.inversion_prompt(clip))
@@ -72,6 +79,7 @@ class Address:
         assert isinstance(method, dict)
         given = getattr(self.method, "embeddings", None)  # a file's content counts, not its place
         ignored = self.method.at_sampling | {"embeddings"}
+        control = self.control(clip)
         identity: Json = {
             "reference": self.reference(clip).digest,
             "source_prompt": self.training_prompt(clip),
@@ -79,6 +87,7 @@ class Address:
             "given": checksum(given) if given else None,
             "trainer": self._trainer(),
             "seed": self.seed,
+            **({"control": control.digest} if control else {}),
         }
         return Artifact(self.root / clip.name / "train", self.method.name, identity)
 

@@ -100,6 +100,8 @@ class Artifact:
 
     def _finish(self) -> None:
         work = self.workplace
+        for half in work.glob(f".*{UNFINISHED}"):  # a killed process was writing it
+            half.unlink()
         kept = [path for path in sorted(work.iterdir()) if path.is_file() and path.name not in _UNSEALED]
         files = {path.name: checksum(path) for path in kept}
         with replacing(work / MANIFEST) as part:

@@ -8,17 +8,18 @@ from motion_inversion.core.record import SOURCE, UNRELATED
 from motion_inversion.data.clip import Clip
 from motion_inversion.stage.address import Address
 from motion_inversion.stage.content import made
-from motion_inversion.stage.measure import Subject, measure
+from motion_inversion.stage.measure import Subject, refusal
 
 log = logging.getLogger(__name__)
 
 OTHERS = 3  # unrelated clips that each clip is compared with
 
 
-def bound(address: Address, device: str, clip: Clip, clips: Sequence[Clip]) -> None:
+def bound(address: Address, device: str, clip: Clip, clips: Sequence[Clip]) -> dict[str, str]:
     """Scores the clip against itself (ceiling), and up to `OTHERS` other ones of the set against it (floor).
 
     Each is judged by the clip's source prompt. The other clips stand evenly apart in the order of the set.
+    Gives the place of each score that a metric refuses, and why; the others are made.
 
     Raises:
         InputError: if one of them isn't prepared, or a metric can't be loaded.
@@ -26,23 +27,30 @@ def bound(address: Address, device: str, clip: Clip, clips: Sequence[Clip]) -> N
     pairs = [(SOURCE, clip, 0), *((UNRELATED, other, k) for k, other in enumerate(_others(clip, clips)))]
     missing = [pair for pair in pairs if not address.bound(clip, pair[1]).exists()]
     if not missing:
-        return
+        return {}
     log.info("%s: scoring the clip against itself and against others", clip.name)
     for metric in address.metric.values():
         metric.load(device)
-    for method, shown, number in missing:
-        subject = Subject(
-            clip=clip,
-            method=method,
-            prompt=clip.source_prompt,
-            seed=number,
-            axes={"model": address.model.name},
-            config={"model": describe(address.model, whole=True)},
-            video=made(address.reference(shown), "prepare"),
-            reference=made(address.reference(clip), "prepare"),
-            model=address.model.fingerprint,
-        )
-        measure(subject, address.metric, address.bound(clip, shown), device)
+    failures: dict[str, str] = {}
+    for pair in missing:
+        artifact = address.bound(clip, pair[1])
+        if reason := refusal(_subject(address, clip, *pair), address.metric, artifact, device):
+            failures[artifact.relative_to(address.root)] = reason
+    return failures
+
+
+def _subject(address: Address, clip: Clip, method: str, shown: Clip, number: int) -> Subject:
+    return Subject(
+        clip=clip,
+        method=method,
+        prompt=clip.source_prompt,
+        seed=number,
+        axes={"model": address.model.name},
+        config={"model": describe(address.model, whole=True)},
+        video=made(address.reference(shown), "prepare"),
+        reference=made(address.reference(clip), "prepare"),
+        model=address.model.fingerprint,
+    )
 
 
 def _others(clip: Clip, clips: Sequence[Clip]) -> list[Clip]:

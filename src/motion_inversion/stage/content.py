@@ -25,6 +25,11 @@ def read_tensor(artifact: Artifact, name: str) -> Tensor:
     return load_file(made(artifact, "prepare").folder / _TENSORS)[name]
 
 
+def place(folder: Path, root: Path) -> str:
+    """Where an artifact's video is, or will be, as seen from the folder of all results: how a plan names a sample."""
+    return (folder / VIDEO).relative_to(root).as_posix()
+
+
 def made(artifact: Artifact, stage: str) -> Artifact:
     """The artifact, if it exists. Raises InputError naming the stage that makes it."""
     if not artifact.exists():

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypedDict
+from typing import Any, TypedDict
 
 import torch
 
@@ -21,8 +21,18 @@ except ModuleNotFoundError:  # Windows has none
 _MIB = 2**20
 
 
-class Cost(TypedDict):
-    """Seconds of wall time; the peak of memory in MiB, null where the system doesn't tell; on which device."""
+class Fitted(TypedDict, total=False):
+    """What a fit made: how many parameters it trained, and the size of its state file in bytes."""
+
+    parameters: int
+    size: int
+
+
+class Cost(Fitted):
+    """Seconds of wall time; the peak of memory in MiB, null where the system doesn't tell; on which device.
+
+    Of a finished fit, what it made as well.
+    """
 
     seconds: float
     memory: float | None
@@ -54,16 +64,16 @@ class Meter:
 
 
 @contextmanager
-def metered(folder: Path, device: torch.device | str) -> Iterator[None]:
+def metered(folder: Path, device: torch.device | str) -> Iterator[Fitted]:
     """Notes in `folder` what the block costs, even if it fails: the next run's cost is added to it.
 
-    Of a process that is killed nothing is noted.
+    What the block puts into the `Fitted` that it gets is noted, too. Of a process that is killed nothing is noted.
     """
-    meter = Meter(device)
+    meter, fitted = Meter(device), Fitted()
     try:
-        yield
+        yield fitted
     finally:
-        write_cost(folder, _sum(read_cost(folder), meter.read()))
+        write_cost(folder, _sum(read_cost(folder), {**meter.read(), **fitted}))
 
 
 def write_cost(folder: Path, cost: Cost) -> None:
@@ -74,8 +84,9 @@ def write_cost(folder: Path, cost: Cost) -> None:
 def read_cost(folder: Path) -> Cost | None:
     """What the cost file of a folder says; None where there is none to be read."""
     try:
-        found = json.loads((folder / COST).read_text())
-        return Cost(seconds=found["seconds"], memory=found["memory"], device=found["device"])
+        found: dict[str, Any] = json.loads((folder / COST).read_text())
+        fitted = Fitted(**{key: found[key] for key in Fitted.__annotations__ if key in found})
+        return Cost(seconds=found["seconds"], memory=found["memory"], device=found["device"], **fitted)
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
@@ -85,7 +96,7 @@ def _sum(before: Cost | None, now: Cost) -> Cost:
         return now
     peaks = [peak for peak in (before["memory"], now["memory"]) if peak is not None]
     seconds = round(before["seconds"] + now["seconds"], 3)
-    return Cost(seconds=seconds, memory=max(peaks, default=None), device=now["device"])
+    return {**now, "seconds": seconds, "memory": max(peaks, default=None)}
 
 
 def _resident() -> float | None:

@@ -4,17 +4,19 @@ import logging
 
 from motion_inversion.data.clip import Clip
 from motion_inversion.stage.address import Address
-from motion_inversion.stage.content import made
+from motion_inversion.stage.content import made, place
 from motion_inversion.stage.cost import Cost, read_cost
-from motion_inversion.stage.measure import Subject, measure
+from motion_inversion.stage.measure import Subject, refusal
 from motion_inversion.stage.record import axes, configuration
 from motion_inversion.stage.request import Pair
 
 log = logging.getLogger(__name__)
 
 
-def evaluate(address: Address, device: str, clip: Clip) -> None:
+def evaluate(address: Address, device: str, clip: Clip) -> dict[str, str]:
     """Scores every generated clip with every metric, as far as that is missing.
+
+    Gives the place of each sample that a metric refuses, or that can't be read, and why; the others are scored.
 
     Raises:
         InputError: if a clip isn't generated, or a metric can't be loaded.
@@ -22,12 +24,16 @@ def evaluate(address: Address, device: str, clip: Clip) -> None:
     pairs = [(prompt, seed) for prompt in clip.prompts for seed in clip.seeds]
     missing = [pair for pair in pairs if not address.score(clip, *pair).exists()]
     if not missing:
-        return
+        return {}
     log.info("%s: scoring %d clips", clip.name, len(missing))
     for metric in address.metric.values():
         metric.load(device)
+    failures: dict[str, str] = {}
     for pair in missing:
-        measure(_subject(address, clip, pair), address.metric, address.score(clip, *pair), device)
+        subject = _subject(address, clip, pair)
+        if reason := refusal(subject, address.metric, address.score(clip, *pair), device):
+            failures[place(subject.video.folder, address.root)] = reason
+    return failures
 
 
 def _subject(address: Address, clip: Clip, pair: Pair) -> Subject:

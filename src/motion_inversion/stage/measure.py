@@ -1,11 +1,13 @@
 """One clip on disk → its score file: what every metric says of it, and all that made it."""
 
 import json
+import logging
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from motion_inversion.core.description import Json
+from motion_inversion.core.error import InputError
 from motion_inversion.core.record import FORMAT, SCORE
 from motion_inversion.data.clip import Clip
 from motion_inversion.data.decode import frame_rate
@@ -16,6 +18,8 @@ from motion_inversion.stage.artifact import Artifact, checksum
 from motion_inversion.stage.content import VIDEO
 from motion_inversion.stage.cost import Cost, Meter
 from motion_inversion.stage.environment import environment, git
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,6 +44,16 @@ class Subject:
     reference: Artifact
     model: str
     cost: Mapping[str, Cost | None] = field(default_factory=dict)
+
+
+def refusal(subject: Subject, metrics: Mapping[str, Metric], artifact: Artifact, device: str) -> str:
+    """Measures as `measure` does; gives why that can't be done, "" if it can. The log says so, too."""
+    try:
+        measure(subject, metrics, artifact, device)
+    except InputError as error:
+        log.error("%s, %s, seed %d: %s; going on", subject.clip.name, subject.method, subject.seed, error)
+        return str(error)
+    return ""
 
 
 def measure(subject: Subject, metrics: Mapping[str, Metric], artifact: Artifact, device: str) -> None:

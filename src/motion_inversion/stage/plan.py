@@ -9,7 +9,7 @@ from motion_inversion.core.file import replacing
 from motion_inversion.core.record import PLAN, PLAN_FORMAT
 from motion_inversion.data.clip import Clip
 from motion_inversion.stage.address import Address
-from motion_inversion.stage.content import VIDEO
+from motion_inversion.stage.content import place
 from motion_inversion.stage.record import axes, configuration
 
 
@@ -17,7 +17,7 @@ def plan(address: Address, clips: Sequence[Clip], failures: Mapping[str, str]) -
     """Writes the samples that `clips` stand for, unless that is written already.
 
     Args:
-        failures: By the name of a clip, what stopped it.
+        failures: By the name of a clip, what stopped it; by the place of a sample, why it has no scores.
 
     Raises:
         InputError: the folder can't be written.
@@ -52,6 +52,6 @@ def _samples(address: Address, clip: Clip) -> Iterator[dict[str, Json]]:
                 "prompt": prompt,
                 "source_prompt": clip.source_prompt,
                 "seed": seed,
-                "video": (folder / VIDEO).relative_to(address.root).as_posix(),
-                "reference": (reference / VIDEO).relative_to(address.root).as_posix(),
+                "video": place(folder, address.root),
+                "reference": place(reference, address.root),
             }

@@ -25,6 +25,7 @@ def prepare(address: Address, model: VideoModel, clip: Clip) -> None:
     for prompt in (*worded, address.training_prompt(clip), address.negative_prompt, address.inversion_prompt(clip)):
         _text(address, model, prompt)
     _reference(address, model, clip)
+    _control(address, model, clip)
     if address.noise.needs_inversion:
         _inversion(address, model, clip)
 
@@ -48,6 +49,17 @@ def _reference(address: Address, model: VideoModel, clip: Clip) -> None:
         write_lossless(folder / VIDEO, video, config.fps)
         write_video(folder / VIEW, video, config.fps)
         write_tensors(folder, latents=latents)
+
+
+def _control(address: Address, model: VideoModel, clip: Clip) -> None:
+    artifact, config = address.control(clip), model.config
+    if artifact is None or clip.control is None:
+        return
+    with artifact.making() as folder:
+        if folder:
+            video = clip.control.read(config.frames, config.width, config.height)
+            write_lossless(folder / VIDEO, video, config.fps)
+            write_video(folder / VIEW, video, config.fps)
 
 
 def _inversion(address: Address, model: VideoModel, clip: Clip) -> None:

@@ -2,7 +2,9 @@
 
 import dataclasses
 import functools
+import inspect
 import re
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from motion_inversion.core.description import Json, describe
@@ -30,23 +32,26 @@ def axes(address: Address) -> dict[str, str]:
 
 
 def word(value: object) -> str:
-    """A short name of an object: its class, and the arguments that differ from the class's defaults."""
+    """A short name of an object: its own, if it has one (`__str__`), else its class and what differs from defaults."""
     if isinstance(value, functools.partial):
-        name, arguments = value.func.__name__, value.keywords
-    elif dataclasses.is_dataclass(value):
-        name = type(value).__name__
-        arguments = {
-            field.name: getattr(value, field.name)
-            for field in dataclasses.fields(value)
-            if getattr(value, field.name) != field.default
-        }
+        name, arguments = value.func.__name__, _unusual(value.func, value.keywords)
+    elif dataclasses.is_dataclass(value) and type(value).__str__ is object.__str__:
+        fields = [field.name for field in dataclasses.fields(value)]
+        name, arguments = type(value).__name__, _unusual(type(value), {key: getattr(value, key) for key in fields})
     elif isinstance(value, list | tuple):
         return "+".join(map(word, value))
     else:
         return str(value)
-    snake = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()
+    snake = re.sub(r"(?<=[a-z])(?=[A-Z][a-z])", "_", name).lower()  # AdamW is adamw
     inside = ",".join(f"{key}={word(argument)}" for key, argument in arguments.items())
     return f"{snake}({inside})" if inside else snake
+
+
+def _unusual(target: Callable[..., Any], arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments that differ from the target's defaults."""
+    usual = {name: parameter.default for name, parameter in inspect.signature(target).parameters.items()}
+    given = ((key, value, usual.get(key, inspect.Parameter.empty)) for key, value in arguments.items())
+    return {key: value for key, value, default in given if value != default and word(value) != word(default)}
 
 
 def configuration(address: Address) -> Json:

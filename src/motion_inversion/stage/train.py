@@ -11,11 +11,11 @@ import torch
 from motion_inversion.backbone.video_diffusion import VideoModel
 from motion_inversion.core.shape import Latents
 from motion_inversion.data.clip import Clip
-from motion_inversion.data.video import write_video
+from motion_inversion.data.video import read_exact, write_video
 from motion_inversion.method.logger import Tracker
 from motion_inversion.method.method import Fitting, Reference, Request
 from motion_inversion.stage.address import Address
-from motion_inversion.stage.content import read_tensor
+from motion_inversion.stage.content import VIDEO, made, read_tensor
 from motion_inversion.stage.cost import metered
 from motion_inversion.stage.progress import shown
 from motion_inversion.stage.request import initial_noise, sampling_request
@@ -38,16 +38,19 @@ def train(address: Address, model: VideoModel, clip: Clip, loggers: tuple[Tracke
         return
     with address.state(clip).making() as folder:
         if folder:
-            with metered(folder, model.device):
-                _fit(address, model, clip, loggers, folder)
+            with metered(folder, model.device) as fitted:
+                fitted["parameters"] = _fit(address, model, clip, loggers, folder)
+                fitted["size"] = (folder / method.state_file).stat().st_size
 
 
-def _fit(address: Address, model: VideoModel, clip: Clip, loggers: tuple[Tracker, ...], folder: Path) -> None:
-    method = address.method
+def _fit(address: Address, model: VideoModel, clip: Clip, loggers: tuple[Tracker, ...], folder: Path) -> int:
+    method, control = address.method, address.control(clip)
     reference = Reference(
         latents=read_tensor(address.reference(clip), "latents"),
         states=read_tensor(address.text(address.training_prompt(clip)), "states"),
         motion=clip.motion,
+        video=read_exact(made(address.reference(clip), "prepare").folder / VIDEO),
+        control=read_exact(made(control, "prepare").folder / VIDEO) if control else None,
     )
     log.info("%s: fitting %s", clip.name, method.name)
     work = folder / _WORK
@@ -56,10 +59,11 @@ def _fit(address: Address, model: VideoModel, clip: Clip, loggers: tuple[Tracker
     show = _preview(address, model, clip, work / "preview")
     state = folder / method.state_file
     trainer, progress = address.trainer or _no_trainer, shown(f"{clip.name}: fitting {method.name}")
-    method.fit(model, reference, Fitting(work, state, trainer, address.seed, loggers, show, progress))
+    count = method.fit(model, reference, Fitting(work, state, trainer, address.seed, loggers, show, progress))
     for kept in (path for path in work.iterdir() if path.name not in _TRANSIENT):
         shutil.move(kept, folder / kept.name)
     shutil.rmtree(work)
+    return count
 
 
 def _no_trainer(**settings: object) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from motion_inversion.core.file import replacing
+from motion_inversion.report.cost import CostTable
 from motion_inversion.report.page.media import Medium, place, sweep
 from motion_inversion.report.page.payload import payload
 from motion_inversion.report.record import Record
@@ -20,7 +21,12 @@ _FILES = {".csv", ".md", ".tex", ".pdf", ".png", ".jsonl"}  # of the report, tha
 
 
 def write_page(
-    records: Sequence[Record], tables: Mapping[str, Table], target: Path, title: str, faults: Sequence[str] = ()
+    records: Sequence[Record],
+    tables: Mapping[str, Table],
+    target: Path,
+    title: str,
+    faults: Sequence[str] = (),
+    cost: CostTable | None = None,
 ) -> Path:
     """Writes `target`/report.html and `target`/page, which open from disk, wherever the folder is moved to.
 
@@ -44,7 +50,7 @@ def write_page(
         return kept[record.video], kept[record.reference]
 
     files = sorted(path.name for path in target.glob("*") if path.suffix in _FILES)
-    content = payload(title, records, tables, media, faults, files)
+    content = payload(title, records, tables, media, faults, files, cost)
     if unplayable := sum(bool(medium.fault) for medium in kept.values()):
         log.warning("%d clips of the page are missing or damaged, and shown as such", unplayable)
     _write(folder / "data.js", f"window.REPORT = {_script(content)};\n")

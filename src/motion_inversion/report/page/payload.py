@@ -6,8 +6,10 @@ from dataclasses import asdict
 from math import isfinite
 from typing import Any
 
+from motion_inversion.report.cost import CostTable
 from motion_inversion.report.estimate import Estimate
 from motion_inversion.report.figure.series import is_yardstick, looks, table_looks
+from motion_inversion.report.format import cost_lines
 from motion_inversion.report.group import row_keys, values
 from motion_inversion.report.page.media import Medium
 from motion_inversion.report.record import Record
@@ -42,6 +44,7 @@ def payload(
     place: Place,
     faults: Sequence[str] = (),
     files: Sequence[str] = (),
+    cost: CostTable | None = None,
 ) -> dict[str, Any]:
     """Everything that `data.js` holds, ready for JSON: NaN is null, what records share is there once.
 
@@ -70,6 +73,7 @@ def payload(
         **{name: pool.values for name, pool in pools.items()},
         "faults": list(faults),
         "files": list(files),
+        "cost": {"lines": cost_lines(cost), "keys": len(cost.keys), "note": cost.note} if cost else None,
     }
 
 

@@ -80,6 +80,7 @@ function start() {
   startPlot();
   startDetail();
   drawFoot();
+  drawCost();
   clock.start();
   watch(drawAll);
   drawAll(new Set(Object.keys(state)));

@@ -1,4 +1,4 @@
-// Owns the table of scores: rows with intervals, sorted by any column.
+// Owns the tables: scores, rows with intervals, sorted by any column; and costs.
 "use strict";
 
 function drawTable() {
@@ -117,6 +117,21 @@ function scaleOf(cells) {
   const [low, high] = [Math.min(...known), Math.max(...known)];
   const margin = 0.03 * (high - low);
   return high > low ? [low - margin, high + margin] : null;
+}
+
+/** What fitting and sampling took: the words as they are. */
+function drawCost() {
+  at("cost-section").hidden = !REPORT.cost;
+  if (!REPORT.cost) return;
+  const { lines, keys, note } = REPORT.cost;
+  const [titles, ...rows] = lines;
+  const kind = (k) => (k < keys ? "" : "number");
+  at("cost").replaceChildren(
+    node("caption", { class: "skip" }, "Cost"),
+    node("thead", {}, node("tr", {}, ...titles.map((title, k) => node("th", { scope: "col", class: kind(k) }, words(title))))),
+    node("tbody", {}, ...rows.map((row) => node("tr", { class: "sample" }, ...row.map((word, k) => node(k ? "td" : "th", { scope: k ? null : "row", class: kind(k) }, k < keys ? words(word) : word))))),
+  );
+  at("cost-note").textContent = note;
 }
 
 function drawTabs() {
