@@ -142,7 +142,7 @@ def test_training_changes_both_loras_and_lowers_the_loss(
     model: VideoModel, varied: MotionDirector, trained: Trained, reference: Reference
 ):
     assert len(trained.tensors) == 2 * (170 + 96)
-    assert trained.count == sum(tensor.numel() for tensor in trained.tensors.values())
+    assert trained.parameters == sum(tensor.numel() for tensor in trained.tensors.values())
     ups = {name: bool(tensor.any()) for name, tensor in trained.tensors.items() if "lora_B" in name}
     # In the middle a frame is a single token here, which attends to itself whatever query and key are.
     idle = {name for name, changed in ups.items() if not changed}

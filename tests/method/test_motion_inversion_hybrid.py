@@ -34,7 +34,7 @@ def test_the_state_is_that_of_motion_inversion(
     assert len(trained.tensors) == 15  # 5 blocks: one query-key, two values each
     kept = sum(tensor.numel() for tensor in trained.tensors.values())
     spatial = sum(tensor.numel() for tensor in hybrid.spatial.lora(model, 0).tensors().values())
-    assert trained.count == kept + spatial
+    assert trained.parameters == kept + spatial
     with untouched(model):
         sampled = hybrid.sample(model, trained.state, *brief)
     assert torch.equal(sampled, method.sample(model, trained.state, *brief))

@@ -45,7 +45,7 @@ def inverting(tune_a_video: TuneAVideo) -> TuneAVideo:
 def test_all_of_it_is_trained_and_kept(image_model: ImageModel, trained: Trained):
     initial = Inflation(image_model.unet, seed=0, zero_bias=False).tensors()
     assert trained.tensors.keys() == initial.keys()
-    assert trained.count == sum(tensor.numel() for tensor in trained.tensors.values())
+    assert trained.parameters == sum(tensor.numel() for tensor in trained.tensors.values())
     assert not any(torch.equal(initial[name], trained.tensors[name]) for name in initial)
 
 

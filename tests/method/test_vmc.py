@@ -71,7 +71,7 @@ def test_half_precision_runs_with_projections_in_single_precision(model: VideoMo
 
 def test_training_lowers_the_loss_at_a_fixed_draw(model: VideoModel, trained: Trained, reference: Reference):
     tuned = temporal_projections(model.unet)
-    assert trained.count == sum(tensor.numel() for tensor in trained.tensors.values())
+    assert trained.parameters == sum(tensor.numel() for tensor in trained.tensors.values())
     assert all(not torch.equal(tensor, trained.tensors[name]) for name, tensor in tuned.tensors().items())
 
     @torch.no_grad()

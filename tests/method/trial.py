@@ -21,14 +21,14 @@ from motion_inversion.method.module import MotionLearning, Noised
 class Trained(NamedTuple):
     """What three steps of a training left: its state file, the losses' file, and a preview after the last step.
 
-    count: how many parameters it said it trained.
+    parameters: how many parameters it said it trained.
     """
 
     state: Path
     tensors: dict[str, Tensor]
     losses: str
     preview: Tensor
-    count: int
+    parameters: int
 
 
 def train(

@@ -4,7 +4,6 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, cast
 
-import torch
 from jaxtyping import Float
 from torch import Tensor
 
