@@ -19,6 +19,8 @@ import motion_inversion.__main__ as command
 from motion_inversion.composition import build
 from motion_inversion.core.description import describe
 from motion_inversion.experiment import Experiment
+from motion_inversion.method.tokenflow import TokenFlow
+from motion_inversion.method.tokenflow_sdedit import TokenFlowSdedit
 from motion_inversion.report.report import Report
 
 CONF = Path(__file__).parents[1] / "conf"
@@ -262,6 +264,13 @@ def test_every_job_of_an_experiment_builds_and_would_run(run: Callable[..., list
 def test_a_sweep_leaves_its_notes_with_the_results(run: Callable[..., list[Experiment]]) -> None:
     assert [experiment.seed for experiment in run("-m", "seed=1,2", "output=made")] == [1, 2]
     assert [path.name for path in Path().iterdir()] == ["made"]
+
+
+def test_a_sweep_takes_values_that_only_the_swept_methods_have(run: Callable[..., list[Experiment]]) -> None:
+    words = ["method.batch=2", "method.injection=null", "sampler.steps=3,4", "method=tokenflow,tokenflow_sdedit"]
+    methods = [method for experiment in run("-m", *words) if isinstance(method := experiment.method, TokenFlow)]
+    found = [(type(method), method.batch, method.injection, method.sampling_steps) for method in methods]
+    assert found == [(kind, 2, None, steps) for steps in (3, 4) for kind in (TokenFlow, TokenFlowSdedit)]
 
 
 @pytest.mark.parametrize("option", OPTIONS["experiment"])

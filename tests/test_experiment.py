@@ -6,6 +6,7 @@ import logging
 import shutil
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +16,16 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 import motion_inversion.__main__ as command
+from motion_inversion.backbone.image_diffusion import ImageDiffusion
 from motion_inversion.backbone.video_diffusion import VideoModel
 from motion_inversion.core.error import InputError
 from motion_inversion.core.record import COST
+from motion_inversion.core.strategy import Keep
 from motion_inversion.experiment import Experiment
+from motion_inversion.method.control import Canny
+from motion_inversion.method.control_a_video import ControlAVideo
 from motion_inversion.method.module import MotionLearning
+from motion_inversion.method.tokenflow import TokenFlow
 from motion_inversion.metric.motion_fidelity import MotionFidelity
 from motion_inversion.metric.sample import Sample
 from motion_inversion.report.report import Report
@@ -157,6 +163,35 @@ def test_the_frozen_model_starts_from_the_same_noise(compose: Compose, output: P
     assert len(list(output.glob("*/odd_path/evaluate/none-*/score.json"))) == 2
     table = only(output, "report/table.csv").read_text()
     assert "none" in table and "motion_inversion" in table
+
+
+def test_a_model_that_the_method_cannot_run_on_is_refused_before_anything_is_made(
+    compose: Compose, tiny_image_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    part = VideoModel.part
+
+    def weightless(model: VideoModel, name: str) -> Any:
+        assert name == "scheduler", f"{name} was read"
+        return part(model, name)
+
+    monkeypatch.setattr(VideoModel, "part", weightless)
+    plain = Path(shutil.copytree(tiny_image_model, tmp_path / "plain"))
+    shutil.rmtree(plain / "controlnet")
+    video = compose(tmp_path / "output")
+    image = replace(video, model=ImageDiffusion("tiny", str(plain), 4, 64, 64, 2.0, Keep(), None, device="cpu"))
+    refused = [
+        (image, r"method=motion_inversion works on .* accepted are model=shapes, zeroscope"),
+        (replace(video, method=TokenFlow(2, 2, batch=2)), r"method=tokenflow makes .* accepted are model=shapes_image"),
+        (
+            replace(image, method=TokenFlow(2, 2, batch=8)),
+            r"model\.frames=4: accepted are multiples of method\.batch=8",
+        ),
+        (replace(image, method=ControlAVideo(Canny())), r"model=tiny has no ControlNet; give"),
+    ]
+    for experiment, message in refused:
+        with pytest.raises(InputError, match=message):
+            experiment.run()
+    assert not (tmp_path / "output").exists()
 
 
 @pytest.mark.parametrize(

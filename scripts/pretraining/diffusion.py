@@ -24,7 +24,7 @@ CAPTION_DROPOUT = 0.1
 MAX_WEIGHT = 50.0
 # Steps take turns: frames of a clip, and how many times `batch` of them. Motion is learnt from whole clips, the
 # meaning of captions from many single frames at a fraction of the cost.
-STEPS = ((16, 1), (16, 1), (1, 8))
+STEPS = ((16, 1), (16, 1), (16, 1), (16, 1), (1, 8))
 
 
 def build_unet() -> UNet3DConditionModel:

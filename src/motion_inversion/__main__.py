@@ -8,7 +8,6 @@ import logging
 import os
 import re
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +23,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
-from motion_inversion.composition import CompositionError, arguments, build, suggestion
+from motion_inversion.composition import CompositionError, arguments, build, paths, suggestion
 from motion_inversion.core.error import InputError
 from motion_inversion.sweep import run, summed_up
 
@@ -103,7 +102,7 @@ def _job(config: DictConfig) -> None:
 def _rehearse(command: argparse.Namespace) -> list[Any]:
     """Compose and build every job of the command, so that no sweep stops halfway for a misspelling.
 
-    Gives what the jobs of a sweep are.
+    Gives what the jobs of a sweep are, and puts into `sys.argv` what Hydra needs besides to begin with them.
     """
     if command.hydra_help or command.info or command.shell_completion or command.experimental_rerun:
         return []
@@ -116,7 +115,7 @@ def _rehearse(command: argparse.Namespace) -> list[Any]:
     faults: list[str] = []
     built: list[Any] = []
     with hydra.initialize_config_dir(str(conf), version_base="1.3"):
-        jobs, sweeping = _jobs(name, overrides, command.multirun)
+        jobs, sweeping, starters = _jobs(name, overrides, command.multirun)
         for job in jobs:
             try:
                 config = _compose(name, job)
@@ -126,12 +125,17 @@ def _rehearse(command: argparse.Namespace) -> list[Any]:
                 faults.extend(str(error).splitlines())
     if faults:
         raise CompositionError(*dict.fromkeys(faults))
+    if starters:
+        start = sys.argv.index(command.overrides[0])
+        sys.argv = [*sys.argv[:start], *starters, *sys.argv[start:]]
     return built if sweeping else []
 
 
-def _jobs(name: str, overrides: list[str], multirun: bool) -> tuple[list[list[str]], bool]:
-    """The overrides of each job, and whether they are a sweep, by the command or by the configuration.
+def _jobs(name: str, overrides: list[str], multirun: bool) -> tuple[list[list[str]], bool, list[str]]:
+    """The overrides of each job, whether they are a sweep, by the command or by the configuration, and starters.
 
+    Hydra begins a sweep with what its jobs have in common, which a value for a swept method isn't part of. Starters
+    are the first values of what is swept: given before the sweeps, which replace them, they make it the first job.
     Sweeps that can't be listed (intervals to search in) are left out.
     """
     parser = OverridesParser.create(_loader())
@@ -142,19 +146,25 @@ def _jobs(name: str, overrides: list[str], multirun: bool) -> tuple[list[list[st
             f"{error.override!r} can't be read; accepted: key=value, group=option, +new=value, ~key"
         ) from error
     fixed = [str(override.input_line) for override in given if not override.is_sweep_override()]
-    settings = _compose(name, fixed, with_hydra=True).hydra
+    starters: list[str] = []
+    try:
+        settings = _compose(name, fixed, with_hydra=True).hydra
+    except InputError:
+        swept = [override for override in given if override.is_discrete_sweep()]
+        starters = [f"{sweep.get_key_element()}={next(sweep.sweep_string_iterator())}" for sweep in swept]
+        settings = _compose(name, [*starters, *fixed], with_hydra=True).hydra
     if not multirun and settings.mode is not RunMode.MULTIRUN:
-        return [overrides], False
+        return [overrides], False, []
     params = OmegaConf.select(settings, "sweeper.params") or {}
-    swept = parser.parse_overrides([f"{key}={value}" for key, value in params.items()])
+    configured = parser.parse_overrides([f"{key}={value}" for key, value in params.items()])
     lines: dict[str, list[str]] = {}
-    for override in [*swept, *given]:
+    for override in [*configured, *given]:
         key = override.get_key_element()
         if override.is_discrete_sweep():
             lines[key] = [f"{key}={value}" for value in override.sweep_string_iterator()]
         elif not override.is_sweep_override():
             lines[key] = [str(override.input_line)]
-    return [list(job) for job in itertools.product(*lines.values())], True
+    return [list(job) for job in itertools.product(*lines.values())], True, starters
 
 
 def _loader() -> ConfigLoader:
@@ -227,18 +237,9 @@ def _unknown_key(key: str, given: str, base: DictConfig) -> InputError:
         near = suggestion(parts[0], names, parent)
     else:
         names += [group for group in _loader().list_groups("") if group not in (*names, "hydra")]
-        near = suggestion(key, [*names, *_paths(config)])
+        near = suggestion(key, [*names, *paths(config)])
     accepted = f"accepted {f'in {parent}' if parent else 'at the root'}: {', '.join(names) or 'nothing'}"
     return InputError(f"{given} names no key{near}; {accepted}")
-
-
-def _paths(node: dict[str, Any], prefix: str = "") -> Iterator[str]:
-    """The dotted path of every value in a configuration, Hydra's own left out."""
-    for name, value in node.items():
-        if name != "hydra" and name[0] != "_":
-            yield prefix + name
-            if isinstance(value, dict):
-                yield from _paths(value, f"{prefix}{name}.")
 
 
 if __name__ == "__main__":

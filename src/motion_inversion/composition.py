@@ -77,6 +77,15 @@ def suggestion(name: str, accepted: Iterable[str], path: str = "") -> str:
     return f" (did you mean {' or '.join(repr(_join(path, word)) for word in near)}?)" if near else ""
 
 
+def paths(node: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
+    """The dotted path of every value in a configuration, Hydra's own left out."""
+    for name, value in node.items():
+        if name != "hydra" and name[0] != "_":
+            yield prefix + name
+            if isinstance(value, dict):
+                yield from paths(value, f"{prefix}{name}.")
+
+
 def _checked(config: Mapping[str, Any]) -> Any:
     try:
         composed = config if isinstance(config, DictConfig) else OmegaConf.create(dict(config))

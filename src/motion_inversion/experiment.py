@@ -111,12 +111,13 @@ class Experiment:
         """Runs the stages before the report; gives what stopped some clips or samples.
 
         Raises:
-            InputError: what stopped every clip.
+            InputError: what stopped every clip, or a model that the method can't run on.
         """
         torch.set_num_threads(self.threads or idle_cores())
         clips, model = self.dataset.clips(), self.model.load()
         if not clips:
             raise InputError("the set has no clips; list some in dataset.clip, or choose another with dataset=demo")
+        self.method.require(model)
         failures: dict[str, str] = {}
         self._plan(clips, failures)
         for stage in STAGES[:-1]:

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from motion_inversion.core.error import InputError
-from motion_inversion.data.clip import Clip, SingleClip, VideoFile, checksum
+from motion_inversion.data.clip import Clip, ControlMaps, SingleClip, VideoFile, checksum
 from motion_inversion.data.video import Video, write_lossless
 
 CAR = SingleClip(
@@ -42,8 +42,30 @@ def test_a_single_clip_is_built_without_reading_and_named_after_its_file() -> No
 
 def test_control_maps_are_cut_as_the_clip_is() -> None:
     (clip,) = replace(CAR, start=3, stride=2, control="clips/edges").clips()
-    assert clip.control == VideoFile("clips/edges", start=3, stride=2)
+    assert clip.control == ControlMaps(VideoFile("clips/edges", start=3, stride=2), "dataset.control=…")
     assert CAR.clips()[0].control is None
+
+
+@pytest.mark.parametrize(
+    "act", [lambda maps: maps.read(4, 16, 16), lambda maps: maps.fps(), lambda maps: maps.fingerprint()]
+)
+def test_missing_control_maps_are_told_of_their_own_option(act: Callable[[ControlMaps], object]) -> None:
+    maps = replace(CAR, control="nowhere.mp4").clips()[0].control
+    assert isinstance(maps, ControlMaps)
+    with pytest.raises(
+        InputError, match=r"^control maps: no such file or folder: nowhere\.mp4; .* dataset\.control=…$"
+    ):
+        act(maps)
+
+
+def test_control_maps_are_footage_and_too_few_of_them_are_told_of_their_own_option(tmp_path: Path) -> None:
+    write_lossless(tmp_path / "maps.mkv", np.zeros((3, 16, 16, 3), np.uint8), 8.0)
+    maps = replace(CAR, control=tmp_path / "maps.mkv").clips()[0].control
+    assert isinstance(maps, ControlMaps)
+    assert (maps.fps(), maps.fingerprint()) == (8.0, VideoFile(tmp_path / "maps.mkv").fingerprint())
+    assert maps.read(3, 8, 16).shape == (3, 16, 8, 3)
+    with pytest.raises(InputError, match=r"has 3 frames .*; set model\.frames=3 or give .* with dataset\.control=…$"):
+        maps.read(4, 16, 16)
 
 
 def test_lists_become_tuples() -> None:

@@ -1,5 +1,6 @@
 """Which frames of a cut a model gets; frame k of the file is the grey 10·k."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from PIL import Image
 from motion_inversion.core.error import InputError
 from motion_inversion.data.clip import checksum
 from motion_inversion.data.cut import Cut
+from motion_inversion.data.video import Video, write_lossless
 
 
 def read(cut: Cut, frames: int) -> list[int]:
@@ -75,3 +77,17 @@ def test_the_fingerprint_depends_on_content_and_cut_alone(ten: Path, tmp_path: P
 def test_another_file_in_its_place_is_refused(ten: Path) -> None:
     with pytest.raises(InputError, match=r"ten\.mkv is not the file that its manifest means: .*delete it and fetch"):
         Cut(ten, sha256="0" * 64).fingerprint()
+
+
+def test_another_file_may_be_the_one_that_is_counted(ten: Path, tmp_path: Path, grey: Callable[..., Video]) -> None:
+    """Of a clip of ten frames, frames 0, 3, 6 and 9 are taken, and so they are of its maps, be these longer."""
+    write_lossless(tmp_path / "longer.mkv", grey(16), 5.0)
+    maps = Cut(tmp_path / "longer.mkv", counted=ten)
+    assert read(maps, 4) == read(Cut(ten), 4) == [0, 3, 6, 9]
+    assert read(replace(maps, counted=None), 4) == [0, 5, 10, 15]
+    assert maps.fingerprint() != replace(maps, counted=maps.path).fingerprint()
+    fixed = replace(maps, count=10)
+    assert fixed.fingerprint() == replace(fixed, counted=None).fingerprint()
+    write_lossless(tmp_path / "shorter.mkv", grey(6), 5.0)
+    with pytest.raises(InputError, match=r"shorter\.mkv has 6 frames .* its cut needs 10"):
+        replace(maps, path=tmp_path / "shorter.mkv").read(4, 16, 8)

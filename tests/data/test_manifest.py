@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from motion_inversion.core.error import InputError
-from motion_inversion.data.clip import Clip, checksum
+from motion_inversion.data.clip import Clip, ControlMaps, checksum
 from motion_inversion.data.cut import Cut
 from motion_inversion.data.manifest import AUTHORED, Entry, ManifestSet, Prompt, read_manifest
 
@@ -54,7 +54,13 @@ def test_a_manifest_gives_its_clips(two: Path, tmp_path: Path) -> None:
 def test_control_maps_are_cut_as_the_clip_is(two: Path, tmp_path: Path) -> None:
     two.write_text(TWO.replace("  fit: crop\n", f"  fit: crop\n  control: maps/car.mp4\n  sha256: {'a' * 64}\n"))
     car, cat = ManifestSet(two, tmp_path / "data").clips()
-    assert car.control == Cut(tmp_path / "data" / "maps" / "car.mp4", 2, 3, 12, "crop")
+    data = tmp_path / "data"
+    maps = Cut(data / "maps/car.mp4", 2, 3, 12, "crop", counted=data / "clips/car.mp4")
+    assert isinstance(car.control, ControlMaps) and car.control.footage == maps
+    with pytest.raises(
+        InputError, match=r"control maps: no such .*maps/car\.mp4; .* with 'control: …' in its manifest"
+    ):
+        car.control.fingerprint()
     assert cat.control is None
 
 

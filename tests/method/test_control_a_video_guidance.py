@@ -61,6 +61,22 @@ def test_pictures_know_nothing_of_other_frames_and_the_video_does(guide: Guidanc
     assert (joined[0] - joined[1]).abs().max() > 1e-4
 
 
+def test_a_failure_leaves_neither_network_joined(guide: Guidance, monkeypatch: pytest.MonkeyPatch):
+    networks = guide.model.unet, guide.model.part("controlnet")
+    before = [network.attn_processors for network in networks]
+    met: list[bool] = []
+
+    def fail(*_: object) -> Tensor:
+        met.extend(network.attn_processors == own for network, own in zip(networks, before, strict=True))
+        raise KeyError
+
+    monkeypatch.setattr(ImageModel, "denoise_controlled", fail)
+    with pytest.raises(KeyError):
+        guide(LATENTS, 500)
+    assert met == [False, False]
+    assert [network.attn_processors for network in networks] == before
+
+
 @torch.no_grad()
 def test_pictures_are_those_of_the_model_frame_by_frame(guide: Guidance):
     """The model itself takes frames one by one; it has their order, their hints and their text right."""

@@ -3,24 +3,23 @@
 from collections.abc import Callable
 
 import pytest
-from torch import nn
 
 from motion_inversion.backbone.image_diffusion import ImageModel
 from motion_inversion.backbone.video_diffusion import VideoModel
 from motion_inversion.core.error import InputError
 from motion_inversion.method.dmt import Dmt
 from motion_inversion.method.dmt_loss import CosineChanges
-from motion_inversion.method.family import require_image, require_temporal
+from motion_inversion.method.family import require_image, require_video
 from motion_inversion.method.method import Fitting, Reference
 
 
 def test_a_video_model_will_do(model: VideoModel):
-    require_temporal(model.unet, "vmc")
+    require_video(model, "vmc")
 
 
-def test_an_image_model_is_refused_and_others_named():
-    with pytest.raises(InputError, match=r"method=vmc .* which Sequential lacks; accepted are model=shapes, zeroscope"):
-        require_temporal(nn.Sequential(nn.Linear(2, 2)), "vmc")
+def test_an_image_model_is_refused_and_others_named(image_model: ImageModel):
+    with pytest.raises(InputError, match=r"method=vmc .* tiny is an image model; accepted are model=shapes, zeroscope"):
+        require_video(image_model, "vmc")
 
 
 @pytest.mark.parametrize("name", ["method", "motion_director", "vmc", "hybrid"])
@@ -32,12 +31,12 @@ def test_what_learns_in_temporal_transformers_refuses_an_image_model(
     name: str,
 ):
     method = request.getfixturevalue(name)
-    with pytest.raises(InputError, match=rf"method={method.name} needs .* which UNet2DConditionModel lacks; accepted"):
+    with pytest.raises(InputError, match=rf"method={method.name} works on .* tiny is an image model; accepted"):
         method.fit(image_model, reference, fitting())
 
 
 def test_dmt_refuses_an_image_model(image_model: ImageModel, reference: Reference, fitting: Callable[..., Fitting]):
-    with pytest.raises(InputError, match=r"method=dmt needs .*; accepted are model=shapes, zeroscope"):
+    with pytest.raises(InputError, match=r"method=dmt works on .*; accepted are model=shapes, zeroscope"):
         Dmt(CosineChanges(), 2, 2).fit(image_model, reference, fitting())
 
 

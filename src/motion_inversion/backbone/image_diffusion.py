@@ -72,12 +72,17 @@ class ImageModel(VideoModel):
         Raises:
             InputError: for a ControlNet, if there is none.
         """
-        if name == "controlnet" and not self.config.folder.has(name):
+        if name == "controlnet":
+            self.require_controlnet()
+        return super().part(name)
+
+    def require_controlnet(self) -> None:
+        """Raises InputError, saying how to give one, if there is no ControlNet; a hub is not asked."""
+        if not self.config.folder.has("controlnet"):
             raise InputError(
                 f"model={self.config.name} has no ControlNet; give a folder or hub id of one that fits the UNet: "
                 "model.parts.controlnet=/path/to/controlnet, and model.control=canny, depth or hed, as it was trained"
             )
-        return super().part(name)
 
     def _denoise(self, latents: Latents, t: int | Tensor, states: Tensor, **residuals: Any) -> Latents:
         pictures = _frames(latents).to(self.device, self.dtype)

@@ -1,7 +1,8 @@
 """Owns what a reference clip is: its footage, its kind of motion, and the prompts to move in that way."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
@@ -58,6 +59,36 @@ class VideoFile:
     def fingerprint(self) -> str:
         """SHA-256 of the content and the cut: two cuts of one file differ, a copy of the file does not."""
         return sha256(f"{checksum(self.path)} {self.start} {self.stride} {self.fit}".encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class ControlMaps:
+    """Footage of control maps, whose faults name `option`, the setting that it comes from, and not the clip's."""
+
+    footage: Footage
+    option: str
+
+    def read(self, frames: int, width: int, height: int) -> Video:
+        """As the footage's own."""
+        with self._told():
+            return self.footage.read(frames, width, height)
+
+    def fps(self) -> float:
+        """As the footage's own."""
+        with self._told():
+            return self.footage.fps()
+
+    def fingerprint(self) -> str:
+        """As the footage's own."""
+        with self._told():
+            return self.footage.fingerprint()
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        try:
+            yield
+        except InputError as error:
+            raise InputError(f"control maps: {error}".replace("dataset.path=…", self.option)) from error
 
 
 @dataclass(frozen=True)
@@ -144,7 +175,8 @@ class SingleClip:
         path = Path(self.path or "")
         name = self.name or re.sub(r"[^\w.-]+", "_", path.stem).lstrip("-.")
         footage = VideoFile(path, self.start, self.stride, self.fit)
-        control = None if self.control is None else replace(footage, path=self.control)
+        maps = None if self.control is None else replace(footage, path=self.control)
+        control = None if maps is None else ControlMaps(maps, "dataset.control=…")
         texts, seeds, invariant = tuple(self.prompts), tuple(self.seeds), self.appearance_invariant_prompt
         return (Clip(name, footage, self.motion, self.source_prompt, texts, seeds, invariant, control),)
 

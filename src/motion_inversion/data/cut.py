@@ -25,6 +25,8 @@ class Cut:
         count: Frames of the cut; null is as many as the file has.
         fit: As in `read_video`.
         sha256: What `checksum` must give for the file, if known.
+        counted: The file whose frames `count` stands for if it is null, where that is another: of a clip's control
+            maps, the clip, so that both are cut alike.
 
     Raises:
         InputError: a start, stride or fit out of range.
@@ -36,6 +38,7 @@ class Cut:
     count: int | None = None
     fit: Fit = "squeeze"
     sha256: str | None = None
+    counted: Path | None = None
 
     def __post_init__(self) -> None:
         check_cut(self.start, self.stride, self.fit)
@@ -71,11 +74,12 @@ class Cut:
                 f"{self.path} is not the file that its manifest means: its SHA-256 is {found[:12]}…, not "
                 f"{str(self.sha256)[:12]}…; delete it and fetch it again, or mend the manifest's sha256"
             )
-        return sha256(f"{found} {self.start} {self.stride} {self.count} {self.fit}".encode()).hexdigest()
+        counted = f" {checksum(self.counted)}" if self.counted and self.count is None else ""
+        return sha256(f"{found} {self.start} {self.stride} {self.count} {self.fit}{counted}".encode()).hexdigest()
 
     def available(self) -> int:
-        """Frames of the cut that the file holds, however many are asked for; decodes all of it."""
-        _, total = pick(self.path, range(_BEYOND, _BEYOND + 1))
+        """Frames of the cut that the file to count holds, however many are asked for; decodes all of it."""
+        _, total = pick(self.counted or self.path, range(_BEYOND, _BEYOND + 1))
         return len(range(self.start, total, self.stride))
 
     def _indices(self, frames: int) -> range:

@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 
 from motion_inversion.core.embedded import PREFIX
 from motion_inversion.core.error import InputError
-from motion_inversion.data.clip import NAME, NAMES, Clip, Motion
+from motion_inversion.data.clip import NAME, NAMES, Clip, ControlMaps, Motion
 from motion_inversion.data.cut import Cut
 from motion_inversion.data.manifest_file import read_records
 from motion_inversion.data.selection import select
@@ -108,7 +108,8 @@ class Entry:
         """The clip, its file below `root`."""
         cut = self.frames
         footage = Cut(root / self.file, cut.start, cut.stride, cut.count, self.fit, self.sha256)
-        control = replace(footage, path=root / self.control, sha256=None) if self.control else None
+        maps = replace(footage, path=root / self.control, sha256=None, counted=footage.path) if self.control else None
+        control = ControlMaps(maps, "'control: …' in its manifest") if maps else None
         return Clip(
             name=self.id,
             footage=footage,

@@ -87,6 +87,10 @@ class ControlAVideo:
             if not (given is None or 0 <= given < float("inf")):
                 raise InputError(f"method.{key}={given}: accepted are 0 or more; set method.{key}={usual}")
 
+    def require(self, model: VideoModel) -> None:
+        """Raises InputError if the model isn't one for images with a ControlNet."""
+        require_image(model, self.name).require_controlnet()
+
     def fit(self, model: VideoModel, reference: Reference, fitting: Fitting) -> int:
         """Saves the reference's control maps and changes; no parameter is trained.
 
@@ -94,7 +98,7 @@ class ControlAVideo:
             InputError: if the model isn't one for images with a ControlNet, or that was trained for other maps than
                 the detector finds.
         """
-        image = self._require(model)
+        image = self._image_model(model)
         maps = reference.control
         if maps is None:
             require_kind(self.control, cast(ImageDiffusion, image.config).control)
@@ -114,7 +118,7 @@ class ControlAVideo:
                 or clip length.
         """
         assert state is not None
-        image = self._require(model)
+        image = self._image_model(model)
         image.schedule.timesteps(self.first_frame_steps, "method.first_frame_steps")
         fitted = self._read(state, image)
         hint = _hint(fitted["control"])
@@ -144,10 +148,10 @@ class ControlAVideo:
         made = Ddim(self.first_frame_steps).sample(model.schedule, denoise, noise)
         return torch.cat([model.encode(model.decode(frame)) for frame in made.split(1)])
 
-    def _require(self, model: VideoModel) -> ImageModel:
-        image = require_image(model, self.name)
-        image.part("controlnet")
-        return image
+    def _image_model(self, model: VideoModel) -> ImageModel:
+        """The model, if this method can run on it."""
+        self.require(model)
+        return require_image(model, self.name)
 
     def _read(self, state: Path, model: ImageModel) -> dict[str, Tensor]:
         config, (*_, frames, rows, columns) = model.config, model.latent_shape

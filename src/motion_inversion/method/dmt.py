@@ -16,7 +16,7 @@ from motion_inversion.core.shape import Latents
 from motion_inversion.method.dmt_feature import feature_layers
 from motion_inversion.method.dmt_guidance import Guidance
 from motion_inversion.method.dmt_loss import ChangeLoss
-from motion_inversion.method.family import require_temporal
+from motion_inversion.method.family import require_video
 from motion_inversion.method.inverted_trajectory import inverted_trajectory, require_same_steps
 from motion_inversion.method.method import Fitting, Reference, Request
 from motion_inversion.method.state import read_state, write_state
@@ -85,6 +85,10 @@ class Dmt:
         if not 0 <= self.unguided <= 1:
             raise InputError(f"method.unguided={self.unguided}: accepted are 0 to 1; set method.unguided=0.6")
 
+    def require(self, model: VideoModel) -> None:
+        """Raises InputError if the model isn't one for video."""
+        require_video(model, self.name)
+
     def fit(self, model: VideoModel, reference: Reference, fitting: Fitting) -> int:
         """Inverts the reference, and saves it at the sampler's timesteps; no parameter is trained.
 
@@ -92,7 +96,7 @@ class Dmt:
             InputError: if the model isn't one for video or has no such features, or the inversion leaves timesteps of
                 the sampler out.
         """
-        require_temporal(model.unet, self.name)
+        self.require(model)
         self._layers(model)  # what is refused now costs no inversion
         log.info("inverting in %d steps with the source prompt", self.inversion_steps)
         steps = self.sampling_steps, self.inversion_steps

@@ -1,19 +1,16 @@
-"""Which models a method can run on."""
-
-from diffusers.models.transformers.transformer_temporal import TransformerTemporalModel
-from torch import nn
+"""Which models a method can run on: those for video or those for images, told apart without reading weights."""
 
 from motion_inversion.backbone.image_diffusion import ImageModel
 from motion_inversion.backbone.video_diffusion import VideoModel
 from motion_inversion.core.error import InputError
 
 
-def require_temporal(unet: nn.Module, method: str) -> None:
-    """Raises InputError, naming the models that will do, unless `unet` has temporal transformers."""
-    if not any(isinstance(module, TransformerTemporalModel) for module in unet.modules()):
+def require_video(model: VideoModel, method: str) -> None:
+    """Raises InputError, naming the models that will do, if the model is one for images, without temporal layers."""
+    if isinstance(model, ImageModel):
         raise InputError(
-            f"method={method} needs the temporal transformers of a text-to-video UNet, which {type(unet).__name__} "
-            "lacks; accepted are model=shapes, zeroscope, modelscope and videocrafter2; set model=shapes"
+            f"method={method} works on the temporal layers of a video model, and {model.config.name} is an image "
+            "model; accepted are model=shapes, zeroscope, modelscope and videocrafter2; set model=shapes"
         )
 
 

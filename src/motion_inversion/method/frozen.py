@@ -19,6 +19,9 @@ class Frozen:
     at_sampling: ClassVar[frozenset[str]] = frozenset()
     appearance_invariant: ClassVar[bool] = False
 
+    def require(self, model: VideoModel) -> None:
+        """Any model will do."""
+
     def fit(self, model: VideoModel, reference: Reference, fitting: Fitting) -> int:
         """There is nothing to learn; never called, since `fits` is False."""
         raise NotImplementedError("method=none has nothing to fit")

@@ -79,6 +79,13 @@ class Method(Protocol):
     at_sampling: ClassVar[frozenset[str]]
     appearance_invariant: ClassVar[bool]
 
+    def require(self, model: VideoModel) -> None:
+        """Raises InputError, naming what will do, if the method can't run on the model.
+
+        Asked before anything is computed: it reads no weights.
+        """
+        ...
+
     def fit(self, model: VideoModel, reference: Reference, fitting: Fitting) -> int:
         """Learns from the reference and writes `fitting.state`; gives the number of parameters that it trained."""
         ...

@@ -15,7 +15,7 @@ from motion_inversion.core.error import InputError
 from motion_inversion.core.loss import Loss
 from motion_inversion.core.shape import Latents, Scalar
 from motion_inversion.core.timestep import Timestep
-from motion_inversion.method.family import require_temporal
+from motion_inversion.method.family import require_video
 from motion_inversion.method.fit import TrainerOptions, run_trainer
 from motion_inversion.method.lora import LowRank, linear_names
 from motion_inversion.method.method import Fitting, Reference, Request, sample_guided
@@ -83,6 +83,10 @@ class MotionDirector:
                 f"method.dropout={self.dropout}: accepted are shares from 0, below 1; set method.dropout=0.1"
             )
 
+    def require(self, model: VideoModel) -> None:
+        """Raises InputError if the model isn't one for video."""
+        require_video(model, self.name)
+
     def fit(self, model: VideoModel, reference: Reference, fitting: Fitting) -> int:
         """Learns both LoRAs and saves them; gives the number of their parameters.
 
@@ -129,7 +133,7 @@ class MotionDirector:
         return TrainerOptions(self.batch_size, self.checkpoint_every, self.preview_every)
 
     def _loras(self, model: VideoModel, seed: int) -> dict[str, LowRank]:
-        require_temporal(model.unet, self.name)
+        self.require(model)
         names = linear_names(model.unet, TransformerTemporalModel, ("attn1", "attn2", "ff"))
         temporal = LowRank(model.unet, names, self.rank, self.dropout, seed)
         return {PART: self.spatial.lora(model, seed), _TEMPORAL: temporal}

@@ -20,7 +20,7 @@ from motion_inversion.embedding.inject import inject
 from motion_inversion.embedding.layout import Layout
 from motion_inversion.embedding.official import import_official
 from motion_inversion.embedding.site import Site, find_sites
-from motion_inversion.method.family import require_temporal
+from motion_inversion.method.family import require_video
 from motion_inversion.method.fit import TrainerOptions, run_trainer
 from motion_inversion.method.method import Fitting, Reference, Request, sample_guided
 from motion_inversion.method.module import MotionLearning, Noised
@@ -68,6 +68,10 @@ class MotionInversion:
         if self.embeddings is not None and not self.embeddings.is_file():
             raise InputError(f"method.embeddings={self.embeddings} is no file; drop it to learn embeddings")
 
+    def require(self, model: VideoModel) -> None:
+        """Raises InputError if the model isn't one for video."""
+        require_video(model, self.name)
+
     def fit(self, model: VideoModel, reference: Reference, fitting: Fitting) -> int:
         """Learns the embeddings and saves them, or takes those of `embeddings`, which trains nothing.
 
@@ -75,7 +79,7 @@ class MotionInversion:
             InputError: if the model isn't one for video, a loss stops being finite, or a given file doesn't fit the
                 model.
         """
-        require_temporal(model.unet, self.name)
+        self.require(model)
         sites = model_sites(model)
         metadata = {"model": model.config.name}
         if self.embeddings is not None:
@@ -92,9 +96,10 @@ class MotionInversion:
         """Guided sampling with the saved embeddings, their value part mapped by the strategy.
 
         Raises:
-            InputError: if the state was learnt for another model, size or clip length.
+            InputError: if the model isn't one for video, or the state was learnt for another one, size or clip length.
         """
         assert state is not None
+        self.require(model)
         embeddings = MotionEmbeddings.load(state)
         embeddings.require(model_sites(model))
         return self._sample(model, embeddings.to(model.device), noise, request)

@@ -71,6 +71,18 @@ class TokenFlow:
         if not 0 < self.start <= 1:
             raise InputError(f"method.start={self.start}: accepted are above 0 to 1; set method.start=0.9")
 
+    def require(self, model: VideoModel) -> None:
+        """Raises InputError for a video model, or a clip length that `batch` doesn't divide."""
+        require_image(model, self.name)
+        frames = model.config.frames
+        if frames % self.batch:
+            near = max(self.batch, frames - frames % self.batch)
+            divisor = max(count for count in range(1, self.batch + 1) if frames % count == 0)
+            raise InputError(
+                f"model.frames={frames}: accepted are multiples of method.batch={self.batch}; "
+                f"set model.frames={near} or method.batch={divisor}"
+            )
+
     def fit(self, model: VideoModel, reference: Reference, fitting: Fitting) -> int:
         """Inverts the reference, and saves it at the sampler's timesteps; no parameter is trained.
 
@@ -126,14 +138,8 @@ class TokenFlow:
 
     def _image_model(self, model: VideoModel) -> ImageModel:
         """The model, if this method can run on it."""
-        image, frames = require_image(model, self.name), model.config.frames
-        if frames % self.batch:
-            near = max(self.batch, frames - frames % self.batch)
-            divisor = max(count for count in range(1, self.batch + 1) if frames % count == 0)
-            raise InputError(
-                f"model.frames={frames}: accepted are multiples of method.batch={self.batch}; "
-                f"set model.frames={near} or method.batch={divisor}"
-            )
+        self.require(model)
+        image = require_image(model, self.name)
         if self.injection:
             self.injection.check(image.unet)
         return image

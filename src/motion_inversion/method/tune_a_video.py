@@ -79,6 +79,10 @@ class TuneAVideo:
     def __post_init__(self) -> None:
         self._options()
 
+    def require(self, model: VideoModel) -> None:
+        """Raises InputError if the model isn't one for images."""
+        require_image(model, self.name)
+
     def fit(self, model: VideoModel, reference: Reference, fitting: Fitting) -> int:
         """Trains the inflation and saves it; gives the number of its parameters.
 

@@ -14,7 +14,7 @@ from motion_inversion.backbone.video_diffusion import VideoModel
 from motion_inversion.core.loss import Loss
 from motion_inversion.core.shape import Latents, Scalar
 from motion_inversion.core.timestep import Timestep
-from motion_inversion.method.family import require_temporal
+from motion_inversion.method.family import require_video
 from motion_inversion.method.fit import TrainerOptions, run_trainer
 from motion_inversion.method.method import Fitting, Reference, Request, sample_guided
 from motion_inversion.method.module import MotionLearning, Noised
@@ -66,13 +66,17 @@ class Vmc:
     def __post_init__(self) -> None:
         self._options()
 
+    def require(self, model: VideoModel) -> None:
+        """Raises InputError if the model isn't one for video."""
+        require_video(model, self.name)
+
     def fit(self, model: VideoModel, reference: Reference, fitting: Fitting) -> int:
         """Tunes copies of the projections and saves them; gives the number of their parameters.
 
         Raises:
             InputError: if the model isn't one for video, or the loss stops being finite.
         """
-        require_temporal(model.unet, self.name)
+        self.require(model)
         tuned = temporal_projections(model.unet)
         tensors = tuned.tensors()
         log.info("%s parameters in %d layers", f"{sum(t.numel() for t in tensors.values()):,}", len(tensors))
