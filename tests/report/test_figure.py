@@ -74,6 +74,14 @@ def test_keys_make_rows_and_other_axes_stay_at_one_value(put: Put, tmp_path: Pat
     assert [row[::2] for row in shown(noise="random")][1:] == [("motion inversion", 30)]
 
 
+def test_a_method_with_a_value_of_its_own_is_not_missing(put: Put, tmp_path: Path, shown: Rows) -> None:
+    reference(tmp_path)
+    put(20, axes={"iterations": "150", "noise": "blend"})
+    put(30, method="tuned", axes={"iterations": "400", "noise": "random"})
+    put(40, method="tuned", axes={"iterations": "400", "noise": "blend"})
+    assert [row[2] for row in shown()] == [10, 20, 40]
+
+
 def test_what_is_missing_keeps_its_row(put: Put, tmp_path: Path, shown: Rows) -> None:
     reference(tmp_path).write_bytes(b"no video")
     put(30)

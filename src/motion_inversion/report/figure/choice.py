@@ -29,7 +29,8 @@ def choose(
     """The reference of `clip`, then for each prompt a row per method and combination of `keys`.
 
     The control comes first. Of axes that aren't among `keys`, the value in `fixed` is shown or else the first
-    that occurs, and of the seeds the first. A combination that only other clips have is there without video.
+    that occurs (of a row that has neither, the row's own first), and of the seeds the first. A combination that
+    only other clips have is there without video.
 
     Raises:
         InputError: there is no record of `clip`.
@@ -52,20 +53,29 @@ def choose(
 
 
 def _fixing(members: Sequence[Record], keys: Sequence[str], fixed: Mapping[str, str]) -> list[Record]:
-    """The records of the first seed that have the given or first value of each axis not among `keys`."""
+    """The records of the first seed, and of each axis not among `keys` those of one value.
+
+    That is the given value or the first that occurs; where a variant has neither, as one method's number of
+    iterations isn't another's, the first of its own.
+    """
     seed = min(record.seed for record in members)
-    shown: dict[str, str] = {}
+    kept = [record for record in members if record.seed == seed]
     for axis in axes(members):
-        if axis not in keys:
-            found = dict.fromkeys(record.axes[axis] for record in members if axis in record.axes)
-            shown[axis] = fixed.get(axis) or next(iter(found))
-            if len(found) > 1:
-                log.info("%s: shown with %s=%s of %s", members[0].clip, axis, shown[axis], ", ".join(found))
-    return [
-        record
-        for record in members
-        if record.seed == seed and all(record.axes.get(axis, value) == value for axis, value in shown.items())
-    ]
+        if axis in keys:
+            continue
+        common = fixed.get(axis) or next(record.axes[axis] for record in members if axis in record.axes)
+        variants = [_of_one_value(variant, axis, common) for variant in grouped(kept, keys).values()]
+        kept = [record for variant in variants for record in variant]
+    return kept
+
+
+def _of_one_value(variant: Sequence[Record], axis: str, common: str) -> list[Record]:
+    """The records whose value on `axis` is `common`, or else the first that occurs; and those without any."""
+    found = list(dict.fromkeys(record.axes[axis] for record in variant if axis in record.axes))
+    shown = common if common in found else next(iter(found), common)
+    if len(found) > 1:
+        log.info("%s: shown with %s=%s of %s", variant[0].clip, axis, shown, ", ".join(found))
+    return [record for record in variant if record.axes.get(axis, shown) == shown]
 
 
 def _read(path: Path) -> Video | None:
