@@ -1,7 +1,7 @@
 """A text-to-video latent diffusion model: what the configuration says of it, and the loaded model."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -17,7 +17,7 @@ from motion_inversion.backbone.component import ModelFolder
 from motion_inversion.backbone.temporal_convolution import specialise
 from motion_inversion.core.embedded import locate
 from motion_inversion.core.error import InputError
-from motion_inversion.core.schedule import Schedule
+from motion_inversion.core.schedule import DdimInversion, Progress, Schedule
 from motion_inversion.core.shape import Latents
 from motion_inversion.core.strategy import Strategy
 
@@ -211,6 +211,25 @@ class VideoModel:
         both = self.denoise(torch.cat([latents, latents]), t, torch.cat([negative, states]))
         without, with_text = both.chunk(2)
         return without + scale * (with_text - without)
+
+    def invert(
+        self,
+        inversion: DdimInversion,
+        latents: Latents,
+        states: Float[Tensor, "b l d"],
+        progress: Progress | None = None,
+        visit: Callable[[int, Latents], object] | None = None,
+    ) -> Latents:
+        """The noisiest latents from clean ones, told `states` without guidance; `visit` as in `DdimInversion.invert`.
+
+        Raises:
+            FloatingPointError: when latents stop being finite.
+        """
+
+        def denoise(noisy: Latents, t: int) -> Latents:
+            return self.denoise(noisy, t, states)
+
+        return inversion.invert(self.schedule, denoise, latents.to(self.device), progress, visit)
 
 
 def _device(name: str) -> torch.device:

@@ -67,6 +67,7 @@ class ControlAVideo:
     at_sampling: ClassVar[frozenset[str]] = frozenset(
         {"first_frame_steps", "video_scale", "threshold", "full_attention", "faithful_interleave"}
     )
+    controlled: ClassVar[bool] = True
     appearance_invariant: ClassVar[bool] = False
 
     control: Control
@@ -89,7 +90,7 @@ class ControlAVideo:
 
     def require(self, model: VideoModel) -> None:
         """Raises InputError if the model isn't one for images with a ControlNet."""
-        require_image(model, self.name).require_controlnet()
+        self._image_model(model)
 
     def fit(self, model: VideoModel, reference: Reference, fitting: Fitting) -> int:
         """Saves the reference's control maps and changes; no parameter is trained.
@@ -150,8 +151,9 @@ class ControlAVideo:
 
     def _image_model(self, model: VideoModel) -> ImageModel:
         """The model, if this method can run on it."""
-        self.require(model)
-        return require_image(model, self.name)
+        image = require_image(model, self.name)
+        image.require_controlnet()
+        return image
 
     def _read(self, state: Path, model: ImageModel) -> dict[str, Tensor]:
         config, (*_, frames, rows, columns) = model.config, model.latent_shape

@@ -62,6 +62,7 @@ class Dmt:
     at_sampling: ClassVar[frozenset[str]] = frozenset(
         {"loss", "unguided", "optimisation_steps", "lr", "final_lr", "restart", "block", "resnet"}
     )
+    controlled: ClassVar[bool] = False
     appearance_invariant: ClassVar[bool] = False
 
     loss: ChangeLoss

@@ -17,6 +17,7 @@ class Frozen:
     fits: ClassVar[bool] = False
     state_file: ClassVar[str] = ""
     at_sampling: ClassVar[frozenset[str]] = frozenset()
+    controlled: ClassVar[bool] = False
     appearance_invariant: ClassVar[bool] = False
 
     def require(self, model: VideoModel) -> None:

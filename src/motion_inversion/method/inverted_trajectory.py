@@ -34,10 +34,7 @@ def inverted_trajectory(
         if t in kept:
             found[t] = latents
 
-    def denoise(latents: Latents, t: int) -> Latents:
-        return model.denoise(latents, t, reference.states)
-
-    DdimInversion(inversion_steps).invert(schedule, denoise, reference.latents.to(model.device), progress, visit)
+    model.invert(DdimInversion(inversion_steps), reference.latents, reference.states, progress, visit)
     return torch.cat([found[t] for t in kept])
 
 

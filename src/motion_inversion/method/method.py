@@ -70,6 +70,7 @@ class Method(Protocol):
 
     name: how tables call it. fits: whether there is anything to fit. state_file: the fitted state's file name.
     at_sampling: names of its fields that matter at sampling alone, so that changing them needs no new fit.
+    controlled: whether it reads control maps that come with a clip.
     appearance_invariant: whether it learns with the clip's appearance-invariant prompt, where there is one.
     """
 
@@ -77,6 +78,7 @@ class Method(Protocol):
     fits: ClassVar[bool]
     state_file: ClassVar[str]
     at_sampling: ClassVar[frozenset[str]]
+    controlled: ClassVar[bool]
     appearance_invariant: ClassVar[bool]
 
     def require(self, model: VideoModel) -> None:

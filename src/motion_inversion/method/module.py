@@ -12,6 +12,7 @@ from torch.utils.data import DataLoader, IterableDataset
 
 from motion_inversion.backbone.video_diffusion import VideoModel
 from motion_inversion.core.error import InputError
+from motion_inversion.core.loss import Loss
 from motion_inversion.core.seed import generator
 from motion_inversion.core.shape import Latents, Scalar
 from motion_inversion.core.timestep import Timestep
@@ -30,6 +31,16 @@ class Noised:
     states: Float[Tensor, "b l d"]
     target: Latents
     draw: torch.Generator
+
+
+def loss_of(part: str, loss: Loss, model: VideoModel) -> Callable[[Noised], dict[str, Scalar]]:
+    """From a noised batch to the loss of one part, of the prediction by `model` as it is then."""
+
+    def losses(noised: Noised) -> dict[str, Scalar]:
+        prediction = model.denoise(noised.latents, noised.t, noised.states)
+        return {part: loss(prediction, noised.target, noised.draw)}
+
+    return losses
 
 
 class MotionLearning(pl.LightningModule):

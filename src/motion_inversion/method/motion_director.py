@@ -19,7 +19,7 @@ from motion_inversion.method.family import require_video
 from motion_inversion.method.fit import TrainerOptions, run_trainer
 from motion_inversion.method.lora import LowRank, linear_names
 from motion_inversion.method.method import Fitting, Reference, Request, sample_guided
-from motion_inversion.method.module import MotionLearning, Noised
+from motion_inversion.method.module import MotionLearning, Noised, loss_of
 from motion_inversion.method.spatial_path import PART, SpatialPath
 from motion_inversion.method.state import read_state, write_state
 
@@ -60,6 +60,7 @@ class MotionDirector:
     fits: ClassVar[bool] = True
     state_file: ClassVar[str] = "motion_director.safetensors"
     at_sampling: ClassVar[frozenset[str]] = frozenset({"spatial_scale", "temporal_scale"})
+    controlled: ClassVar[bool] = False
     appearance_invariant: ClassVar[bool] = False
 
     loss: Loss
@@ -139,11 +140,12 @@ class MotionDirector:
         return {PART: self.spatial.lora(model, seed), _TEMPORAL: temporal}
 
     def _losses(self, model: VideoModel, loras: dict[str, LowRank]) -> Callable[[Noised], dict[str, Scalar]]:
+        motion = loss_of(_TEMPORAL, self.loss, model)
+
         def losses(noised: Noised) -> dict[str, Scalar]:
             spatial = self.spatial.losses(model, loras[PART], noised)
             loras[_TEMPORAL].use(1.0, noised.draw)
-            prediction = model.denoise(noised.latents, noised.t, noised.states)
-            return {**spatial, _TEMPORAL: self.loss(prediction, noised.target, noised.draw)}
+            return {**spatial, **motion(noised)}
 
         return losses
 

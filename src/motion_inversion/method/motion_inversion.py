@@ -23,7 +23,7 @@ from motion_inversion.embedding.site import Site, find_sites
 from motion_inversion.method.family import require_video
 from motion_inversion.method.fit import TrainerOptions, run_trainer
 from motion_inversion.method.method import Fitting, Reference, Request, sample_guided
-from motion_inversion.method.module import MotionLearning, Noised
+from motion_inversion.method.module import MotionLearning, Noised, loss_of
 
 log = logging.getLogger(__name__)
 
@@ -50,6 +50,7 @@ class MotionInversion:
     fits: ClassVar[bool] = True
     state_file: ClassVar[str] = "motion_embeddings.safetensors"
     at_sampling: ClassVar[frozenset[str]] = frozenset({"strategy"})
+    controlled: ClassVar[bool] = False
     appearance_invariant: ClassVar[bool] = False
 
     layout: Layout
@@ -110,12 +111,7 @@ class MotionInversion:
 
     def losses(self, model: VideoModel) -> Callable[[Noised], dict[str, Scalar]]:
         """The loss of the part "motion", the embeddings injected into `model`, for a noised batch."""
-
-        def losses(noised: Noised) -> dict[str, Scalar]:
-            prediction = model.denoise(noised.latents, noised.t, noised.states)
-            return {"motion": self.loss(prediction, noised.target, noised.draw)}
-
-        return losses
+        return loss_of("motion", self.loss, model)
 
     def _learn(self, model: VideoModel, embeddings: MotionEmbeddings, reference: Reference, fitting: Fitting) -> int:
         parts = {"motion": embeddings}

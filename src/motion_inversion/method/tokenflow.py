@@ -55,6 +55,7 @@ class TokenFlow:
     fits: ClassVar[bool] = True
     state_file: ClassVar[str] = "trajectory.safetensors"
     at_sampling: ClassVar[frozenset[str]] = frozenset({"injection", "batch", "blend", "start"})
+    controlled: ClassVar[bool] = False
     appearance_invariant: ClassVar[bool] = False
 
     sampling_steps: int

@@ -14,12 +14,12 @@ from motion_inversion.backbone.video_diffusion import VideoModel
 from motion_inversion.core.loss import Loss
 from motion_inversion.core.noise import Inversion, Noise
 from motion_inversion.core.schedule import DdimInversion, Progress
-from motion_inversion.core.shape import Latents, Scalar
+from motion_inversion.core.shape import Latents
 from motion_inversion.core.timestep import Timestep
 from motion_inversion.method.family import require_image
 from motion_inversion.method.fit import TrainerOptions, run_trainer
 from motion_inversion.method.method import Fitting, Reference, Request, sample_guided
-from motion_inversion.method.module import MotionLearning, Noised
+from motion_inversion.method.module import MotionLearning, loss_of
 from motion_inversion.method.state import read_state, write_state
 from motion_inversion.method.tune_a_video_inflation import Inflation
 from motion_inversion.method.tuned_inversion import exchanged, inverted
@@ -63,6 +63,7 @@ class TuneAVideo:
     fits: ClassVar[bool] = True
     state_file: ClassVar[str] = "inflation.safetensors"
     at_sampling: ClassVar[frozenset[str]] = frozenset({"noise"})
+    controlled: ClassVar[bool] = False
     appearance_invariant: ClassVar[bool] = False
 
     loss: Loss
@@ -102,7 +103,9 @@ class TuneAVideo:
             return sample_guided(model, self._start(model, noise, changed(), request), request)
 
         parts = {_PART: inflation}
-        module = MotionLearning(model, parts, self._losses(model), self.timestep, self.optimizer, fitting.seed)
+        module = MotionLearning(
+            model, parts, loss_of(_PART, self.loss, model), self.timestep, self.optimizer, fitting.seed
+        )
         with self._attached(inflation, model), model.checkpointed():
             count = run_trainer(module, reference, fitting, self._options(), sample)
             change = changed(fitting.progress)
@@ -132,13 +135,6 @@ class TuneAVideo:
 
     def _attached(self, inflation: Inflation, model: VideoModel) -> AbstractContextManager[None]:
         return inflation.attached(model.unet, model.config.frames, self.frame_pooled_groupnorm)
-
-    def _losses(self, model: VideoModel) -> Callable[[Noised], dict[str, Scalar]]:
-        def losses(noised: Noised) -> dict[str, Scalar]:
-            prediction = model.denoise(noised.latents, noised.t, noised.states)
-            return {_PART: self.loss(prediction, noised.target, noised.draw)}
-
-        return losses
 
     def _inverted(self, model: VideoModel, reference: Reference, progress: Progress | None) -> Latents | None:
         """The clip's inversion by the model as it is now, if the tuned one's is wanted."""

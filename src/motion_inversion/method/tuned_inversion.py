@@ -21,11 +21,7 @@ def inverted(
     if inversion.prompt is not None:
         states = model.embed_text([inversion.prompt])
         model.release("text_encoder", "tokenizer")
-
-    def denoise(latents: Latents, t: int) -> Latents:
-        return model.denoise(latents, t, states)
-
-    return inversion.invert(model.schedule, denoise, reference.latents.to(model.device), progress)
+    return model.invert(inversion, reference.latents, states, progress)
 
 
 def exchanged(noise: Latents, change: Latents, mix: Noise) -> Latents:

@@ -12,12 +12,12 @@ from torch import nn
 
 from motion_inversion.backbone.video_diffusion import VideoModel
 from motion_inversion.core.loss import Loss
-from motion_inversion.core.shape import Latents, Scalar
+from motion_inversion.core.shape import Latents
 from motion_inversion.core.timestep import Timestep
 from motion_inversion.method.family import require_video
 from motion_inversion.method.fit import TrainerOptions, run_trainer
 from motion_inversion.method.method import Fitting, Reference, Request, sample_guided
-from motion_inversion.method.module import MotionLearning, Noised
+from motion_inversion.method.module import MotionLearning, loss_of
 from motion_inversion.method.projection import Projections
 from motion_inversion.method.state import read_state, write_state
 
@@ -54,6 +54,7 @@ class Vmc:
     fits: ClassVar[bool] = True
     state_file: ClassVar[str] = "projections.safetensors"
     at_sampling: ClassVar[frozenset[str]] = frozenset()
+    controlled: ClassVar[bool] = False
     appearance_invariant: ClassVar[bool] = True
 
     loss: Loss
@@ -81,7 +82,9 @@ class Vmc:
         tensors = tuned.tensors()
         log.info("%s parameters in %d layers", f"{sum(t.numel() for t in tensors.values()):,}", len(tensors))
         parts = {_PART: tuned}
-        module = MotionLearning(model, parts, self._losses(model), self.timestep, self.optimizer, fitting.seed)
+        module = MotionLearning(
+            model, parts, loss_of(_PART, self.loss, model), self.timestep, self.optimizer, fitting.seed
+        )
         with tuned.attached(model.unet), model.checkpointed():
             count = run_trainer(module, reference, fitting, self._options(), partial(sample_guided, model))
         write_state(fitting.state, self.name, model, tuned.tensors())
@@ -101,13 +104,6 @@ class Vmc:
 
     def _options(self) -> TrainerOptions:
         return TrainerOptions(self.batch_size, self.checkpoint_every, self.preview_every)
-
-    def _losses(self, model: VideoModel) -> Callable[[Noised], dict[str, Scalar]]:
-        def losses(noised: Noised) -> dict[str, Scalar]:
-            prediction = model.denoise(noised.latents, noised.t, noised.states)
-            return {_PART: self.loss(prediction, noised.target, noised.draw)}
-
-        return losses
 
 
 def temporal_projections(unet: nn.Module) -> Projections:

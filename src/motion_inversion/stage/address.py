@@ -58,7 +58,7 @@ class Address:
 
     def control(self, clip: Clip) -> Artifact | None:
         """The control maps that come with a clip; None if there are none, or the method reads none."""
-        if clip.control is None or not hasattr(self.method, "control"):
+        if clip.control is None or not self.method.controlled:
             return None
         identity: Json = {"model": self._model, "footage": clip.control.fingerprint()}
         return Artifact(self.root / clip.name / "prepare", "control", identity)

@@ -5,7 +5,6 @@ import logging
 import torch
 
 from motion_inversion.backbone.video_diffusion import VideoModel
-from motion_inversion.core.shape import Latents
 from motion_inversion.data.clip import Clip
 from motion_inversion.data.video import write_lossless, write_video
 from motion_inversion.stage.address import Address
@@ -66,12 +65,8 @@ def _inversion(address: Address, model: VideoModel, clip: Clip) -> None:
     with address.inverted(clip).making() as folder:
         if folder is None:
             return
-        latents = read_tensor(address.reference(clip), "latents").to(model.device)
+        latents = read_tensor(address.reference(clip), "latents")
         states = read_tensor(address.text(address.inversion_prompt(clip)), "states")
-
-        def denoise(x: Latents, t: int) -> Latents:
-            return model.denoise(x, t, states)
-
         label = f"{clip.name}: inverting in {address.inversion.steps} steps"
         log.info(label)
-        write_tensors(folder, inverted=address.inversion.invert(model.schedule, denoise, latents, shown(label)))
+        write_tensors(folder, inverted=model.invert(address.inversion, latents, states, shown(label)))
