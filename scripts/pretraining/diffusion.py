@@ -26,19 +26,21 @@ MAX_WEIGHT = 50.0
 # meaning of captions from many single frames at a fraction of the cost.
 STEPS = ((16, 1), (16, 1), (16, 1), (16, 1), (1, 8))
 
+# What the video UNet and the image UNet have in common; diffusers reads attention_head_dim in two ways.
+UNET: dict[str, Any] = {
+    "sample_size": 8,
+    "in_channels": LATENT_CHANNELS,
+    "out_channels": LATENT_CHANNELS,
+    "block_out_channels": (32, 48, 64, 64),
+    "layers_per_block": 2,
+    "norm_num_groups": 8,
+    "cross_attention_dim": WIDTH,
+}
+
 
 def build_unet() -> UNet3DConditionModel:
     """ZeroScope's four-level topology with its 16 temporal transformers, at a small width."""
-    return UNet3DConditionModel(
-        sample_size=8,
-        in_channels=LATENT_CHANNELS,
-        out_channels=LATENT_CHANNELS,
-        block_out_channels=(32, 48, 64, 64),
-        layers_per_block=2,
-        norm_num_groups=8,
-        cross_attention_dim=WIDTH,
-        attention_head_dim=8,
-    )
+    return UNet3DConditionModel(**UNET, attention_head_dim=8)
 
 
 def build_text_encoder(tokenizer: Any) -> CLIPTextModel:
@@ -140,7 +142,7 @@ def train(folder: Path, budget: Budget, device: str, workers: int, batch: int, r
 
     def compute(noisy: Tensor, t: Tensor, states: Tensor, noise: Tensor) -> Tensor:
         output = unet(noisy, t, encoder_hidden_states=states, return_dict=False)[0]
-        return ((output.float() - noise).square().mean(dim=(1, 2, 3, 4)) * weights[t]).mean()
+        return weighted_error(output, noise, weights[t])
 
     once: dict[int, Step] = {}
     total, saved = torch.zeros((), device=device), budget.elapsed
@@ -148,10 +150,7 @@ def train(folder: Path, budget: Budget, device: str, workers: int, batch: int, r
         clips.refresh()
         frames, times = STEPS[step % len(STEPS)]
         latents, tokens = clips.draw(times * batch, frames)
-        count = len(latents)
-        t = (torch.rand(()) + torch.arange(count)).div(count).mul(len(alphas)).long().to(device)
-        alpha, noise = alphas[t][:, None, None, None, None], torch.randn_like(latents)
-        noisy = alpha.sqrt() * latents + (1 - alpha).sqrt() * noise
+        noisy, t, noise = noised(latents, alphas)
         text.zero_grad(set_to_none=True)
         states = text(tokens).last_hidden_state
         inputs = (noisy, t, states, noise)
@@ -173,6 +172,20 @@ def train(folder: Path, budget: Budget, device: str, workers: int, batch: int, r
     for name, model in models.items():
         model.save_pretrained(folder / name)  # pyright: ignore[reportCallIssue]
     build_scheduler().save_pretrained(folder / "scheduler")
+
+
+def noised(latents: Tensor, alphas: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Latents (n, …) with noise, each at a level of its own, spread evenly over all; the levels; the noise."""
+    count = len(latents)
+    t = (torch.rand(()) + torch.arange(count)).div(count).mul(len(alphas)).long().to(latents.device)
+    alpha, noise = alphas[t].view(-1, *[1] * (latents.ndim - 1)), torch.randn_like(latents)
+    return alpha.sqrt() * latents + (1 - alpha).sqrt() * noise, t, noise
+
+
+def weighted_error(prediction: Tensor, noise: Tensor, weights: Tensor) -> Tensor:
+    """The mean over samples (n, …) of their weighted squared errors."""
+    error = (prediction.float() - noise).square().mean(dim=tuple(range(1, noise.ndim)))
+    return (error * weights).mean()
 
 
 def loss_weights(alphas: Tensor) -> Tensor:

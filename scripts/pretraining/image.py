@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import torch
 from diffusers import AutoencoderKL, ControlNetModel, UNet2DConditionModel
@@ -14,31 +13,21 @@ from torch import Tensor, nn
 from transformers import CLIPTextModel, CLIPTokenizer
 
 from motion_inversion.data.render import render
-from pretraining.autoencoder import LATENT_CHANNELS
-from pretraining.diffusion import CAPTION_DROPOUT, WIDTH, build_scheduler, loss_weights
+from motion_inversion.method.control import Canny
+from pretraining.diffusion import CAPTION_DROPOUT, UNET, build_scheduler, loss_weights, noised, weighted_error
 from pretraining.optimizer import MuonAdamW
 from pretraining.progress import Average, Budget, Log
 from pretraining.stream import SceneStream, pick_frames
 from pretraining.vocabulary import CONTEXT
 
 FOLDER = "image"  # inside the work folder
-CANNY = (100, 200)  # thresholds, those that ControlNets for Stable Diffusion were trained with
 CONTROLLED_DROPOUT = 0.5  # of captions, as in arXiv 2302.05543: the edges must say what they can
 
 
 def build_unet() -> UNet2DConditionModel:
     """Stable Diffusion 1.x's layout, at the widths and head sizes of the video UNet."""
-    heads: Any = (4, 6, 8, 8)  # diffusers calls them attention_head_dim in this class, and declares a single number
-    return UNet2DConditionModel(
-        sample_size=8,
-        in_channels=LATENT_CHANNELS,
-        out_channels=LATENT_CHANNELS,
-        block_out_channels=(32, 48, 64, 64),
-        layers_per_block=2,
-        norm_num_groups=8,
-        cross_attention_dim=WIDTH,
-        attention_head_dim=heads,
-    )
+    heads: Any = (4, 6, 8, 8)  # in this class attention_head_dim is the number of heads; a single one is declared
+    return UNet2DConditionModel(**UNET, attention_head_dim=heads)
 
 
 def take_spatial(unet: nn.Module, video: dict[str, Tensor]) -> None:
@@ -89,12 +78,8 @@ def _train(
     weights, total = loss_weights(alphas), torch.zeros((), device=device)
     for step in budget:
         latents, states, edges = pictures.draw()
-        count = len(latents)
-        t = (torch.rand(()) + torch.arange(count)).div(count).mul(len(alphas)).long().to(device)
-        alpha, noise = alphas[t][:, None, None, None], torch.randn_like(latents)
-        noisy = alpha.sqrt() * latents + (1 - alpha).sqrt() * noise
-        error = predict(noisy, t, states, edges).float() - noise
-        loss = (error.square().mean(dim=(1, 2, 3)) * weights[t]).mean()
+        noisy, t, noise = noised(latents, alphas)
+        loss = weighted_error(predict(noisy, t, states, edges), noise, weights[t])
         network.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
@@ -141,7 +126,6 @@ class _Pictures:
 
 
 def edges(frames: Tensor) -> Tensor:
-    """Canny edges (n, 3, h, w) of RGB frames in [0, 1], white on black."""
+    """Edges (n, 3, h, w) of RGB frames in [0, 1], as methods give them to the ControlNet."""
     pixels = (255 * frames).round().byte().permute(0, 2, 3, 1).cpu().numpy()
-    found = np.stack([cv2.Canny(np.ascontiguousarray(frame), *CANNY) for frame in pixels])
-    return torch.from_numpy(found).to(frames)[:, None].expand(-1, 3, -1, -1) / 255
+    return torch.from_numpy(Canny()(np.ascontiguousarray(pixels), frames.device)).to(frames).permute(0, 3, 1, 2) / 255
