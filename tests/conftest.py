@@ -1,7 +1,9 @@
 """Run-time checks of array shapes for all annotated functions of the package, and a tiny model to run."""
 
+import logging
 import shutil
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,7 @@ _hook = install_import_hook("motion_inversion", "beartype.beartype")
 import hydra  # noqa: E402
 import torch  # noqa: E402
 
+import motion_inversion.__main__ as command  # noqa: E402
 from motion_inversion.composition import build  # noqa: E402
 from motion_inversion.experiment import Experiment  # noqa: E402
 from random_model import write  # noqa: E402
@@ -66,6 +69,25 @@ def compose(small: tuple[str, ...]) -> Callable[..., Experiment]:
             return build(hydra.compose("config", [*fixed, f"output={output}", *overrides]))
 
     return compose
+
+
+@pytest.fixture
+def call(small: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Callable[..., int]]:
+    """(output, *words) → the command's exit code; logging is put back afterwards."""
+    monkeypatch.chdir(tmp_path)
+    root = logging.getLogger()
+    level, handlers = root.level, root.handlers[:]
+
+    def call(output: Path, *words: str) -> int:
+        monkeypatch.setattr(sys, "argv", ["motion-inversion", *small, f"output={output}", *words])
+        try:
+            return command.main()
+        except SystemExit as stop:
+            return int(stop.code or 0)
+
+    yield call
+    root.setLevel(level)
+    root.handlers[:] = handlers
 
 
 @pytest.fixture(scope="session")
