@@ -26,7 +26,7 @@ from motion_inversion.data.render import draw
 from motion_inversion.data.world import COLOURS, DIRECTIONS, SHAPES, Scene, describe
 from motion_inversion.metric.encoder import LoadedClip
 from shapes_camera import find_camera
-from shapes_judge import Video, find_object, ground_colour, heads, moves_smoothly, persists, shape
+from shapes_judge import Video, find_object, ground_colour, heads, moves_as, never_jumps, persists, shape
 from shapes_sampling import ShapesModel
 
 FRAMES = 16
@@ -50,6 +50,7 @@ GOALS = {
     "object colour obeyed": Goal(0.95),
     "ground colour obeyed": Goal(0.90),
     "shape obeyed": Goal(0.80, must=False),
+    "object's pace as asked": Goal(0.80, must=False),
     "direction obeyed": Goal(0.80, must=False),
     "camera clip moves as a whole": Goal(0.80, must=False),
     "camera move told apart": Goal(0.80, must=False),
@@ -100,7 +101,8 @@ def judge(case: Case, video: Video, clip: LoadedClip) -> Answers:
         answers["camera move told apart"] = [camera.motion == scene.camera_motion]
         return answers
     track = find_object(video)
-    answers["object persists without jumps"] = [persists(track) and moves_smoothly(track, thing.motion)]
+    answers["object persists without jumps"] = [persists(track) and never_jumps(track)]
+    answers["object's pace as asked"] = [persists(track) and moves_as(track, thing.motion)]
     answers["object colour obeyed"] = [track.colour == thing.colour]
     answers["shape obeyed"] = [shape(track) == thing.shape]
     if case.kind == "direction":

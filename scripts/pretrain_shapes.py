@@ -25,7 +25,7 @@ from pretraining.vocabulary import merges_for, write_clip_tokenizer, write_open_
 
 PHASES = ("vae", "decoder", "clip", "unet", "sheet", "image", "controlnet", "export")
 VIDEO_PARTS = ("vae", "unet", "text_encoder", "tokenizer", "scheduler", "clip")
-IMAGE_PARTS = ("unet", "text_encoder", "controlnet")  # it shares the others
+IMAGE_PARTS = ("unet", "text_encoder", "scheduler", "controlnet")  # it shares the others
 
 
 def main() -> None:

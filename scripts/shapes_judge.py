@@ -80,8 +80,33 @@ def persists(track: Track) -> bool:
     return AREAS[0] <= median <= AREAS[1] and bool(steady.all())
 
 
-def moves_smoothly(track: Track, motion: str) -> bool:
-    """Whether the object is in every frame and its centre stays within `limits`."""
+def never_jumps(track: Track) -> bool:
+    """Whether the object is in every frame and no step of its centre is a leap, whatever way it goes.
+
+    A leap may be two pixels of 64 larger than the largest of 4,000 scenes of the world, corners included.
+    """
+    return _leap(track.centres) <= _leap_limit(len(track.centres))  # a comparison with NaN is false
+
+
+def _leap(path: Float[np.ndarray, "f 2"]) -> float:
+    """By how much a step exceeds the median of the five around it; the most of all steps.
+
+    A jump for good is one long step among short ones, a frame astray makes two; where all steps are long, the
+    object is fast.
+    """
+    lengths = np.linalg.norm(np.diff(path, axis=0), axis=1)
+    around = np.lib.stride_tricks.sliding_window_view(np.pad(lengths, 2, mode="reflect"), 5)
+    return float((lengths - np.median(around, axis=1)).max())
+
+
+@cache
+def _leap_limit(frames: int) -> float:
+    paths = [scene.thing.path for scene in _many_scenes(frames) if scene.kind == "object" and scene.thing is not None]
+    return max(map(_leap, paths)) + PLACE_MARGIN
+
+
+def moves_as(track: Track, motion: str) -> bool:
+    """Whether the object is in every frame and its centre no faster, and no jerkier, than the motion allows."""
     longest, sharpest = _roughness(track.centres)
     step, change = limits(motion, len(track.centres))
     return longest <= step and sharpest <= change  # comparisons with NaN are false
@@ -100,7 +125,7 @@ def _roughness(path: Float[np.ndarray, "f 2"]) -> tuple[float, float]:
 
 @cache
 def limits(motion: str, frames: int) -> tuple[float, float]:
-    """The longest step of an object's centre over a still ground, and the largest change, that is no jump.
+    """The longest step of an object's centre over a still ground, and the largest change, of a motion.
 
     1.25 times the largest of 4,000 scenes with the same motion, plus two pixels of 64 for a step and four for
     a change. Steps for 16 frames: 0.16 moving straight, 0.06 standing still, 0.34 circling, 0.37 zigzagging,

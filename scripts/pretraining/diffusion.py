@@ -21,7 +21,9 @@ from pretraining.vocabulary import CONTEXT
 WIDTH = 96  # of the text encoder
 MIN_SNR = 5.0
 CAPTION_DROPOUT = 0.1
-MAX_WEIGHT = 50.0
+MAX_WEIGHT = 200.0
+# Of the noise levels the last fifth is trained on as much as all others: there paths are decided.
+NOISY, NOISY_SHARE = 0.8, 0.52
 # Steps take turns: frames of a clip, and how many times `batch` of them. Motion is learnt from whole clips, the
 # meaning of captions from many single frames at a fraction of the cost.
 STEPS = ((16, 1), (16, 1), (16, 1), (16, 1), (1, 8))
@@ -60,16 +62,27 @@ def build_text_encoder(tokenizer: Any) -> CLIPTextModel:
     return CLIPTextModel(config)
 
 
-def build_scheduler() -> DDIMScheduler:
-    """ZeroScope's noise schedule."""
-    return DDIMScheduler(
-        beta_start=0.00085,
-        beta_end=0.012,
-        beta_schedule="scaled_linear",
-        clip_sample=False,
-        set_alpha_to_one=False,
-        steps_offset=1,
-    )
+def build_scheduler(**changes: Any) -> DDIMScheduler:
+    """The noise schedule of ZeroScope and Stable Diffusion, with `changes`."""
+    options: dict[str, Any] = {
+        "beta_start": 0.00085,
+        "beta_end": 0.012,
+        "beta_schedule": "scaled_linear",
+        "clip_sample": False,
+        "set_alpha_to_one": False,
+        "steps_offset": 1,
+    }
+    return DDIMScheduler(**options | changes)
+
+
+def build_video_scheduler() -> DDIMScheduler:
+    """ZeroScope's schedule, but noisier at its end, and sampled from there.
+
+    Sampling starts from noise alone. ZeroScope's starts it at a level where training always left something of the
+    clip (√ᾱ = 0.07 at the last level, more at the first of few "leading" steps), which over 16 frames is enough to
+    tell its path (arXiv 2305.08891). Here √ᾱ ends at 0.03: √ᾱ = 0 would need another prediction than ε.
+    """
+    return build_scheduler(beta_end=0.016, timestep_spacing="trailing")
 
 
 class Pool:
@@ -127,7 +140,7 @@ def train(folder: Path, budget: Budget, device: str, workers: int, batch: int, r
     specialise(unet)
     if device == "cpu":
         unet.set_default_attn_processor()  # plain products: on a CPU SDPA is slower for sequences this short
-    average = Average(models, 0.999)
+    average = Average(models, 0.997)
     parameters = [p for model in models.values() for p in model.parameters()]
     optimizer = MuonAdamW(models, rate, fused=device != "cpu")
     kept = _State(folder, models, average, optimizer, budget)
@@ -137,8 +150,8 @@ def train(folder: Path, budget: Budget, device: str, workers: int, batch: int, r
     log = Log(folder / "unet.jsonl", budget)
     if device != "cpu":
         log(attention=choose_attention(64 * batch, 4, 16, 8))
-    alphas = build_scheduler().alphas_cumprod.to(device)
-    weights = loss_weights(alphas)
+    alphas = build_video_scheduler().alphas_cumprod.to(device)
+    weights = loss_weights(alphas, MAX_WEIGHT)
 
     def compute(noisy: Tensor, t: Tensor, states: Tensor, noise: Tensor) -> Tensor:
         output = unet(noisy, t, encoder_hidden_states=states, return_dict=False)[0]
@@ -150,7 +163,8 @@ def train(folder: Path, budget: Budget, device: str, workers: int, batch: int, r
         clips.refresh()
         frames, times = STEPS[step % len(STEPS)]
         latents, tokens = clips.draw(times * batch, frames)
-        noisy, t, noise = noised(latents, alphas)
+        t = towards_noise(spread(len(latents))).mul(len(alphas)).long().to(device)
+        noisy, noise = noised(latents, alphas[t])
         text.zero_grad(set_to_none=True)
         states = text(tokens).last_hidden_state
         inputs = (noisy, t, states, noise)
@@ -171,15 +185,25 @@ def train(folder: Path, budget: Budget, device: str, workers: int, batch: int, r
     average.swap()
     for name, model in models.items():
         model.save_pretrained(folder / name)  # pyright: ignore[reportCallIssue]
-    build_scheduler().save_pretrained(folder / "scheduler")
+    build_video_scheduler().save_pretrained(folder / "scheduler")
 
 
-def noised(latents: Tensor, alphas: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Latents (n, …) with noise, each at a level of its own, spread evenly over all; the levels; the noise."""
-    count = len(latents)
-    t = (torch.rand(()) + torch.arange(count)).div(count).mul(len(alphas)).long().to(latents.device)
-    alpha, noise = alphas[t].view(-1, *[1] * (latents.ndim - 1)), torch.randn_like(latents)
-    return alpha.sqrt() * latents + (1 - alpha).sqrt() * noise, t, noise
+def spread(count: int) -> Tensor:
+    """`count` numbers in [0, 1), each uniform, together spread evenly."""
+    return (torch.rand(()) + torch.arange(count)).div(count)
+
+
+def towards_noise(uniform: Tensor) -> Tensor:
+    """Uniform numbers as places in [0, 1) of which the share NOISY_SHARE lies above NOISY."""
+    calm = 1 - NOISY_SHARE
+    above = NOISY + (uniform - calm) / NOISY_SHARE * (1 - NOISY)
+    return torch.where(uniform < calm, uniform / calm * NOISY, above.clamp(max=1 - 1e-6))
+
+
+def noised(latents: Tensor, alpha: Tensor) -> tuple[Tensor, Tensor]:
+    """Latents (n, …) at the levels ᾱ (n,), and the noise in them."""
+    alpha, noise = alpha.view(-1, *[1] * (latents.ndim - 1)), torch.randn_like(latents)
+    return alpha.sqrt() * latents + (1 - alpha).sqrt() * noise, noise
 
 
 def weighted_error(prediction: Tensor, noise: Tensor, weights: Tensor) -> Tensor:
@@ -188,14 +212,14 @@ def weighted_error(prediction: Tensor, noise: Tensor, weights: Tensor) -> Tensor
     return (error * weights).mean()
 
 
-def loss_weights(alphas: Tensor) -> Tensor:
+def loss_weights(alphas: Tensor, most: float) -> Tensor:
     """Weight of the squared error of ε at every noise level: of v's error at high noise, min-SNR at low noise.
 
     The error of v is that of ε times (SNR + 1) / SNR. Without the factor the highest levels, where colours and
     paths are decided, count for next to nothing: there the whole picture is a hundredth of what ε must predict.
     """
     ratio = alphas / (1 - alphas)
-    return (MIN_SNR / ratio).clamp(max=1) * ((ratio + 1) / ratio).clamp(max=MAX_WEIGHT)
+    return (MIN_SNR / ratio).clamp(max=1) * ((ratio + 1) / ratio).clamp(max=most)
 
 
 @dataclass(frozen=True, eq=False)

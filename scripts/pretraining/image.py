@@ -14,13 +14,14 @@ from transformers import CLIPTextModel, CLIPTokenizer
 
 from motion_inversion.data.render import render
 from motion_inversion.method.control import Canny
-from pretraining.diffusion import CAPTION_DROPOUT, UNET, build_scheduler, loss_weights, noised, weighted_error
+from pretraining.diffusion import CAPTION_DROPOUT, UNET, build_scheduler, loss_weights, noised, spread, weighted_error
 from pretraining.optimizer import MuonAdamW
 from pretraining.progress import Average, Budget, Log
 from pretraining.stream import SceneStream, pick_frames
 from pretraining.vocabulary import CONTEXT
 
 FOLDER = "image"  # inside the work folder
+MAX_WEIGHT = 50.0  # of an error, at high noise
 CONTROLLED_DROPOUT = 0.5  # of captions, as in arXiv 2302.05543: the edges must say what they can
 
 
@@ -74,11 +75,13 @@ def _train(
     torch.manual_seed(0)
     models: dict[str, nn.Module] = {name: network.eval()}
     average, optimizer = Average(models, 0.995), MuonAdamW(models, rate, fused=device != "cpu")
-    log, alphas = Log(folder / f"image_{name}.jsonl", budget), build_scheduler().alphas_cumprod.to(device)
-    weights, total = loss_weights(alphas), torch.zeros((), device=device)
+    log, scheduler = Log(folder / f"image_{name}.jsonl", budget), build_scheduler()
+    alphas, total = scheduler.alphas_cumprod.to(device), torch.zeros((), device=device)
+    weights = loss_weights(alphas, MAX_WEIGHT)
     for step in budget:
         latents, states, edges = pictures.draw()
-        noisy, t, noise = noised(latents, alphas)
+        t = spread(len(latents)).mul(len(alphas)).long().to(device)
+        noisy, noise = noised(latents, alphas[t])
         loss = weighted_error(predict(noisy, t, states, edges), noise, weights[t])
         network.zero_grad(set_to_none=True)
         loss.backward()
@@ -92,6 +95,7 @@ def _train(
     average.swap()
     network.save_pretrained(folder / FOLDER / name)
     pictures.text.save_pretrained(folder / FOLDER / "text_encoder")
+    scheduler.save_pretrained(folder / FOLDER / "scheduler")
 
 
 @dataclass

@@ -41,11 +41,12 @@ def network(x: Tensor, t: int) -> Tensor:
     return 0.8 * torch.tanh(x + t / 1000) + 0.1 * x.flip(-1)
 
 
+@pytest.mark.parametrize("spacing", ["leading", "trailing"])
 @pytest.mark.parametrize("steps", [1, 7, 30, 50, 333, 500, 999])
-def test_timesteps_are_diffusers(steps: int) -> None:
-    reference = scheduler()
+def test_timesteps_are_diffusers(steps: int, spacing: str) -> None:
+    reference = scheduler(timestep_spacing=spacing)
     reference.set_timesteps(steps)
-    assert schedule().timesteps(steps) == reference.timesteps.tolist()
+    assert schedule(timestep_spacing=spacing).timesteps(steps) == reference.timesteps.tolist()
 
 
 def test_the_fifty_steps_of_the_paper() -> None:
@@ -64,6 +65,26 @@ def test_sampling_is_diffusers_ddim(kind: str, one: bool, steps: int) -> None:
         expected = reference.step(network(expected, t), t, expected, return_dict=False)[0]
     sampled = Ddim(steps).sample(Schedule.from_scheduler(reference), network, gaussian(0))
     torch.testing.assert_close(sampled, expected, atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("steps", [5, 50, 1000])
+def test_sampling_from_the_noisiest_level_is_diffusers_ddim(steps: int) -> None:
+    # Of steps that divide the levels: after others diffusers' own steps miss the next timestep by one.
+    reference = scheduler(timestep_spacing="trailing")
+    reference.set_timesteps(steps)
+    expected = gaussian(0)
+    for t in reference.timesteps.tolist():
+        expected = reference.step(network(expected, t), t, expected, return_dict=False)[0]
+    sampled = Ddim(steps).sample(Schedule.from_scheduler(reference), network, gaussian(0))
+    torch.testing.assert_close(sampled, expected, atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("spacing", ["leading", "trailing"])
+@pytest.mark.parametrize("steps", [7, 30, 50])
+def test_every_step_goes_to_the_next_and_the_last_to_the_clean_end(steps: int, spacing: str) -> None:
+    transitions = schedule(timestep_spacing=spacing).transitions(steps)
+    assert [end for _, end in transitions[:-1]] == [start for start, _ in transitions[1:]]
+    assert transitions[-1][1] < 0
 
 
 @pytest.mark.parametrize("steps", [5, 50, 999])
@@ -96,12 +117,14 @@ def test_inversion_with_constant_noise_has_a_closed_form() -> None:
     torch.testing.assert_close(inverted, 0.07603 * x0 + 0.99489 * epsilon, atol=5e-5, rtol=0)
 
 
+@pytest.mark.parametrize("steps", [30, 50])
+@pytest.mark.parametrize("spacing", ["leading", "trailing"])
 @pytest.mark.parametrize("kind", ["epsilon", "v_prediction"])
-def test_sampling_undoes_inversion_where_predictions_agree(kind: str) -> None:
+def test_sampling_undoes_inversion_where_predictions_agree(kind: str, spacing: str, steps: int) -> None:
     x0, prediction = gaussian(0), gaussian(1)
-    levels = schedule(prediction_type=kind)
-    inverted = DdimInversion(50).invert(levels, lambda x, t: prediction, x0)
-    torch.testing.assert_close(Ddim(50).sample(levels, lambda x, t: prediction, inverted), x0, atol=1e-4, rtol=0)
+    levels = schedule(prediction_type=kind, timestep_spacing=spacing)
+    inverted = DdimInversion(steps).invert(levels, lambda x, t: prediction, x0)
+    torch.testing.assert_close(Ddim(steps).sample(levels, lambda x, t: prediction, inverted), x0, atol=1e-4, rtol=0)
 
 
 @given(
@@ -194,6 +217,7 @@ def test_latents_that_stop_being_finite_name_their_step() -> None:
         (lambda: DdimInversion(-3), r"inversion\.steps=-3"),
         (lambda: Ddim(1000).sample(schedule(), network, gaussian(0)), r"sampler\.steps=1000.*1 to 999"),
         (lambda: Ddim(4000).sample(schedule(), network, gaussian(0)), r"sampler\.steps=4000.*1 to 999"),
+        (lambda: schedule(timestep_spacing="trailing").timesteps(1001), r"sampler\.steps=1001.*1 to 1000"),
         (lambda: DdimInversion(1000).invert(schedule(), network, gaussian(0)), r"inversion\.steps=1000"),
     ],
 )
@@ -206,7 +230,7 @@ def test_steps_out_of_range_are_refused_by_name(build, names: str) -> None:
     "changes",
     [
         {"prediction_type": "sample"},
-        {"timestep_spacing": "trailing"},
+        {"timestep_spacing": "linspace"},
         {"clip_sample": True},
         {"thresholding": True},
     ],

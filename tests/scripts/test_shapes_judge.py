@@ -18,7 +18,8 @@ from shapes_judge import (
     ground_colour,
     heads,
     limits,
-    moves_smoothly,
+    moves_as,
+    never_jumps,
     persists,
     shape,
 )
@@ -58,7 +59,7 @@ def test_colours_persistence_and_smoothness(video_of: Callable[[Scene], Video]) 
     for scene, thing in things("object"):
         video = video_of(scene)
         track = find_object(video)
-        calm = persists(track) and moves_smoothly(track, thing.motion)
+        calm = persists(track) and never_jumps(track) and moves_as(track, thing.motion)
         answers.append((track.colour == thing.colour, ground_colour(video) == scene.ground.colour, calm))
     assert (np.mean(answers, axis=0) >= 0.97).all()
 
@@ -109,15 +110,38 @@ def test_every_shape_is_told_at_the_edge_of_the_frame(kind: str) -> None:
     ("motion", "caught"),
     [("moving right", 1.0), ("circling clockwise", 1.0), ("zigzagging", 1.0), ("moving around", 0.75)],
 )
-def test_shuffled_frames_are_jumps(motion: str, caught: float) -> None:
+def test_shuffled_frames_are_caught(motion: str, caught: float) -> None:
     random = np.random.default_rng(0)
     scenes = [case.scene for case in draw_cases(60, seed=6)]
     fitting = [scene for scene in scenes if scene.thing and scene.thing.motion == motion][:16]
     tracks = [find_object(draw(scene)) for scene in fitting]
-    assert all(moves_smoothly(track, motion) for track in tracks)
+    assert all(moves_as(track, motion) and never_jumps(track) for track in tracks)
     orders = [random.permutation(FRAMES) for _ in tracks]
-    shuffled = [Track(track.colour, track.masks[k], track.centres[k]) for track, k in zip(tracks, orders, strict=True)]
-    assert np.mean([not moves_smoothly(track, motion) for track in shuffled]) >= caught
+    shuffled = [moved(track, track.centres[k]) for track, k in zip(tracks, orders, strict=True)]
+    assert np.mean([not moves_as(track, motion) for track in shuffled]) >= caught
+    assert np.mean([not never_jumps(track) for track in shuffled]) >= 0.75
+
+
+def moved(track: Track, centres: np.ndarray) -> Track:
+    """The same object elsewhere."""
+    return Track(track.colour, track.masks, centres)
+
+
+def leap(strength: float, frames: slice, seed: int) -> list[Track]:
+    """The world's objects, in some frames a distance away in a random direction."""
+    random, tracks = np.random.default_rng(seed), []
+    for case in draw_cases(100, seed=8):
+        if case.kind == "object" and case.scene.thing:
+            angle, path = random.uniform(0, 2 * np.pi), case.scene.thing.path.copy()
+            path[frames] += strength * np.array([np.cos(angle), np.sin(angle)])
+            tracks.append(Track("red", np.ones((FRAMES, 1, 1), dtype=bool), path))
+    return tracks
+
+
+@pytest.mark.parametrize("frames", [slice(6, FRAMES), slice(9, 10)], ids=["for good", "for one frame"])
+def test_jumps_as_long_as_an_object_are_caught_on_any_way(frames: slice) -> None:
+    assert np.mean([never_jumps(track) for track in leap(0.0, frames, 0)]) == 1
+    assert np.mean([never_jumps(track) for track in leap(0.7, frames, 0)]) <= 0.15  # a median object is 0.8 wide
 
 
 def test_a_single_leap_is_a_jump() -> None:
@@ -126,7 +150,16 @@ def test_a_single_leap_is_a_jump() -> None:
     path = scene.thing.path + np.where(np.arange(FRAMES) < 8, 0, 0.25)[:, None]
     leaping = find_object(draw(replace(scene, thing=replace(scene.thing, path=path))))
     assert persists(leaping)
-    assert not moves_smoothly(leaping, "moving right")
+    assert not never_jumps(leaping)
+    assert not moves_as(leaping, "moving right")
+
+
+def test_another_way_than_the_one_named_is_no_jump() -> None:
+    angles = np.linspace(0, np.pi, FRAMES)
+    thing = Thing("circle", "red", 0.4, 0.5 * np.stack([np.cos(angles), np.sin(angles)], axis=1), "moving right")
+    track = find_object(draw(Scene(Ground("blue"), still(FRAMES), thing)))
+    assert never_jumps(track)
+    assert not moves_as(track, "standing still")
 
 
 def test_the_limit_of_straight_motion_follows_from_the_world() -> None:
@@ -143,7 +176,8 @@ def test_a_clip_that_loses_its_object_for_a_frame_fails(texture: str) -> None:
     bare = draw(Scene(Ground("blue", texture), still(1)))
     track = find_object(np.concatenate([video[:7], bare, video[8:]]))
     assert not persists(track)
-    assert not moves_smoothly(track, "moving right")
+    assert not moves_as(track, "moving right")
+    assert not never_jumps(Track(track.colour, track.masks, np.where(np.arange(FRAMES)[:, None] == 7, np.nan, 0.0)))
 
 
 def test_a_bare_ground_has_no_object() -> None:

@@ -32,13 +32,16 @@ class Schedule:
         alphas_cumprod: ᾱ_t for t = 0 … T − 1, falling.
         final_alpha_cumprod: ᾱ of the latents that sampling ends with: 1, or ᾱ_0 for models trained so.
         prediction_type: "epsilon": ε; "v_prediction": v = √ᾱ_t ε − √(1 − ᾱ_t) x_0 (arXiv 2202.00512).
-        steps_offset: The cleanest timestep that sampling visits.
+        steps_offset: The cleanest timestep that sampling visits, under "leading" spacing.
+        timestep_spacing: "leading" counts a loop's timesteps from the clean end and misses the noisiest levels, as
+            ZeroScope's does; "trailing" counts from the noisiest level (arXiv 2305.08891, table 2).
     """
 
     alphas_cumprod: Float[Tensor, " t"]
     final_alpha_cumprod: Float[Tensor, ""]
     prediction_type: Literal["epsilon", "v_prediction"] = "epsilon"
     steps_offset: int = 0
+    timestep_spacing: Literal["leading", "trailing"] = "leading"
 
     @classmethod
     def from_scheduler(cls, scheduler: DDIMScheduler) -> "Schedule":
@@ -50,7 +53,7 @@ class Schedule:
         config = scheduler.config
         accepted = {
             "prediction_type": ("epsilon", "v_prediction"),
-            "timestep_spacing": ("leading",),
+            "timestep_spacing": ("leading", "trailing"),
             "clip_sample": (False,),
             "thresholding": (False,),
         }
@@ -65,27 +68,42 @@ class Schedule:
             final_alpha_cumprod=torch.as_tensor(scheduler.final_alpha_cumprod),
             prediction_type=config["prediction_type"],
             steps_offset=config["steps_offset"],
+            timestep_spacing=config["timestep_spacing"],
         )
 
-    def stride(self, steps: int) -> int:
-        """The distance between the timesteps of a loop of `steps`."""
-        return len(self.alphas_cumprod) // steps
-
     def timesteps(self, steps: int, option: str = "sampler.steps") -> list[int]:
-        """The timesteps of a loop, noisiest first: offset + ⌊T / steps⌋ k ("leading" spacing).
+        """The timesteps of a loop, noisiest first.
+
+        Raises:
+            InputError: for steps that do not fit into the T noise levels; it names `option`, their origin.
+        """
+        return [t for t, _ in self.transitions(steps, option)]
+
+    def transitions(self, steps: int, option: str = "sampler.steps") -> list[tuple[int, int]]:
+        """Every timestep of a loop and the one that sampling goes to from there, noisiest first, k from 0.
+
+        "leading": offset + ⌊T / steps⌋ k, each followed by the one ⌊T / steps⌋ below. "trailing":
+        round(T − k T / steps) − 1, each followed by the next, the last by the clean end.
 
         Raises:
             InputError: for steps that do not fit into the T noise levels; it names `option`, their origin.
         """
         _check_steps(steps, option)
         count = len(self.alphas_cumprod)
-        timesteps = [self.steps_offset + self.stride(steps) * k for k in reversed(range(steps))]
+        most = count - (self.steps_offset if self.timestep_spacing == "leading" else 0)
+        stride = count // steps
+        if self.timestep_spacing == "leading":
+            timesteps = [self.steps_offset + stride * k for k in reversed(range(steps))]
+            following = [t - stride for t in timesteps]
+        else:
+            timesteps = [round(count - k * count / steps) - 1 for k in range(steps)]
+            following = [*timesteps[1:], -1]
         if steps > count or timesteps[0] >= count:
             raise InputError(
                 f"{option}={steps} does not fit into the model's {count} noise levels: "
-                f"accepted are 1 to {count - self.steps_offset}; set {option}=50"
+                f"accepted are 1 to {most}; set {option}=50"
             )
-        return timesteps
+        return list(zip(timesteps, following, strict=True))
 
     def add_noise(self, x0: Latents, noise: Latents, t: Time) -> Latents:
         """x_t = √ᾱ_t x_0 + √(1 − ᾱ_t) ε."""
@@ -171,10 +189,10 @@ class Ddim:
         Raises:
             FloatingPointError: when latents stop being finite; it names the step.
         """
-        latents, stride = noise, schedule.stride(self.steps)
-        timesteps = schedule.timesteps(self.steps, "sampler.steps")
+        latents, following = noise, dict(schedule.transitions(self.steps, "sampler.steps"))
+        timesteps = list(following)
         for t in progress(timesteps[skip:]) if progress else timesteps[skip:]:
-            latents = schedule.step(latents, denoise(latents, t), t, t - stride)
+            latents = schedule.step(latents, denoise(latents, t), t, following[t])
             _check_finite(latents, t, timesteps, "sampling")
         return latents
 
@@ -215,10 +233,10 @@ class DdimInversion:
         Raises:
             FloatingPointError: when latents stop being finite; it names the step.
         """
-        stride = schedule.stride(self.steps)
-        timesteps = schedule.timesteps(self.steps, "inversion.steps")[::-1]
+        following = dict(reversed(schedule.transitions(self.steps, "inversion.steps")))
+        timesteps = list(following)
         for t in progress(timesteps) if progress else timesteps:
-            latents = schedule.unstep(latents, denoise(latents, t), t - stride, t)
+            latents = schedule.unstep(latents, denoise(latents, t), following[t], t)
             _check_finite(latents, t, timesteps, "inversion")
             if visit:
                 visit(t, latents)

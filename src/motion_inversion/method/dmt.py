@@ -115,7 +115,8 @@ class Dmt:
         """
         assert state is not None
         reference = self._read(state, model, request)
-        timesteps, rates = model.schedule.timesteps(request.sampler.steps), self.rates(request.sampler.steps)
+        following = dict(model.schedule.transitions(request.sampler.steps))
+        timesteps, rates = list(following), self.rates(request.sampler.steps)
         guide = Guidance(model, self._layers(model), self.loss, self.optimisation_steps)
         clips = [
             replace(request, states=states, seeds=(seed,))
@@ -129,7 +130,8 @@ class Dmt:
                     guide(x, t, clip.states, goals, rates[index]) for x, clip in zip(latents, clips, strict=True)
                 ]
             restart = self.restart and t != timesteps[-1]
-            latents = [_advanced(model, x, t, clip, restart) for x, clip in zip(latents, clips, strict=True)]
+            step = t, following[t]
+            latents = [_advanced(model, x, step, clip, restart) for x, clip in zip(latents, clips, strict=True)]
         return torch.cat(latents)
 
     def rates(self, steps: int) -> list[float]:
@@ -146,10 +148,9 @@ class Dmt:
         return feature_layers(model.unet, self.block, self.resnet)
 
 
-def _advanced(model: VideoModel, latents: Latents, t: int, clip: Request, restart: bool) -> Latents:
-    """One clip's latents at the timestep after t, reached once or, with a restart, twice."""
-    schedule = model.schedule
-    following = t - schedule.stride(clip.sampler.steps)
+def _advanced(model: VideoModel, latents: Latents, step: tuple[int, int], clip: Request, restart: bool) -> Latents:
+    """One clip's latents a step (t, t_next) further, which is taken once or, with a restart, twice."""
+    schedule, (t, following) = model.schedule, step
 
     def down(noisy: Latents) -> Latents:
         return schedule.step(noisy, model.guided(noisy, t, clip.states, clip.negative), t, following)
