@@ -56,21 +56,13 @@ def test_the_fifty_steps_of_the_paper() -> None:
 
 @pytest.mark.parametrize("kind", ["epsilon", "v_prediction"])
 @pytest.mark.parametrize("one", [True, False])
-@pytest.mark.parametrize("steps", [5, 30, 999])
-def test_sampling_is_diffusers_ddim(kind: str, one: bool, steps: int) -> None:
-    reference = scheduler(prediction_type=kind, set_alpha_to_one=one)
-    reference.set_timesteps(steps)
-    expected = gaussian(0)
-    for t in reference.timesteps.tolist():
-        expected = reference.step(network(expected, t), t, expected, return_dict=False)[0]
-    sampled = Ddim(steps).sample(Schedule.from_scheduler(reference), network, gaussian(0))
-    torch.testing.assert_close(sampled, expected, atol=1e-4, rtol=1e-4)
-
-
-@pytest.mark.parametrize("steps", [5, 50, 1000])
-def test_sampling_from_the_noisiest_level_is_diffusers_ddim(steps: int) -> None:
-    # Of steps that divide the levels: after others diffusers' own steps miss the next timestep by one.
-    reference = scheduler(timestep_spacing="trailing")
+@pytest.mark.parametrize(
+    # Trailing steps that divide the levels: after others diffusers' own steps miss the next timestep by one.
+    ("spacing", "steps"),
+    [("leading", 5), ("leading", 30), ("leading", 999), ("trailing", 5), ("trailing", 50), ("trailing", 1000)],
+)
+def test_sampling_is_diffusers_ddim(kind: str, one: bool, spacing: str, steps: int) -> None:
+    reference = scheduler(prediction_type=kind, set_alpha_to_one=one, timestep_spacing=spacing)
     reference.set_timesteps(steps)
     expected = gaussian(0)
     for t in reference.timesteps.tolist():
