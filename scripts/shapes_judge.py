@@ -81,28 +81,32 @@ def persists(track: Track) -> bool:
 
 
 def never_jumps(track: Track) -> bool:
-    """Whether the object is in every frame and no step of its centre is a leap, whatever way it goes.
+    """Whether the object is in every frame and its centre neither leaps nor jitters, whatever way it goes.
 
-    A leap may be two pixels of 64 larger than the largest of 4,000 scenes of the world, corners included.
+    Leap and jitter may be two pixels of 64 larger than the largest of 4,000 scenes of the world, corners included.
     """
-    return _leap(track.centres) <= _leap_limit(len(track.centres))  # a comparison with NaN is false
+    leap, jitter = _unrest(track.centres)
+    largest_leap, largest_jitter = _unrest_limits(len(track.centres))
+    return leap <= largest_leap and jitter <= largest_jitter  # comparisons with NaN are false
 
 
-def _leap(path: Float[np.ndarray, "f 2"]) -> float:
-    """By how much a step exceeds the median of the five around it; the most of all steps.
+def _unrest(path: Float[np.ndarray, "f 2"]) -> tuple[float, float]:
+    """The leap: by how much a step exceeds the median of the five around it, at most. The jitter: the median change.
 
-    A jump for good is one long step among short ones, a frame astray makes two; where all steps are long, the
-    object is fast.
+    A jump for good is one long step among short ones, a frame astray makes two. Where the object jumps all the time
+    no step stands out, but most differ from the one before.
     """
-    lengths = np.linalg.norm(np.diff(path, axis=0), axis=1)
+    steps = np.diff(path, axis=0)
+    lengths, changes = np.linalg.norm(steps, axis=1), np.linalg.norm(np.diff(steps, axis=0), axis=1)
     around = np.lib.stride_tricks.sliding_window_view(np.pad(lengths, 2, mode="reflect"), 5)
-    return float((lengths - np.median(around, axis=1)).max())
+    return float((lengths - np.median(around, axis=1)).max()), float(np.median(changes))
 
 
 @cache
-def _leap_limit(frames: int) -> float:
+def _unrest_limits(frames: int) -> tuple[float, float]:
     paths = [scene.thing.path for scene in _many_scenes(frames) if scene.kind == "object" and scene.thing is not None]
-    return max(map(_leap, paths)) + PLACE_MARGIN
+    leap, jitter = np.max([_unrest(path) for path in paths], axis=0) + PLACE_MARGIN
+    return float(leap), float(jitter)
 
 
 def moves_as(track: Track, motion: str) -> bool:

@@ -144,6 +144,12 @@ def test_jumps_as_long_as_an_object_are_caught_on_any_way(frames: slice) -> None
     assert np.mean([never_jumps(track) for track in leap(0.7, frames, 0)]) <= 0.15  # a median object is 0.8 wide
 
 
+def test_jumps_in_every_frame_are_caught() -> None:
+    random = np.random.default_rng(0)
+    tracks = [moved(track, track.centres + random.normal(0, 0.2, (FRAMES, 2))) for track in leap(0.0, slice(0), 0)]
+    assert np.mean([never_jumps(track) for track in tracks]) <= 0.02
+
+
 def test_a_single_leap_is_a_jump() -> None:
     scene = moving_right()
     assert scene.thing is not None
