@@ -101,8 +101,9 @@ def judge(case: Case, video: Video, clip: LoadedClip) -> Answers:
         answers["camera move told apart"] = [camera.motion == scene.camera_motion]
         return answers
     track = find_object(video)
-    answers["object persists without jumps"] = [persists(track) and never_jumps(track)]
-    answers["object's pace as asked"] = [persists(track) and moves_as(track, thing.motion)]
+    steady = persists(track)
+    answers["object persists without jumps"] = [steady and never_jumps(track)]
+    answers["object's pace as asked"] = [steady and moves_as(track, thing.motion)]
     answers["object colour obeyed"] = [track.colour == thing.colour]
     answers["shape obeyed"] = [shape(track) == thing.shape]
     if case.kind == "direction":

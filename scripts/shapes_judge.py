@@ -104,8 +104,7 @@ def _unrest(path: Float[np.ndarray, "f 2"]) -> tuple[float, float]:
 
 @cache
 def _unrest_limits(frames: int) -> tuple[float, float]:
-    paths = [scene.thing.path for scene in _many_scenes(frames) if scene.kind == "object" and scene.thing is not None]
-    leap, jitter = np.max([_unrest(path) for path in paths], axis=0) + PLACE_MARGIN
+    leap, jitter = np.max([_unrest(thing.path) for thing in _many_things(frames)], axis=0) + PLACE_MARGIN
     return float(leap), float(jitter)
 
 
@@ -135,8 +134,7 @@ def limits(motion: str, frames: int) -> tuple[float, float]:
     a change. Steps for 16 frames: 0.16 moving straight, 0.06 standing still, 0.34 circling, 0.37 zigzagging,
     0.62 bouncing, 0.72 moving around; changes: 0.13, 0.13, 0.25, 0.63, 1.15, 0.52.
     """
-    things = [scene.thing for scene in _many_scenes(frames) if scene.kind == "object" and scene.thing is not None]
-    paths = [thing.path for thing in things if _family(thing.motion) == _family(motion)]
+    paths = [thing.path for thing in _many_things(frames) if _family(thing.motion) == _family(motion)]
     step, change = np.max([_roughness(path) for path in paths], axis=0)
     return float(SPEED_MARGIN * step + PLACE_MARGIN), float(SPEED_MARGIN * change + 2 * PLACE_MARGIN)
 
@@ -146,8 +144,10 @@ def _family(motion: str) -> str:
 
 
 @cache
-def _many_scenes(frames: int) -> list[Scene]:
-    return scenes_at_random(np.random.default_rng(0), 4000, frames)
+def _many_things(frames: int) -> list[Thing]:
+    """The objects over a still ground of 4,000 scenes."""
+    scenes = scenes_at_random(np.random.default_rng(0), 4000, frames)
+    return [scene.thing for scene in scenes if scene.kind == "object" and scene.thing is not None]
 
 
 def heads(track: Track, direction: str) -> bool:

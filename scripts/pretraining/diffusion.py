@@ -150,8 +150,8 @@ def train(folder: Path, budget: Budget, device: str, workers: int, batch: int, r
     log = Log(folder / "unet.jsonl", budget)
     if device != "cpu":
         log(attention=choose_attention(64 * batch, 4, 16, 8))
-    alphas = build_video_scheduler().alphas_cumprod.to(device)
-    weights = loss_weights(alphas, MAX_WEIGHT)
+    scheduler: Any = build_video_scheduler()
+    weights = loss_weights(scheduler.alphas_cumprod, MAX_WEIGHT).to(device)
 
     def compute(noisy: Tensor, t: Tensor, states: Tensor, noise: Tensor) -> Tensor:
         output = unet(noisy, t, encoder_hidden_states=states, return_dict=False)[0]
@@ -163,8 +163,9 @@ def train(folder: Path, budget: Budget, device: str, workers: int, batch: int, r
         clips.refresh()
         frames, times = STEPS[step % len(STEPS)]
         latents, tokens = clips.draw(times * batch, frames)
-        t = towards_noise(spread(len(latents))).mul(len(alphas)).long().to(device)
-        noisy, noise = noised(latents, alphas[t])
+        t = towards_noise(spread(len(latents))).mul(len(weights)).long().to(device)
+        noise = torch.randn_like(latents)
+        noisy = scheduler.add_noise(latents, noise, t)
         text.zero_grad(set_to_none=True)
         states = text(tokens).last_hidden_state
         inputs = (noisy, t, states, noise)
@@ -185,7 +186,7 @@ def train(folder: Path, budget: Budget, device: str, workers: int, batch: int, r
     average.swap()
     for name, model in models.items():
         model.save_pretrained(folder / name)  # pyright: ignore[reportCallIssue]
-    build_video_scheduler().save_pretrained(folder / "scheduler")
+    scheduler.save_pretrained(folder / "scheduler")
 
 
 def spread(count: int) -> Tensor:
@@ -198,12 +199,6 @@ def towards_noise(uniform: Tensor) -> Tensor:
     calm = 1 - NOISY_SHARE
     above = NOISY + (uniform - calm) / NOISY_SHARE * (1 - NOISY)
     return torch.where(uniform < calm, uniform / calm * NOISY, above.clamp(max=1 - 1e-6))
-
-
-def noised(latents: Tensor, alpha: Tensor) -> tuple[Tensor, Tensor]:
-    """Latents (n, …) at the levels ᾱ (n,), and the noise in them."""
-    alpha, noise = alpha.view(-1, *[1] * (latents.ndim - 1)), torch.randn_like(latents)
-    return alpha.sqrt() * latents + (1 - alpha).sqrt() * noise, noise
 
 
 def weighted_error(prediction: Tensor, noise: Tensor, weights: Tensor) -> Tensor:

@@ -14,7 +14,7 @@ from transformers import CLIPTextModel, CLIPTokenizer
 
 from motion_inversion.data.render import render
 from motion_inversion.method.control import Canny
-from pretraining.diffusion import CAPTION_DROPOUT, UNET, build_scheduler, loss_weights, noised, spread, weighted_error
+from pretraining.diffusion import CAPTION_DROPOUT, UNET, build_scheduler, loss_weights, spread, weighted_error
 from pretraining.optimizer import MuonAdamW
 from pretraining.progress import Average, Budget, Log
 from pretraining.stream import SceneStream, pick_frames
@@ -75,13 +75,14 @@ def _train(
     torch.manual_seed(0)
     models: dict[str, nn.Module] = {name: network.eval()}
     average, optimizer = Average(models, 0.995), MuonAdamW(models, rate, fused=device != "cpu")
-    log, scheduler = Log(folder / f"image_{name}.jsonl", budget), build_scheduler()
-    alphas, total = scheduler.alphas_cumprod.to(device), torch.zeros((), device=device)
-    weights = loss_weights(alphas, MAX_WEIGHT)
+    log, total = Log(folder / f"image_{name}.jsonl", budget), torch.zeros((), device=device)
+    scheduler: Any = build_scheduler()
+    weights = loss_weights(scheduler.alphas_cumprod, MAX_WEIGHT).to(device)
     for step in budget:
         latents, states, edges = pictures.draw()
-        t = spread(len(latents)).mul(len(alphas)).long().to(device)
-        noisy, noise = noised(latents, alphas[t])
+        t = spread(len(latents)).mul(len(weights)).long().to(device)
+        noise = torch.randn_like(latents)
+        noisy = scheduler.add_noise(latents, noise, t)
         loss = weighted_error(predict(noisy, t, states, edges), noise, weights[t])
         network.zero_grad(set_to_none=True)
         loss.backward()
