@@ -7,6 +7,10 @@ Data are rendered on the fly from seeds; every phase logs to WORK/<phase>.jsonl.
 every few minutes: repeating the command resumes it. `--pause-after` ends a run early without decaying the learning
 rate, to go on later. `decoder` goes on with the autoencoder's decoder, which an existing UNet doesn't notice.
 Measured costs and results: docs/shapes_model.md.
+
+On a CPU the UNet trains faster in as many processes as there are cores, with one thread each:
+
+    OMP_NUM_THREADS=1 torchrun --nproc-per-node 2 scripts/pretrain_shapes.py unet --batch 8 --pool 512 --workers 0
 """
 
 import argparse
@@ -20,6 +24,7 @@ from safetensors.torch import load_file, save_file
 from motion_inversion.data.world import WORDS
 from pretraining import autoencoder, contrastive, diffusion, image, sheet
 from pretraining.index import write_index
+from pretraining.processes import join, size
 from pretraining.progress import Budget
 from pretraining.vocabulary import merges_for, write_clip_tokenizer, write_open_clip_vocabulary
 
@@ -39,10 +44,13 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=10**9, help="at most so many steps a phase")
     parser.add_argument("--seconds", type=float, default=3600.0, help="at most so many seconds a phase")
     parser.add_argument("--pause-after", type=float, default=math.inf, help="seconds after which unet pauses")
-    parser.add_argument("--batch", type=int, default=128, help="clips a step (8 suit a CPU), or pictures")
+    parser.add_argument("--batch", type=int, default=128, help="clips a step and process (8 suit a CPU), or pictures")
     parser.add_argument("--rate", type=float, default=1.2e-3, help="peak learning rate of diffusion")
     parser.add_argument("--pool", type=int, default=16384, help="encoded clips kept by unet")
     arguments = parser.parse_args()
+    join()
+    if size() > 1 and arguments.phases != ["unet"]:
+        parser.error(f"torchrun is for unet alone, not {' '.join(arguments.phases)}: run the others without it.")
     torch.set_float32_matmul_precision("high")
     arguments.work.mkdir(parents=True, exist_ok=True)
     rules = merges_for(WORDS)

@@ -11,9 +11,11 @@ from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 from motion_inversion.backbone.temporal_convolution import specialise
 from motion_inversion.data.render import render
+from motion_inversion.data.world import Scene
 from pretraining.autoencoder import LATENT_CHANNELS
 from pretraining.graph import Step, choose_attention
 from pretraining.optimizer import MuonAdamW
+from pretraining.processes import average_gradients, rank
 from pretraining.progress import Average, Budget, Log
 from pretraining.stream import SceneStream
 from pretraining.vocabulary import CONTEXT
@@ -22,8 +24,9 @@ WIDTH = 96  # of the text encoder
 MIN_SNR = 5.0
 CAPTION_DROPOUT = 0.1
 MAX_WEIGHT = 200.0
-# Of the noise levels the last fifth is trained on as much as all others: there paths are decided.
-NOISY, NOISY_SHARE = 0.8, 0.52
+# Bands of noise levels by their upper ends, and the share of training that each gets: paths are decided in the last,
+# and whether an object keeps its size and place from frame to frame in the second.
+LEVELS = ((0.4, 0.12), (0.8, 0.58), (1.0, 0.30))
 # Steps take turns: frames of a clip, and how many times `batch` of them. Motion is learnt from whole clips, the
 # meaning of captions from many single frames at a fraction of the cost.
 STEPS = ((16, 1), (16, 1), (16, 1), (16, 1), (1, 8))
@@ -93,9 +96,10 @@ class Pool:
         self.tokenizer = CLIPTokenizer.from_pretrained(folder / "tokenizer")
         vae: Any = AutoencoderKL.from_pretrained(folder / "vae")
         self.vae = vae.to(device, memory_format=torch.channels_last).eval()
-        self.stream = iter(SceneStream(3, fresh, start=start).loader(workers))
+        self.stream = iter(SceneStream(3 + 1000 * rank(), fresh, start=start).loader(workers))
         self.latents = torch.zeros(size, LATENT_CHANNELS, 16, 8, 8, dtype=torch.float16, device=device)
         self.tokens = torch.zeros(size, CONTEXT, dtype=torch.long, device=device)
+        self.shares = torch.zeros(size, device=device)
         self.empty = self.tokenize([""])[0]
         for _ in range(size // fresh):
             self.refresh()
@@ -116,11 +120,12 @@ class Pool:
         place = slice(self.place, self.place + self.fresh)
         self.latents[place] = latent.unflatten(0, video.shape[:2]).transpose(1, 2).half()
         self.tokens[place] = self.tokenize(captioned.captions)
+        self.shares[place] = torch.tensor([share(scene) for scene in captioned.scenes])
         self.place = (self.place + self.fresh) % self.size
 
     def draw(self, batch: int, frames: int) -> tuple[Tensor, Tensor]:
         """Latents and token ids of random clips, thinned out evenly to `frames` frames."""
-        index = torch.randint(self.size, (batch,), device=self.device)
+        index = torch.multinomial(self.shares, batch, replacement=True)
         dropped = torch.rand(batch, 1, device=self.device) < CAPTION_DROPOUT
         stride = 16 // frames
         kept = torch.arange(frames, device=self.device) * stride + torch.randint(stride, (batch, 1), device=self.device)
@@ -145,7 +150,7 @@ def train(folder: Path, budget: Budget, device: str, workers: int, batch: int, r
     optimizer = MuonAdamW(models, rate, fused=device != "cpu")
     kept = _State(folder, models, average, optimizer, budget)
     kept.resume()
-    torch.manual_seed(budget.step)
+    torch.manual_seed(budget.step + 10**9 * rank())
     clips = Pool(folder, device, workers, pool, 32 if device != "cpu" else 2, start=budget.step)
     log = Log(folder / "unet.jsonl", budget)
     if device != "cpu":
@@ -173,20 +178,29 @@ def train(folder: Path, budget: Budget, device: str, workers: int, batch: int, r
             once[frames] = Step(compute, [unet], inputs)
         total += once[frames](*inputs)
         states.backward(once[frames].inputs[2].grad)
+        average_gradients(parameters)
         torch.nn.utils.clip_grad_norm_(parameters, 1.0)
         optimizer.step(budget.rate())
         average.update(step)
-        if step % 100 == 99:
+        if step % 100 == 99 and rank() == 0:
             log(loss=total.item() / 100)
             total.zero_()
             if budget.elapsed - saved > 120:
                 saved = budget.elapsed
                 kept.save()
+    if rank() > 0:
+        return
     kept.save()
     average.swap()
     for name, model in models.items():
         model.save_pretrained(folder / name)  # pyright: ignore[reportCallIssue]
     scheduler.save_pretrained(folder / "scheduler")
+
+
+def share(scene: Scene) -> float:
+    """How often a clip is trained on, relative to the others: more where objects are small or all of it moves."""
+    small = scene.thing is not None and scene.thing.shape in ("triangle", "star")
+    return 1.5 if small or scene.kind == "camera" else 1.0
 
 
 def spread(count: int) -> Tensor:
@@ -195,10 +209,12 @@ def spread(count: int) -> Tensor:
 
 
 def towards_noise(uniform: Tensor) -> Tensor:
-    """Uniform numbers as places in [0, 1) of which the share NOISY_SHARE lies above NOISY."""
-    calm = 1 - NOISY_SHARE
-    above = NOISY + (uniform - calm) / NOISY_SHARE * (1 - NOISY)
-    return torch.where(uniform < calm, uniform / calm * NOISY, above.clamp(max=1 - 1e-6))
+    """Uniform numbers as places in [0, 1), of which every band of LEVELS holds its share."""
+    ends, shares = torch.tensor(LEVELS).unbind(1)
+    widths, upto = torch.diff(ends, prepend=torch.zeros(1)), shares.cumsum(0)
+    band = torch.searchsorted(upto, uniform, right=True).clamp(max=len(LEVELS) - 1)
+    place = ends[band] - (upto[band] - uniform) / shares[band] * widths[band]
+    return place.clamp(0, 1 - 1e-6)
 
 
 def weighted_error(prediction: Tensor, noise: Tensor, weights: Tensor) -> Tensor:

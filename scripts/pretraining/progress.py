@@ -10,6 +10,8 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from pretraining.processes import agree
+
 
 @dataclass
 class Budget:
@@ -24,11 +26,7 @@ class Budget:
     step: int = 0
     spent: float = 0.0
     started: float = field(default_factory=time.monotonic)
-
-    @property
-    def elapsed(self) -> float:
-        """Seconds of training, earlier runs included."""
-        return self.spent + time.monotonic() - self.started
+    elapsed: float = 0.0  # seconds of training until this step, earlier runs included
 
     @property
     def progress(self) -> float:
@@ -38,10 +36,14 @@ class Budget:
     @property
     def paused(self) -> bool:
         """Whether this process should save and stop before the whole budget is spent."""
-        return time.monotonic() - self.started > self.pause_after
+        return self.elapsed - self.spent > self.pause_after
 
     def __iter__(self) -> Iterator[int]:
-        while self.progress < 1 and not self.paused:
+        while True:
+            # Read once a step: processes that train together go by one clock, the first one's.
+            self.elapsed = self.spent + agree(time.monotonic() - self.started)
+            if self.progress >= 1 or self.paused:
+                return
             yield self.step
             self.step += 1
 

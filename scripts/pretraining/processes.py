@@ -1,0 +1,47 @@
+"""The processes that train one model together, started by torchrun; without it there is one, and nothing to agree on.
+
+On a CPU two processes of one thread train this small model faster than one of two: its operations are too short to
+be worth splitting.
+"""
+
+import os
+
+import torch
+from torch import distributed, nn
+
+
+def join() -> None:
+    """Joins the others, if torchrun started this process."""
+    if "RANK" in os.environ:
+        distributed.init_process_group("gloo")
+
+
+def rank() -> int:
+    """The number of this process; 0 logs and saves."""
+    return distributed.get_rank() if distributed.is_initialized() else 0
+
+
+def size() -> int:
+    """How many processes train together."""
+    return distributed.get_world_size() if distributed.is_initialized() else 1
+
+
+def agree(value: float) -> float:
+    """The first process's value."""
+    if not distributed.is_initialized():
+        return value
+    shared = torch.tensor(value, dtype=torch.float64)
+    distributed.broadcast(shared, 0)
+    return shared.item()
+
+
+def average_gradients(parameters: list[nn.Parameter]) -> None:
+    """Over all processes; a missing gradient counts as zero."""
+    if not distributed.is_initialized():
+        return
+    gradients = [torch.zeros_like(p) if p.grad is None else p.grad for p in parameters]
+    flat = torch.cat([gradient.flatten() for gradient in gradients])
+    distributed.all_reduce(flat)
+    parts = flat.div_(size()).split([p.numel() for p in parameters])
+    for parameter, part in zip(parameters, parts, strict=True):
+        parameter.grad = part.view_as(parameter)
