@@ -23,10 +23,10 @@ from motion_inversion.core.seed import generator
 from motion_inversion.embedding.embeddings import MotionEmbeddings
 from motion_inversion.embedding.inject import inject
 from motion_inversion.experiment import Experiment
-from motion_inversion.method.fit import TrainerOptions, run_trainer
 from motion_inversion.method.method import Fitting, Reference, sample_guided
-from motion_inversion.method.module import MotionLearning
 from motion_inversion.method.motion_inversion import MotionInversion, model_sites
+from motion_inversion.method.training.fit import TrainerOptions, run_trainer
+from motion_inversion.method.training.module import MotionLearning
 
 CONF = Path(__file__).parents[1] / "conf"
 WARM_UP = 3  # steps at the start of each block that don't count

@@ -19,10 +19,10 @@ from motion_inversion.core.error import InputError
 from motion_inversion.core.record import COST
 from motion_inversion.core.strategy import Keep
 from motion_inversion.experiment import Experiment
-from motion_inversion.method.control import Canny
-from motion_inversion.method.control_a_video import ControlAVideo
-from motion_inversion.method.module import MotionLearning
-from motion_inversion.method.tokenflow import TokenFlow
+from motion_inversion.method.control_a_video.control import Canny
+from motion_inversion.method.control_a_video.method import ControlAVideo
+from motion_inversion.method.tokenflow.method import TokenFlow
+from motion_inversion.method.training.module import MotionLearning
 from results import STATE, assert_same_training, only
 
 Compose = Callable[..., Experiment]

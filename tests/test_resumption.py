@@ -13,8 +13,8 @@ from torch import Tensor
 
 from motion_inversion.core.error import InputError
 from motion_inversion.experiment import Experiment
-from motion_inversion.method.module import MotionLearning
 from motion_inversion.method.motion_inversion import MotionInversion
+from motion_inversion.method.training.module import MotionLearning
 from results import assert_same_training, only
 
 Compose = Callable[..., Experiment]

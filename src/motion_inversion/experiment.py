@@ -15,10 +15,10 @@ from motion_inversion.core.error import InputError
 from motion_inversion.core.noise import Noise
 from motion_inversion.core.schedule import Ddim, DdimInversion
 from motion_inversion.data.clip import Clip, Dataset
-from motion_inversion.method.fit import check_trainer
 from motion_inversion.method.frozen import Frozen
-from motion_inversion.method.logger import Tracker
 from motion_inversion.method.method import Method
+from motion_inversion.method.training.fit import check_trainer
+from motion_inversion.method.training.logger import Tracker
 from motion_inversion.metric.metric import Metric
 from motion_inversion.report.report import Report
 from motion_inversion.stage.address import Address

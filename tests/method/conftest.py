@@ -24,8 +24,8 @@ from motion_inversion.method.method import Fitting, Reference, Request
 from motion_inversion.method.motion_director import MotionDirector
 from motion_inversion.method.motion_inversion import MotionInversion
 from motion_inversion.method.motion_inversion_hybrid import MotionInversionHybrid
-from motion_inversion.method.spatial_path import SpatialPath
-from motion_inversion.method.tune_a_video import TuneAVideo
+from motion_inversion.method.training.spatial_path import SpatialPath
+from motion_inversion.method.tune_a_video.method import TuneAVideo
 from motion_inversion.method.vmc import Vmc
 
 

@@ -7,8 +7,8 @@ import pytest
 from motion_inversion.backbone.image_diffusion import ImageModel
 from motion_inversion.backbone.video_diffusion import VideoModel
 from motion_inversion.core.error import InputError
-from motion_inversion.method.dmt import Dmt
-from motion_inversion.method.dmt_loss import CosineChanges
+from motion_inversion.method.dmt.loss import CosineChanges
+from motion_inversion.method.dmt.method import Dmt
 from motion_inversion.method.family import require_image, require_video
 from motion_inversion.method.method import Fitting, Reference
 

@@ -12,12 +12,12 @@ from motion_inversion.backbone.video_diffusion import VideoModel
 from motion_inversion.core.error import InputError
 from motion_inversion.core.loss import Debiased, Mse
 from motion_inversion.method.frozen import Frozen
-from motion_inversion.method.lora import LowRank
+from motion_inversion.method.layer.lora import LowRank
+from motion_inversion.method.layer.single_frame import single_frame
 from motion_inversion.method.method import Reference, Request
-from motion_inversion.method.module import MotionLearning
 from motion_inversion.method.motion_director import MotionDirector
-from motion_inversion.method.single_frame import single_frame
 from motion_inversion.method.state import write_state
+from motion_inversion.method.training.module import MotionLearning
 
 Brief = tuple[Tensor, Request]
 

@@ -19,8 +19,8 @@ from motion_inversion.embedding.layout import Layout
 from motion_inversion.embedding.official import export_official
 from motion_inversion.method.frozen import Frozen
 from motion_inversion.method.method import Fitting, Reference, Request
-from motion_inversion.method.module import MotionLearning
 from motion_inversion.method.motion_inversion import MotionInversion, model_sites
+from motion_inversion.method.training.module import MotionLearning
 
 Fittings = Callable[..., Fitting]
 

@@ -16,15 +16,15 @@ from torch import Tensor
 from motion_inversion.backbone.image_diffusion import ImageModel
 from motion_inversion.backbone.video_diffusion import VideoModel
 from motion_inversion.core.schedule import DdimInversion
-from motion_inversion.method.control import Canny
-from motion_inversion.method.control_a_video import ControlAVideo
+from motion_inversion.method.control_a_video.control import Canny
+from motion_inversion.method.control_a_video.method import ControlAVideo
 from motion_inversion.method.method import Fitting, Reference, Request
 from motion_inversion.method.motion_director import MotionDirector
 from motion_inversion.method.motion_inversion import MotionInversion
 from motion_inversion.method.motion_inversion_hybrid import MotionInversionHybrid
-from motion_inversion.method.tokenflow import TokenFlow
-from motion_inversion.method.tokenflow_sdedit import TokenFlowSdedit
-from motion_inversion.method.tune_a_video import TuneAVideo
+from motion_inversion.method.tokenflow.method import TokenFlow
+from motion_inversion.method.tokenflow.sdedit import TokenFlowSdedit
+from motion_inversion.method.tune_a_video.method import TuneAVideo
 from motion_inversion.method.vmc import Vmc
 
 _ELSEWHERE = """

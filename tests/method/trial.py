@@ -15,7 +15,7 @@ from torch import Tensor
 
 from motion_inversion.backbone.video_diffusion import VideoModel
 from motion_inversion.method.method import Fitting, Reference, Request
-from motion_inversion.method.module import MotionLearning, Noised
+from motion_inversion.method.training.module import MotionLearning, Noised
 
 
 class Trained(NamedTuple):

@@ -14,8 +14,8 @@ from motion_inversion.core.noise import Random
 from motion_inversion.core.strategy import Keep
 from motion_inversion.data.clip import Clip, VideoFile
 from motion_inversion.data.video import write_lossless
-from motion_inversion.method.control import Canny
-from motion_inversion.method.control_a_video import ControlAVideo
+from motion_inversion.method.control_a_video.control import Canny
+from motion_inversion.method.control_a_video.method import ControlAVideo
 from motion_inversion.method.frozen import Frozen
 from motion_inversion.stage.address import Address
 from motion_inversion.stage.prepare import prepare

@@ -16,12 +16,12 @@ from motion_inversion.core.loss import Loss
 from motion_inversion.core.shape import Latents, Scalar
 from motion_inversion.core.timestep import Timestep
 from motion_inversion.method.family import require_video
-from motion_inversion.method.fit import TrainerOptions, run_trainer
-from motion_inversion.method.lora import LowRank, linear_names
+from motion_inversion.method.layer.lora import LowRank, linear_names
 from motion_inversion.method.method import Fitting, Reference, Request, sample_guided
-from motion_inversion.method.module import MotionLearning, Noised, loss_of
-from motion_inversion.method.spatial_path import PART, SpatialPath
 from motion_inversion.method.state import read_state, write_state
+from motion_inversion.method.training.fit import TrainerOptions, run_trainer
+from motion_inversion.method.training.module import MotionLearning, Noised, loss_of
+from motion_inversion.method.training.spatial_path import PART, SpatialPath
 
 log = logging.getLogger(__name__)
 

@@ -21,9 +21,9 @@ from motion_inversion.embedding.layout import Layout
 from motion_inversion.embedding.official import import_official
 from motion_inversion.embedding.site import Site, find_sites
 from motion_inversion.method.family import require_video
-from motion_inversion.method.fit import TrainerOptions, run_trainer
 from motion_inversion.method.method import Fitting, Reference, Request, sample_guided
-from motion_inversion.method.module import MotionLearning, Noised, loss_of
+from motion_inversion.method.training.fit import TrainerOptions, run_trainer
+from motion_inversion.method.training.module import MotionLearning, Noised, loss_of
 
 log = logging.getLogger(__name__)
 

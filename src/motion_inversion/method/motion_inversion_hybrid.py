@@ -7,11 +7,11 @@ from motion_inversion.backbone.video_diffusion import VideoModel
 from motion_inversion.core.shape import Latents, Scalar
 from motion_inversion.embedding.embeddings import MotionEmbeddings
 from motion_inversion.embedding.inject import inject
-from motion_inversion.method.fit import run_trainer
 from motion_inversion.method.method import Fitting, Reference, Request
-from motion_inversion.method.module import MotionLearning, Noised
 from motion_inversion.method.motion_inversion import MotionInversion
-from motion_inversion.method.spatial_path import PART, SpatialPath
+from motion_inversion.method.training.fit import run_trainer
+from motion_inversion.method.training.module import MotionLearning, Noised
+from motion_inversion.method.training.spatial_path import PART, SpatialPath
 
 
 @dataclass(frozen=True)

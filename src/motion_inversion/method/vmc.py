@@ -15,11 +15,11 @@ from motion_inversion.core.loss import Loss
 from motion_inversion.core.shape import Latents
 from motion_inversion.core.timestep import Timestep
 from motion_inversion.method.family import require_video
-from motion_inversion.method.fit import TrainerOptions, run_trainer
+from motion_inversion.method.layer.projection import Projections
 from motion_inversion.method.method import Fitting, Reference, Request, sample_guided
-from motion_inversion.method.module import MotionLearning, loss_of
-from motion_inversion.method.projection import Projections
 from motion_inversion.method.state import read_state, write_state
+from motion_inversion.method.training.fit import TrainerOptions, run_trainer
+from motion_inversion.method.training.module import MotionLearning, loss_of
 
 log = logging.getLogger(__name__)
 

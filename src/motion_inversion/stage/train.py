@@ -12,8 +12,8 @@ from motion_inversion.backbone.video_diffusion import VideoModel
 from motion_inversion.core.shape import Latents
 from motion_inversion.data.clip import Clip
 from motion_inversion.data.video import read_exact, write_video
-from motion_inversion.method.logger import Tracker
 from motion_inversion.method.method import Fitting, Reference, Request
+from motion_inversion.method.training.logger import Tracker
 from motion_inversion.stage.address import Address
 from motion_inversion.stage.content import VIDEO, made, read_tensor
 from motion_inversion.stage.cost import metered

@@ -1,0 +1,1 @@
+"""Control-A-Video: the method, what controls it, its noise and its guidance by the first frame."""

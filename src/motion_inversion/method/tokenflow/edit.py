@@ -1,0 +1,84 @@
+"""TokenFlow's denoising of a clip (arXiv 2307.10373): keyframes first, then every frame by what was found for them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from diffusers.models.attention_processor import Attention
+from jaxtyping import Float
+from torch import Tensor
+
+from motion_inversion.backbone.image_diffusion import ImageModel
+from motion_inversion.core.seed import generator
+from motion_inversion.core.shape import Latents
+from motion_inversion.method.layer.frame_attention import processed, self_attentions
+from motion_inversion.method.tokenflow.attention import ExtendedAttention, Keyframes, Propagation
+from motion_inversion.method.tokenflow.blend import Blending
+from motion_inversion.method.tokenflow.injection import PlugAndPlay, given_by_source
+
+
+@dataclass(frozen=True, eq=False)
+class Edit:
+    """One clip's way from noise to an edit of the source.
+
+    model: The frozen image model.
+    source: The source's latents (1, c, f, h, w) by timestep, noisiest first: one for every step of the sampler.
+    prompts: Text states of the source, of the negative prompt and of the edit.
+    seed: Of the choice of keyframes.
+    batch: Frames to a keyframe, and to a pass through the UNet; the clip's length is a multiple.
+    """
+
+    model: ImageModel
+    source: Mapping[int, Latents]
+    prompts: Float[Tensor, "3 l d"]
+    seed: int
+    batch: int
+    blend: Blending
+    injection: PlugAndPlay | None
+
+    def __call__(self, latents: Latents, t: int) -> Latents:
+        """The prediction for noisy latents (1, c, f, h, w) of the edit, with classifier-free guidance."""
+        _, without, with_prompt = self.streams(latents, t).split(1)
+        return without + self.model.config.guidance * (with_prompt - without)
+
+    def streams(self, latents: Latents, t: int) -> Float[Tensor, "3 c f h w"]:
+        """The predictions for the source, and for the edit without and with its prompt."""
+        streams = torch.cat([self.source[t].to(latents), latents, latents])
+        frames = latents.shape[2]
+        keyframes = self.keyframes(t, frames)
+        weights = self.blend(keyframes, frames)
+        convolutions = self.injection.convolutions(self.model.unet, *self._step(t)) if self.injection else []
+        with given_by_source(convolutions):
+            found = self._edited(streams[:, :, keyframes], t)
+            batches = zip(streams.split(self.batch, dim=2), weights.split(self.batch), strict=True)
+            return torch.cat([self._propagated(part, t, found, weight) for part, weight in batches], dim=2)
+
+    def keyframes(self, t: int, frames: int) -> list[int]:
+        """A frame of each batch, drawn anew at every timestep."""
+        count = frames // self.batch
+        drawn = torch.randint(self.batch, (count,), generator=generator(self.seed, "keyframe", t))
+        return (torch.arange(count) * self.batch + drawn).tolist()
+
+    def _edited(self, keyframes: Float[Tensor, "3 c k h w"], t: int) -> dict[Attention, Keyframes]:
+        """What every self-attention is given and makes of the keyframes; the prediction for them isn't used."""
+        unet = self.model.unet
+        injected = self.injection.self_attentions(unet, *self._step(t)) if self.injection else []
+        found: dict[Attention, Keyframes] = {}
+        with processed({each: ExtendedAttention(each in injected, found) for each in self_attentions(unet)}):
+            self.model.denoise(keyframes, t, self.prompts)
+        return found
+
+    def _propagated(
+        self,
+        part: Float[Tensor, "3 c n h w"],
+        t: int,
+        found: Mapping[Attention, Keyframes],
+        weights: Float[Tensor, "n k"],
+    ) -> Float[Tensor, "3 c n h w"]:
+        """The predictions for some frames of all streams."""
+        with processed({each: Propagation(keyframes, weights) for each, keyframes in found.items()}):
+            return self.model.denoise(part, t, self.prompts)
+
+    def _step(self, t: int) -> tuple[int, int]:
+        """The number of the sampler's step at t, and how many there are."""
+        return list(self.source).index(t), len(self.source)

@@ -1,0 +1,158 @@
+"""Runs a training to its end: trainer, checkpoints, resuming, loggers."""
+
+import functools
+import logging
+import signal
+import sys
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.callbacks import RichProgressBar
+from pytorch_lightning.utilities.exceptions import MisconfigurationException, SIGTERMException
+
+from motion_inversion.backbone.video_diffusion import VideoModel
+from motion_inversion.core.error import InputError
+from motion_inversion.core.shape import Latents
+from motion_inversion.method.method import Fitting, Reference, Request
+from motion_inversion.method.training.callback import LastCheckpoint, LossFile, Preview, ProgressLines
+from motion_inversion.method.training.module import MotionLearning, ReferenceData
+
+log = logging.getLogger(__name__)
+
+# Settings of the trainer that follow from the model, the axes and the folder, or would repeat the same draws.
+_OURS = (
+    "accelerator",
+    "callbacks",
+    "default_root_dir",
+    "devices",
+    "enable_checkpointing",
+    "enable_model_summary",
+    "limit_train_batches",
+    "logger",
+    "max_epochs",
+    "overfit_batches",
+)
+_COUNTED = ("max_steps", "accumulate_grad_batches")
+_PRECISION = {torch.float32: "32-true", torch.float16: "16-mixed", torch.bfloat16: "bf16-mixed"}
+_CHECKPOINT = "last.ckpt"
+
+
+@dataclass(frozen=True)
+class TrainerOptions:
+    """What a training needs beside the trainer's own settings; fields as those of the methods that train.
+
+    Raises:
+        InputError: for counts that are too small.
+    """
+
+    batch_size: int
+    checkpoint_every: int
+    preview_every: int
+
+    def __post_init__(self) -> None:
+        for key, least in {"batch_size": 1, "checkpoint_every": 1, "preview_every": 0}.items():
+            if (given := getattr(self, key)) < least:
+                raise InputError(f"method.{key}={given}: at least {least} is needed; set method.{key}={least}")
+
+
+def check_trainer(trainer: Callable[..., Any] | None) -> None:
+    """Checks what a training could not heed, or would never end with.
+
+    Raises:
+        InputError: a setting that training makes itself, or a count of steps below 1.
+    """
+    if not isinstance(trainer, functools.partial):
+        return
+    settings = {"max_steps": -1, **trainer.keywords}
+    for key in _OURS:
+        if key in settings:
+            raise InputError(f"trainer.{key} follows from the other settings and can't be set; drop trainer.{key}")
+    for key in _COUNTED:
+        if key in settings and settings[key] < 1:
+            raise InputError(f"trainer.{key}={settings[key]}: at least 1 is needed; set trainer.{key}=1 or more")
+
+
+def run_trainer(
+    module: MotionLearning,
+    reference: Reference,
+    fitting: Fitting,
+    options: TrainerOptions,
+    sample: Callable[[Latents, Request], Latents],
+) -> int:
+    """Trains to `max_steps`, from the last checkpoint in `fitting.folder` if there is one.
+
+    Gives the number of parameters that it trained.
+
+    Raises:
+        InputError: when the loss stops being finite, and the last good checkpoint stays; for settings that the
+            trainer refuses.
+    """
+    checkpoint = fitting.folder / _CHECKPOINT
+    done = _steps_done(checkpoint) if checkpoint.exists() else 0
+    if done:
+        log.info("resuming at step %d from %s", done, checkpoint)
+    try:
+        trainer = _trainer(module, fitting, options, sample)
+    except MisconfigurationException as error:
+        raise InputError(f"the trainer refuses its settings: {error}; change or drop trainer.…") from error
+    start = done * trainer.accumulate_grad_batches * options.batch_size
+    data = ReferenceData(reference, options.batch_size, start)
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", module="pytorch_lightning|lightning_fabric|torch.jit")
+            trainer.fit(module, data, ckpt_path=str(checkpoint) if done else None)
+    except SIGTERMException as stop:  # Lightning's has no exit code, which would pass for success
+        raise SystemExit(128 + signal.SIGTERM) from stop
+    except FloatingPointError as error:
+        kept = f"the last good checkpoint is {checkpoint}" if checkpoint.exists() else "no checkpoint was made yet"
+        raise InputError(
+            f"training stopped: {error}; {kept}; lower method.optimizer.lr, or use model.dtype=float32"
+        ) from error
+    return sum(parameter.numel() for parameter in module.parts.parameters())
+
+
+def _trainer(
+    module: MotionLearning,
+    fitting: Fitting,
+    options: TrainerOptions,
+    sample: Callable[[Latents, Request], Latents],
+) -> pl.Trainer:
+    """The trainer on the model's device and at its precision, with our callbacks."""
+    logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
+    model = module.model
+    settings = dict(fitting.trainer.keywords) if isinstance(fitting.trainer, functools.partial) else {}
+    watched = sys.stderr.isatty()
+    callbacks: list[pl.Callback] = [
+        LossFile(fitting.folder / "loss.csv"),
+        RichProgressBar() if watched else ProgressLines(),
+    ]
+    if options.preview_every and (preview := fitting.preview):
+        callbacks.append(Preview(options.preview_every, lambda step: preview(step, sample)))
+    if not settings.get("fast_dev_run"):
+        callbacks.append(LastCheckpoint(fitting.folder / _CHECKPOINT, options.checkpoint_every))
+    return fitting.trainer(
+        callbacks=callbacks,
+        logger=[make(fitting.folder) for make in fitting.loggers] or False,
+        precision=settings.get("precision") or _PRECISION[model.dtype],
+        default_root_dir=fitting.folder,
+        enable_progress_bar=watched and settings.get("enable_progress_bar", True),
+        enable_checkpointing=False,
+        enable_model_summary=False,
+        max_epochs=-1,
+        **_hardware(model),
+    )
+
+
+def _hardware(model: VideoModel) -> dict[str, Any]:
+    """The trainer's device is the model's."""
+    if model.device.type == "cpu":
+        return {"accelerator": "cpu", "devices": 1}
+    return {"accelerator": "gpu", "devices": [model.device.index or 0]}
+
+
+def _steps_done(checkpoint: Any) -> int:
+    return int(torch.load(checkpoint, weights_only=True, map_location="cpu")["global_step"])

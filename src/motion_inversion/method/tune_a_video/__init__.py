@@ -1,0 +1,1 @@
+"""Tune-A-Video: the method, the inflation of its image model, and its own inversion."""

@@ -1,0 +1,100 @@
+"""Control-A-Video's guidance: its algebra, and a clip's prediction against that of its frames one by one."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+from trial import randn
+
+from motion_inversion.backbone.image_diffusion import ImageModel
+from motion_inversion.method.control_a_video.guidance import Guidance, combined
+from motion_inversion.method.layer.frame_attention import full, sparse_causal
+from motion_inversion.method.method import Request
+
+ALONE, WITHOUT, WITH_TEXT = (randn(seed, 1, 4, 4, 2, 2) for seed in (1, 2, 3))
+LATENTS, HINT = randn(6, 1, 4, 4, 8, 8), randn(7, 1, 3, 4, 64, 64).sigmoid()
+
+
+@pytest.fixture
+def guide(image_model: ImageModel, request_: Request) -> Guidance:
+    """Of one clip, with all frames joined."""
+    return Guidance(image_model, full(4), HINT, request_.negative, request_.states[:1])
+
+
+def test_a_video_scale_of_1_is_classifier_free_guidance():
+    expected = WITHOUT + 7.5 * (WITH_TEXT - WITHOUT)
+    torch.testing.assert_close(combined(ALONE, WITHOUT, WITH_TEXT, 1.0, 7.5), expected)
+
+
+def test_without_scales_it_is_the_pictures_prediction():
+    assert torch.equal(combined(ALONE, WITHOUT, WITH_TEXT, 0.0, 0.0), ALONE)
+
+
+def test_both_scales_count_from_the_pictures():
+    one, two, five = (torch.full((1, 1, 1, 1, 1), float(value)) for value in (1, 2, 5))
+    assert combined(one, two, five, 1.5, 4.0).item() == 1 + 1.5 * 1 + 4 * 3
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("sources", [full, sparse_causal])
+def test_frames_that_are_alike_are_predicted_as_pictures(guide: Guidance, sources: Callable[[int], Any]):
+    """Attention to several copies of a frame is attention to that frame."""
+    latents, hint = (clip[:, :, :1].repeat(1, 1, 4, 1, 1) for clip in (LATENTS, HINT))
+    without, with_text = (
+        guide.model.denoise_controlled(latents[:, :, :1], 500, text, hint[:, :, :1])
+        for text in (guide.negative, guide.states)
+    )
+    expected = without + 2.0 * (with_text - without)  # the model's guidance
+    predicted = replace(guide, sources=sources(4), hint=hint)(latents, 500)
+    torch.testing.assert_close(predicted, expected.expand_as(latents), atol=1e-4, rtol=1e-4)
+
+
+@torch.no_grad()
+def test_pictures_know_nothing_of_other_frames_and_the_video_does(guide: Guidance):
+    changed = torch.cat([LATENTS[:, :, :3], randn(8, 1, 4, 1, 8, 8)], 2)
+    alone = [guide._alone(latents, 500)[:, :, 0] for latents in (LATENTS, changed)]
+    torch.testing.assert_close(*alone, atol=1e-6, rtol=0)
+    joined = [guide._joined(latents, 500)[:, :, 0] for latents in (LATENTS, changed)]
+    assert (joined[0] - joined[1]).abs().max() > 1e-4
+
+
+def test_a_failure_leaves_neither_network_joined(guide: Guidance, monkeypatch: pytest.MonkeyPatch):
+    networks = guide.model.unet, guide.model.part("controlnet")
+    before = [network.attn_processors for network in networks]
+    met: list[bool] = []
+
+    def fail(*_: object) -> Tensor:
+        met.extend(network.attn_processors == own for network, own in zip(networks, before, strict=True))
+        raise KeyError
+
+    monkeypatch.setattr(ImageModel, "denoise_controlled", fail)
+    with pytest.raises(KeyError):
+        guide(LATENTS, 500)
+    assert met == [False, False]
+    assert [network.attn_processors for network in networks] == before
+
+
+@torch.no_grad()
+def test_pictures_are_those_of_the_model_frame_by_frame(guide: Guidance):
+    """The model itself takes frames one by one; it has their order, their hints and their text right."""
+    expected = guide.model.denoise_controlled(LATENTS, 500, guide.negative, HINT)
+    torch.testing.assert_close(guide._alone(LATENTS, 500), expected, atol=1e-5, rtol=1e-5)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize(("interleave", "expected"), [(False, [0, 0, 0, 0]), (True, [0, 1, 0, 1])])
+def test_pictures_have_the_prompt_only_in_the_public_codes_odd_frames(
+    guide: Guidance, interleave: bool, expected: list[int], monkeypatch: pytest.MonkeyPatch
+):
+    given: list[Tensor] = []
+
+    def predict(model: ImageModel, latents: Tensor, t: int, states: Tensor, hint: Tensor) -> Tensor:
+        given.append(states)
+        return latents
+
+    monkeypatch.setattr(ImageModel, "denoise_controlled", predict)
+    replace(guide, interleave=interleave)._alone(LATENTS, 500)
+    assert torch.equal(given[0], torch.cat([guide.negative, guide.states])[expected])

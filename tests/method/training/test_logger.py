@@ -1,0 +1,87 @@
+"""Trackers: one run per training, ended when the training ends, whatever the way."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import wandb
+
+from motion_inversion.backbone.video_diffusion import VideoModel
+from motion_inversion.core.error import InputError
+from motion_inversion.core.loss import Mse
+from motion_inversion.method import logger
+from motion_inversion.method.method import Fitting, Reference
+from motion_inversion.method.motion_inversion import MotionInversion
+from motion_inversion.method.training.logger import TensorBoard, Wandb
+
+
+class Run:
+    """What Lightning asks of a run of Weights & Biases."""
+
+    def __init__(self, **options: Any) -> None:
+        self.options = options
+        self.config: dict[str, Any] = {}
+        self.logged: list[dict[str, float]] = []
+        self.ended: list[int] = []
+
+    def log(self, metrics: dict[str, float], **_: object) -> None:
+        assert not self.ended
+        self.logged.append(metrics)
+
+    def finish(self, exit_code: int) -> None:
+        self.ended.append(exit_code)
+
+
+@pytest.fixture
+def runs(monkeypatch: pytest.MonkeyPatch) -> list[Run]:
+    """The runs that were opened."""
+    opened: list[Run] = []
+
+    def init(**options: Any) -> Run:
+        opened.append(Run(**options))
+        return opened[-1]
+
+    monkeypatch.setattr(wandb, "init", init)
+    monkeypatch.setenv("WANDB_MODE", "offline")  # put back afterwards: Lightning sets it for the process
+    return opened
+
+
+def test_every_training_is_a_run_of_its_own_that_ends_with_it(
+    model: VideoModel,
+    method: MotionInversion,
+    reference: Reference,
+    fitting: Callable[..., Fitting],
+    runs: list[Run],
+) -> None:
+    for seed in (0, 1):
+        tracked = replace(fitting(log_every_n_steps=1), seed=seed, loggers=(Wandb(),))
+        method.fit(model, reference, tracked)
+    assert [run.ended for run in runs] == [[0], [0]]
+    assert all([metrics["trainer/global_step"] for metrics in run.logged] == [0, 1] for run in runs)
+    assert runs[0].logged[0]["loss"] != runs[1].logged[0]["loss"]
+    assert {Path(run.options["dir"]) for run in runs} == {fitting().folder}
+
+
+def test_a_run_of_a_training_that_fails_is_marked_as_failed(
+    model: VideoModel,
+    method: MotionInversion,
+    reference: Reference,
+    fitting: Callable[..., Fitting],
+    runs: list[Run],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(Mse, "__call__", lambda *_: (_ for _ in ()).throw(FloatingPointError("broken")))
+    with pytest.raises(InputError, match="training stopped: broken"):
+        method.fit(model, reference, replace(fitting(), loggers=(Wandb(),)))
+    assert [run.ended for run in runs] == [[1]]
+
+
+def test_tensorboard_that_is_not_installed_is_asked_for(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def missing(*_: object, **__: object) -> None:
+        raise ModuleNotFoundError("No module named 'tensorboard'")
+
+    monkeypatch.setattr(logger, "TensorBoardLogger", missing)
+    with pytest.raises(InputError, match=r"pip install 'motion-inversion\[tensorboard\]', or logger=csv"):
+        TensorBoard()(tmp_path)
