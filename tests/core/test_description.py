@@ -31,6 +31,11 @@ class Training:
     cache: list[int] = field(default_factory=list, init=False)
 
 
+@dataclass(frozen=True)
+class Continued:
+    start: Path | None = field(default=None, metadata={"digest": "content"})
+
+
 class Encoder:
     def __init__(self, name: str, width: int = 512) -> None:
         self.name, self.width = name, width
@@ -64,6 +69,16 @@ def test_description_is_the_node_that_builds_the_object() -> None:
         "sections": [["down", 1280]],
         "reference": "clips/a.mp4",
     }
+
+
+def test_a_file_marked_so_is_described_by_its_content_and_shown_by_its_path(tmp_path: Path) -> None:
+    here, there, other = (tmp_path / name for name in ("here", "there", "other"))
+    for path, content in ((here, b"learnt"), (there, b"learnt"), (other, b"else")):
+        path.write_bytes(content)
+    assert describe(Continued(here)) == describe(Continued(there))
+    assert digest(describe(Continued(here))) != digest(describe(Continued(other)))
+    assert describe(Continued()) == {"_target_": f"{__name__}.Continued", "start": None}
+    assert describe(Continued(here), whole=True) == {"_target_": f"{__name__}.Continued", "start": here.as_posix()}
 
 
 def test_ordinary_classes_are_described_by_the_arguments_that_they_keep() -> None:

@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping
 from pathlib import PurePath
 from typing import Any, TypeAlias
 
+from motion_inversion.core.file import sha256_of
+
 Json: TypeAlias = "bool | int | float | str | list[Any] | dict[str, Any] | None"
 
 _EXACT = 2.0**53  # up to here every whole float is the int that it prints as
@@ -18,9 +20,9 @@ def describe(value: object, whole: bool = False) -> Json:
     """The class and constructor arguments of `value`, recursively, in the form of the node that builds it.
 
     Dataclasses, partials, classes that keep each constructor argument in an attribute of the same name,
-    containers, paths and plain values. Fields marked `metadata={"digest": False}` are left out unless `whole`.
-    Equal values give equal descriptions: 1.0 is written 1, a tuple as a list, a set in sorted order. It
-    survives JSON.
+    containers, paths and plain values. Unless `whole`, fields marked `metadata={"digest": False}` are left out, and
+    paths in fields marked `{"digest": "content"}` stand as the checksums of the files there. Equal values give equal
+    descriptions: 1.0 is written 1, a tuple as a list, a set in sorted order. It survives JSON.
     Raises TypeError for what can't be told from its attributes: nothing slips out of a digest unseen.
     """
     match value:
@@ -75,10 +77,10 @@ def _arguments(arguments: Mapping[str, Any], whole: bool) -> dict[str, Json]:
 def _kept(value: object, whole: bool) -> dict[str, Any]:
     """The constructor arguments that `value` was made from, read from its attributes."""
     if dataclasses.is_dataclass(value):
-        fields = [field for field in dataclasses.fields(value) if field.init]
-        return {
-            field.name: getattr(value, field.name) for field in fields if whole or field.metadata.get("digest", True)
-        }
+        marks = {field.name: field.metadata.get("digest", True) for field in dataclasses.fields(value) if field.init}
+        kept = {name: getattr(value, name) for name, mark in marks.items() if whole or mark}
+        files = {name for name in kept if marks[name] == "content" and kept[name] is not None and not whole}
+        return {name: sha256_of(item) if name in files else item for name, item in kept.items()}
     try:
         parameters = inspect.signature(type(value)).parameters.values()
     except ValueError as error:

@@ -59,7 +59,7 @@ class MotionInversion:
     timestep: Timestep
     strategy: Strategy
     batch_size: int = 1
-    embeddings: Path | None = None
+    embeddings: Path | None = field(default=None, metadata={"digest": "content"})
     resample: bool = False
     checkpoint_every: int = field(default=50, metadata={"digest": False})
     preview_every: int = field(default=0, metadata={"digest": False})

@@ -15,7 +15,7 @@ from motion_inversion.core.schedule import Ddim, DdimInversion
 from motion_inversion.data.clip import Clip
 from motion_inversion.method.method import Method
 from motion_inversion.metric.metric import Metric
-from motion_inversion.stage.artifact import Artifact, checksum
+from motion_inversion.stage.artifact import Artifact
 
 # Settings of a trainer that change what is shown, not what is learnt.
 _PRESENTATION = {"_target_", "_partial_", "enable_progress_bar", "log_every_n_steps", "enable_model_summary"}
@@ -77,14 +77,11 @@ class Address:
         """What the method learnt from a clip."""
         method = describe(self.method)
         assert isinstance(method, dict)
-        given = getattr(self.method, "embeddings", None)  # a file's content counts, not its place
-        ignored = self.method.at_sampling | {"embeddings"}
         control = self.control(clip)
         identity: Json = {
             "reference": self.reference(clip).digest,
             "source_prompt": self.training_prompt(clip),
-            "method": {key: value for key, value in method.items() if key not in ignored},
-            "given": checksum(given) if given else None,
+            "method": {key: value for key, value in method.items() if key not in self.method.at_sampling},
             "trainer": self._trainer(),
             "seed": self.seed,
             **({"control": control.digest} if control else {}),
