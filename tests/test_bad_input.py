@@ -121,6 +121,8 @@ def test_what_is_said_of_a_clip(refused: Refused, videos: Path, words: list[str]
         (["trainer.max_step=3"], "trainer.max_step=3 names no key (did you mean 'trainer.max_steps'"),
         (["+trainer.max_step=3"], "trainer.max_step is not an argument of Trainer"),
         (["dataset.pth=x"], "dataset.pth=x names no key; accepted in dataset: only, seeds, shard, shards, clip"),
+        (["model.parts.vae=x"], "model.parts.vae=x needs a +, as no file sets model.parts.vae yet: +model.parts.vae=x"),
+        (["model=shapes_image", "model.parts.unet=x"], "model.parts.unet=x names no key; accepted in model.parts: "),
         (["thread=1"], "thread=1 names no key (did you mean 'threads'?); accepted at the root: "),
         (["layout=al"], "layout=al names no file of conf/layout (did you mean 'all'?); accepted: all, deep"),
         (["method=none", "loss=vmc"], "method=none does not use loss=vmc; it uses: dataset, experiment,"),
@@ -240,7 +242,7 @@ def test_a_prompt_too_long_for_the_embedded_model(refused: Refused, videos: Path
     words = ["dataset=clip", f"dataset.path={videos / 'good.mp4'}", f"dataset.prompts=['{long}']"]
     line = refused("model.path=embedded:shapes", *words)
     assert line.startswith(f"the prompt '{long[:60]}…' has ")
-    assert line.endswith("the text encoder of shapes takes 32: shorten it in dataset.prompts or dataset.source_prompt")
+    assert "the text encoder of shapes takes 32: shorten it where it is set" in line
 
 
 def test_the_process_says_no_more_than_that(tmp_path: Path) -> None:

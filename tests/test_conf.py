@@ -2,6 +2,7 @@
 
 import dataclasses
 import logging
+import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -222,6 +223,18 @@ def test_no_file_is_left_out() -> None:
 @pytest.mark.parametrize("root", ROOTS)
 def test_a_root_builds_without_overrides(root: str) -> None:
     assert type(build(compose(root))) is ROOTS[root]
+
+
+@pytest.mark.parametrize("file", ["command.yaml", "trainer/default.yaml", "model/stable_diffusion.yaml"])
+def test_examples_of_a_plus_are_of_values_that_no_file_sets(file: str) -> None:
+    examples = re.findall(r"as (?:in )?(\+[\w.]+=[\w./]+?)\.?\s", (CONF / file).read_text())
+    assert examples
+    for example in examples:
+        build(compose("config", example))
+
+
+def test_a_report_can_do_without_trajectories() -> None:
+    assert build(compose("report", "follower=null")).follower is None
 
 
 @pytest.mark.parametrize("choice", CHOICES)

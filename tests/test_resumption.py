@@ -15,6 +15,7 @@ from motion_inversion.core.error import InputError
 from motion_inversion.experiment import Experiment
 from motion_inversion.method.motion_inversion import MotionInversion
 from motion_inversion.method.training.module import MotionLearning
+from motion_inversion.stage.train import _same_threads
 from results import assert_same_training, only
 
 Compose = Callable[..., Experiment]
@@ -74,6 +75,20 @@ def test_a_killed_training_ends_as_if_it_had_not_been(
     assert checkpoint["global_step"] == 2
     experiment.run()
     assert_same_training(prepared, finished)
+
+
+def test_a_resumed_training_has_its_own_threads_and_gives_back_those_of_the_run(tmp_path: Path):
+    given = torch.get_num_threads()
+    try:
+        torch.set_num_threads(2)
+        with _same_threads(tmp_path / "threads.json"):
+            pass
+        torch.set_num_threads(1)
+        with _same_threads(tmp_path / "threads.json"):
+            assert torch.get_num_threads() == 2
+        assert torch.get_num_threads() == 1
+    finally:
+        torch.set_num_threads(given)
 
 
 @dataclass(frozen=True)

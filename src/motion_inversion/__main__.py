@@ -239,7 +239,8 @@ def _unknown_key(key: str, given: str, base: DictConfig) -> InputError:
         names += [group for group in _loader().list_groups("") if group not in (*names, "hydra")]
         near = suggestion(key, [*names, *paths(config)])
     accepted = f"accepted {f'in {parent}' if parent else 'at the root'}: {', '.join(names) or 'nothing'}"
-    return InputError(f"{given} names no key{near}; {accepted}")
+    is_open = parent and isinstance(node, dict) and "_target_" not in node and len(parts) == 1
+    return InputError(f"{given} names no key{near}; {accepted}{f'; to add one, +{given}' if is_open else ''}")
 
 
 if __name__ == "__main__":

@@ -107,7 +107,7 @@ def test_the_fingerprint_is_of_the_content(folder: Path, tiny_model: Path):
     assert ModelFolder(str(folder)).fingerprint() == original
     path = weights(folder, "unet")
     content = bytearray(path.read_bytes())
-    content[-1] ^= 1
+    content[len(content) // 2] ^= 1  # one bit, of a file that stays as large
     path.write_bytes(content)
     assert ModelFolder(str(folder)).fingerprint() != original
 

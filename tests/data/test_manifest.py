@@ -157,6 +157,15 @@ def test_the_document_lists_every_pair_and_marks_the_authored_ones() -> None:
             assert re.search(rf"^\| .*{re.escape(prompt.text)} \| {mark} \|$", text, re.MULTILINE), prompt
 
 
+def test_the_documents_example_is_read(tmp_path: Path) -> None:
+    [example] = re.findall(r"```yaml\n(# my\.yaml\n.*?)```", DOCUMENT.read_text(), re.DOTALL)
+    (tmp_path / "my.yaml").write_text(example)
+    [entry] = read_manifest(str(tmp_path / "my.yaml"))
+    assert (entry.id, entry.motion, entry.seeds) == ("car-turn", "hybrid", (0, 1))
+    assert entry.appearance_invariant_prompt == Prompt("a car is turning", AUTHORED)
+    assert entry.prompts[1] == Prompt("a ship turns in a harbour", "VMC")
+
+
 def test_every_shipped_clip_has_a_prompt_of_its_motion_alone() -> None:
     text = DOCUMENT.read_text()
     for entry in entries():

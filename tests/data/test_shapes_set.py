@@ -9,7 +9,8 @@ import pytest
 
 from motion_inversion.core.description import describe, digest
 from motion_inversion.core.error import InputError
-from motion_inversion.data.clip import Clip, Motion
+from motion_inversion.core.strategy import Motion
+from motion_inversion.data.clip import Clip
 from motion_inversion.data.shapes_clip import ShapesFootage
 from motion_inversion.data.shapes_set import ShapesSet
 from motion_inversion.data.shapes_truth import true_tracks

@@ -4,6 +4,7 @@ import functools
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -13,7 +14,7 @@ from torch import Tensor
 from motion_inversion.backbone.video_diffusion import VideoModel
 from motion_inversion.core.error import InputError
 from motion_inversion.core.strategy import Drop
-from motion_inversion.embedding.embeddings import MotionEmbeddings
+from motion_inversion.embedding.embeddings import MotionEmbeddings, read_metadata
 from motion_inversion.embedding.inject import inject
 from motion_inversion.embedding.layout import Layout
 from motion_inversion.embedding.official import export_official
@@ -168,6 +169,54 @@ def test_embeddings_of_another_length_are_refused_or_resampled(
         method.sample(longer, learnt, noise, request_)
     replace(given, resample=True).fit(longer, reference, fitting())
     assert {site.frames for site in MotionEmbeddings.load(fitting().state).sites} == {6}
+
+
+def test_embeddings_of_another_model_are_refused_and_those_of_other_weights_remarked_on(
+    model: VideoModel,
+    method: MotionInversion,
+    reference: Reference,
+    fitting: Fittings,
+    learnt: Path,
+    caplog: pytest.LogCaptureFixture,
+):
+    given, embeddings = replace(method, embeddings=learnt), MotionEmbeddings.load(learnt)
+    embeddings.save(learnt, {"model": "other", "fingerprint": "0" * 16})
+    with pytest.raises(InputError, match=r"learnt on other, the model is tiny: set model=other, or model\.name=other"):
+        given.fit(model, reference, fitting())
+    origin = {"model": "tiny", "fingerprint": "0" * 16}
+    embeddings.save(learnt, origin)
+    given.fit(model, reference, fitting())
+    assert "learnt on other weights of tiny" in caplog.text
+    assert read_metadata(fitting().state) == origin  # where they come from, not where they are used
+
+
+def test_learnt_embeddings_say_which_model_they_are_for(
+    model: VideoModel, method: MotionInversion, reference: Reference, fitting: Fittings
+):
+    method.fit(model, reference, fitting(max_steps=1))
+    assert read_metadata(fitting().state) == {"model": "tiny", "fingerprint": model.config.fingerprint}
+
+
+def test_an_official_file_cannot_be_resampled(method: MotionInversion, tmp_path: Path):
+    (tmp_path / "motion_embed.pt").touch()
+    with pytest.raises(InputError, match=r"can't be interpolated; set method\.resample=false"):
+        replace(method, embeddings=tmp_path / "motion_embed.pt", resample=True)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU: on a CPU all is on one device anyway")
+def test_trained_parts_stay_on_the_models_device(
+    model: VideoModel, method: MotionInversion, reference: Reference, fitting: Fittings, monkeypatch: pytest.MonkeyPatch
+):
+    kept: list[torch.device] = []
+    save = MotionEmbeddings.save
+
+    def saved(embeddings: MotionEmbeddings, *arguments: Any) -> None:
+        kept.extend(parameter.device for parameter in embeddings.parameters())
+        save(embeddings, *arguments)
+
+    monkeypatch.setattr(MotionEmbeddings, "save", saved)
+    method.fit(replace(model.config, device="cuda").load(), reference, fitting(max_steps=1))
+    assert {device.type for device in kept} == {"cuda"}
 
 
 @pytest.mark.parametrize(

@@ -161,7 +161,8 @@ def test_a_report_has_a_figure_of_each_clip_and_those_that_its_table_allows(put:
     for iterations in ("100", "300"):
         put(20, metrics=metrics, axes={"iterations": iterations})
     records = collect(tmp_path).records
-    write_figures(records, tabulate(records), tmp_path / "out")
+    names = write_figures(records, tabulate(records), tmp_path / "out")
+    assert sorted(names) == sorted(path.name for path in (tmp_path / "out").iterdir())
     stems = {path.name.rpartition(".")[0] for path in (tmp_path / "out").iterdir()}
     assert stems == {"comparison-odd_path", "scatter", "sweep-iterations"}
     assert {path.suffix for path in (tmp_path / "out").iterdir()} == {".png", ".pdf"}

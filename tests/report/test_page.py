@@ -23,7 +23,7 @@ def written(tmp_path: Path) -> dict[str, Any]:
     """Writes the page of what lies below `tmp_path`, and reads its data back."""
     found = collect(tmp_path)
     table = tabulate(found.records, bounds=found.bounds)
-    page = write_page([*found.records, *found.bounds], {"all": table}, tmp_path / "report", "name", found.faults)
+    page = write_page([*found.records, *found.bounds], {"all": table}, tmp_path / "report", "name", (), found.faults)
     text = (page.parent / "page" / "data.js").read_text(encoding="utf-8")
     return json.loads(text.removeprefix("window.REPORT = ").removesuffix(";\n"))
 

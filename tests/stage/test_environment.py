@@ -17,7 +17,7 @@ def run(folder: Path, *words: str) -> str:
 
 
 def test_versions_and_hardware_are_named():
-    found = environment()
+    found = environment(torch.device("cpu"))
     assert found["threads"] == str(torch.get_num_threads())
     assert torch.__version__.startswith(found["torch"])
     assert found["motion-inversion"] == __version__

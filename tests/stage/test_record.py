@@ -3,6 +3,7 @@
 import functools
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -46,6 +47,16 @@ def test_axes_are_those_of_the_method(address: Address):
     assert found.keys() >= {"loss", "layout", "optimizer", "timestep", "strategy", "batch_size", "guidance"}
     control = axes(replace(address, method=Frozen(), trainer=None))
     assert not control.keys() & {"loss", "layout", "optimizer", "timestep", "strategy", "iterations", "training_seed"}
+
+
+def test_given_embeddings_are_an_axis_and_what_would_have_trained_them_is_none(address: Address, tmp_path: Path):
+    assert not axes(address).keys() & {"embeddings", "resample"}
+    given = tmp_path / "given.safetensors"
+    given.touch()
+    found = axes(replace(address, method=replace(address.method, embeddings=given)))  # pyright: ignore[reportArgumentType]
+    assert found["embeddings"] == str(given)
+    assert not found.keys() & {"loss", "layout", "optimizer", "timestep", "batch_size", "iterations", "training_seed"}
+    assert "strategy" in found
 
 
 def test_an_inversion_is_an_axis_only_of_noise_that_is_made_from_one(address: Address):

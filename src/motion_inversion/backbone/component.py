@@ -4,7 +4,7 @@ import functools
 import hashlib
 import importlib
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from safetensors import SafetensorError
 from torch import nn
 
 from motion_inversion.core.error import InputError
+from motion_inversion.core.file import known_sha256
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +42,6 @@ _CONTENT = {
     "tokenizer": ("vocab.json", "tokenizer.json"),
     "scheduler": ("scheduler_config.json", "config.json"),
 }
-_SAMPLE = 1 << 20  # bytes read from either end of a weights file to tell it from another
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class ModelFolder:
 
     Args:
         path: A local folder in the diffusers layout, or a hub id.
-        elsewhere: By the names of parts, other folders or hub ids: of the part itself, or with a folder of its name.
+        elsewhere: By the names of parts, hub ids of the part itself, or folders of it or with a folder of its name.
         classes: The parts that there must be.
         optional: The parts that there may be besides.
     """
@@ -125,15 +125,15 @@ class ModelFolder:
         return network.requires_grad_(False).eval().to(device)
 
     def fingerprint(self) -> str:
-        """Tells models apart by content: small files whole, weights by size and ends. A hub id is its name."""
+        """Tells models apart by the content of all their files. A hub id is its name."""
         digest = hashlib.sha256()
         for part in (*self.classes, *self.optional):
             folder = self._local(part)
             if folder is None:
                 digest.update(f"{part} {self.elsewhere.get(part, self.path)}\n".encode())
             else:
-                for piece in _content(folder):
-                    digest.update(f"{part}/".encode() + piece)
+                for file in sorted(path for path in folder.rglob("*") if path.is_file()):
+                    digest.update(f"{part}/{file.name} {known_sha256(file)}\n".encode())
         return digest.hexdigest()[:16]
 
     def _option(self, part: str) -> str:
@@ -171,15 +171,3 @@ def require_reachable(option: str, path: str) -> None:
             f"{option} is no folder here, and the hub has no such model to give ({error}); give a local folder: "
             f"{option.partition('=')[0]}=/path/to/model, or set HF_HUB_OFFLINE=1 to use what was downloaded earlier"
         ) from error
-
-
-def _content(folder: Path) -> Iterator[bytes]:
-    """What the files of a folder say, in a fixed order: names and sizes, small ones whole, large ones' two ends."""
-    for file in sorted(path for path in folder.rglob("*") if path.is_file()):
-        size = file.stat().st_size
-        with file.open("rb") as stream:
-            content = stream.read(_SAMPLE)
-            if size > _SAMPLE:
-                stream.seek(max(_SAMPLE, size - _SAMPLE))
-                content += stream.read()
-        yield f"{file.name} {size}\n".encode() + content

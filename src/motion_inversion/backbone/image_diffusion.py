@@ -81,7 +81,7 @@ class ImageModel(VideoModel):
         if not self.config.folder.has("controlnet"):
             raise InputError(
                 f"model={self.config.name} has no ControlNet; give a folder or hub id of one that fits the UNet: "
-                "model.parts.controlnet=/path/to/controlnet, and model.control=canny, depth or hed, as it was trained"
+                "++model.parts.controlnet=/path/to/controlnet, and model.control=canny, depth or hed, as it was trained"
             )
 
     def _denoise(self, latents: Latents, t: int | Tensor, states: Tensor, **residuals: Any) -> Latents:

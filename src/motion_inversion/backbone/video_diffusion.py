@@ -62,7 +62,7 @@ class VideoDiffusion:
     judge: object = field(metadata=_PRESENTATION)
     dtype: Precision = "float32"
     multiple: int = 8
-    fps: float = field(default=8.0, metadata=_PRESENTATION)
+    fps: float = 8.0
     device: str = field(default="auto", metadata=_PRESENTATION)
     checkpointing: bool = field(default=False, metadata=_PRESENTATION)
     chunk: int = field(default=8, metadata=_PRESENTATION)
@@ -190,7 +190,8 @@ class VideoModel:
             if count > limit:
                 raise InputError(
                     f"the prompt '{prompt[:60]}…' has {count} tokens, the text encoder of {self.config.name} "
-                    f"takes {limit}: shorten it in dataset.prompts or dataset.source_prompt"
+                    f"takes {limit}: shorten it where it is set, among the dataset's prompts or in prompt_prefix, "
+                    "negative_prompt or inversion.prompt"
                 )
         tokens = tokenizer(list(prompts), padding="max_length", max_length=limit, return_tensors="pt").input_ids
         return encoder(tokens.to(self.device)).last_hidden_state.float()

@@ -37,7 +37,7 @@ class Tracks:
         if count < 1 or frames < 2:
             raise InputError(
                 f"{count} tracks over {frames} frames: at least one track and two frames are needed; "
-                "widen the metric's mask or set model.frames=8"
+                "drop metric.motion_fidelity.tracker.grid or set model.frames=8"
             )
 
     def steps(self) -> tuple[Float[Tensor, "n s 2"], Bool[Tensor, "n s"]]:

@@ -6,14 +6,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
-from typing import Literal, Protocol, get_args, runtime_checkable
+from typing import Protocol, get_args, runtime_checkable
 
 from motion_inversion.core.error import InputError
 from motion_inversion.core.file import sha256_of
+from motion_inversion.core.strategy import Motion
 from motion_inversion.data.decode import clip_files, frame_rate
 from motion_inversion.data.video import Fit, Video, check_cut, read_video
-
-Motion = Literal["object", "camera", "hybrid"]
 
 NAME = re.compile(r"\w[\w.-]{0,99}")
 NAMES = "up to 100 letters, digits, '_', '-' and '.', not starting with '-' or '.'"

@@ -8,7 +8,8 @@ from pathlib import Path, PurePosixPath
 
 from motion_inversion.core.embedded import PREFIX
 from motion_inversion.core.error import InputError
-from motion_inversion.data.clip import NAME, NAMES, Clip, ControlMaps, Motion
+from motion_inversion.core.strategy import Motion
+from motion_inversion.data.clip import NAME, NAMES, Clip, ControlMaps
 from motion_inversion.data.cut import Cut
 from motion_inversion.data.manifest_file import read_records
 from motion_inversion.data.selection import select
@@ -212,8 +213,9 @@ def _spelt_out(record: dict[str, object]) -> dict[str, object]:
         return {"text": value} if isinstance(value, str) else value
 
     spelt = dict(record)
-    if "source_prompt" in spelt:
-        spelt["source_prompt"] = prompt(spelt["source_prompt"])
+    for key in ("source_prompt", "appearance_invariant_prompt"):
+        if key in spelt:
+            spelt[key] = prompt(spelt[key])
     if isinstance(prompts := spelt.get("prompts"), list):
         spelt["prompts"] = [prompt(value) for value in prompts]
     return spelt

@@ -7,7 +7,8 @@ from itertools import islice
 import numpy as np
 
 from motion_inversion.core.error import InputError
-from motion_inversion.data.clip import Clip, Motion
+from motion_inversion.core.strategy import Motion
+from motion_inversion.data.clip import Clip
 from motion_inversion.data.random_scene import scenes_at_random
 from motion_inversion.data.selection import select
 from motion_inversion.data.shapes_clip import Mover, ShapesFootage

@@ -9,16 +9,14 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from motion_inversion.core.error import InputError
-from motion_inversion.core.file import replacing
+from motion_inversion.core.tensor_file import load_named, save_named
 from motion_inversion.embedding.site import Site, describe
 
 _FORMAT = "motion-inversion-embeddings/1"
-_KEY = "motion_inversion"  # of the file's metadata, one alone: safetensors writes several in random order
+_REMEDY = "give one that `train` wrote with method.embeddings=…"
 
 
 class MotionEmbeddings(nn.Module):
@@ -115,19 +113,12 @@ class MotionEmbeddings(nn.Module):
         own = {"format": _FORMAT, "sites": json.dumps([asdict(site) for site in self.sites])}
         if taken := own.keys() & metadata.keys():
             raise ValueError(f"metadata keys {sorted(taken)} belong to the file format")
-        tensors = {name: tensor.cpu().contiguous() for name, tensor in self.tensors().items()}
-        for name, tensor in tensors.items():
-            if not tensor.isfinite().all():
-                raise InputError(f"{name} holds NaN or infinity, the training diverged: lower method.optimizer.lr")
-        with replacing(path) as temporary:
-            save_file(tensors, temporary, {_KEY: json.dumps({**own, **metadata}, sort_keys=True)})
+        save_named(path, self.tensors(), {**own, **metadata})
 
     @classmethod
     def load(cls, path: Path) -> "MotionEmbeddings":
         """Read what `save` wrote. Raises InputError if the file is missing, or of another kind or version."""
-        metadata = _metadata(path)
-        with safe_open(path, framework="pt") as file:
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it is no mapping)
+        tensors, metadata = load_named(path, _FORMAT, _REMEDY)
         try:
             return cls([_site(record) for record in json.loads(metadata["sites"])], tensors)
         except (ValueError, TypeError, KeyError) as error:
@@ -159,7 +150,8 @@ def tensor_shapes(site: Site) -> dict[str, tuple[int, int, int]]:
 
 def read_metadata(path: Path) -> dict[str, str]:
     """The metadata that `MotionEmbeddings.save` was given. Raises InputError as `load` does."""
-    return {name: text for name, text in _metadata(path).items() if name not in ("format", "sites")}
+    _, metadata = load_named(path, _FORMAT, _REMEDY)
+    return {name: text for name, text in metadata.items() if name not in ("format", "sites")}
 
 
 def _query_key_name(site: Site) -> str:
@@ -183,23 +175,6 @@ def _resample(
     images = in_time.unflatten(0, grid).permute(3, 2, 0, 1)  # frames, channels, rows, columns
     resized = F.interpolate(images, size=to_grid, mode="bilinear", align_corners=False, antialias=True)
     return resized.flatten(2).permute(2, 0, 1)
-
-
-def _metadata(path: Path) -> dict[str, str]:
-    """All metadata of a file, checked to be of this format."""
-    try:
-        with safe_open(path, framework="pt") as file:
-            metadata = json.loads((file.metadata() or {}).get(_KEY, "{}"))
-    except (OSError, SafetensorError, ValueError) as error:
-        raise InputError(
-            f"{path} is no safetensors file ({error}): give one that `train` wrote with method.embeddings=…"
-        ) from error
-    if metadata.get("format") != _FORMAT:
-        raise InputError(
-            f"{path} has format {metadata.get('format')}, accepted is {_FORMAT}: "
-            "give one that `train` wrote with method.embeddings=…"
-        )
-    return metadata
 
 
 def _site(record: dict[str, Any]) -> Site:

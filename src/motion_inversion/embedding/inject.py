@@ -1,11 +1,11 @@
 """Motion embeddings put into a UNet, and taken out again."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from diffusers.models.attention_processor import Attention
-from torch import nn
+from torch import Tensor, nn
 
 from motion_inversion.core.error import InputError
 from motion_inversion.embedding.embeddings import MotionEmbeddings
@@ -29,15 +29,25 @@ def inject(unet: nn.Module, embeddings: MotionEmbeddings) -> Iterator[None]:
     with ExitStack() as undo:
         for site in embeddings.sites:
             query_key = embeddings.query_key(site)
-            for name in site.attentions:
-                attention = _attention(unet, site, name)
-                undo.callback(attention.set_processor, attention.processor)
-                processor = MotionAttnProcessor(site, query_key, embeddings.value(site, name))
-                # Any callable is a processor to diffusers; its annotation names one class only.
-                attention.set_processor(processor)  # pyright: ignore[reportArgumentType]
+            processors = {
+                _attention(unet, site, name): MotionAttnProcessor(site, query_key, embeddings.value(site, name))
+                for name in site.attentions
+            }
+            undo.enter_context(processed(processors))
             if embeddings.has_value(site):
                 transformer = unet.get_submodule(site.name.rpartition(".transformer_blocks.")[0])
                 undo.callback(transformer.register_forward_pre_hook(_grid_guard(site)).remove)
+        yield
+
+
+@contextmanager
+def processed(processors: Mapping[Attention, Callable[..., Tensor]]) -> Iterator[None]:
+    """While the context lasts, attentions have these processors; afterwards those they had."""
+    with ExitStack() as undo:
+        for attention, processor in processors.items():
+            undo.callback(attention.set_processor, attention.processor)
+            # Any callable is a processor to diffusers; its annotation names one class only.
+            attention.set_processor(processor)  # pyright: ignore[reportArgumentType]
         yield
 
 

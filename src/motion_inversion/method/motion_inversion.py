@@ -1,7 +1,7 @@
 """Motion Inversion (arXiv 2403.20193): learns motion embeddings of a reference clip, and samples with them."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -15,13 +15,14 @@ from motion_inversion.core.loss import Loss
 from motion_inversion.core.shape import Latents, Scalar
 from motion_inversion.core.strategy import Motion, Strategy
 from motion_inversion.core.timestep import Timestep
-from motion_inversion.embedding.embeddings import MotionEmbeddings
+from motion_inversion.embedding.embeddings import MotionEmbeddings, read_metadata
 from motion_inversion.embedding.inject import inject
 from motion_inversion.embedding.layout import Layout
 from motion_inversion.embedding.official import import_official
 from motion_inversion.embedding.site import Site, find_sites
 from motion_inversion.method.family import require_video
 from motion_inversion.method.method import Fitting, Reference, Request, sample_guided
+from motion_inversion.method.state import identity
 from motion_inversion.method.training.fit import TrainerOptions, run_trainer
 from motion_inversion.method.training.module import MotionLearning, Noised, loss_of
 
@@ -40,8 +41,8 @@ class MotionInversion:
         strategy: The map on value embeddings at inference.
         batch_size: Noised copies of the reference per step.
         embeddings: A file with embeddings learnt before, ours or the official motion_embed.pt, used instead of
-            learning them.
-        resample: Whether such a file may be interpolated to another length or grid.
+            learning them: layout, loss, optimizer and timestep are not used then.
+        resample: Whether a file of ours may be interpolated to another length or grid.
         checkpoint_every: Steps between checkpoints, from which an interrupted training goes on.
         preview_every: Steps between previews, clips generated with the embeddings as they are; 0 for none.
     """
@@ -68,6 +69,11 @@ class MotionInversion:
         self.options()
         if self.embeddings is not None and not self.embeddings.is_file():
             raise InputError(f"method.embeddings={self.embeddings} is no file; drop it to learn embeddings")
+        if self.resample and self.embeddings is not None and self.embeddings.suffix == ".pt":
+            raise InputError(
+                f"method.embeddings={self.embeddings} says nothing of its grid, so that it can't be interpolated; "
+                "set method.resample=false and the size of its training"
+            )
 
     def require(self, model: VideoModel) -> None:
         """Raises InputError if the model isn't one for video."""
@@ -78,19 +84,18 @@ class MotionInversion:
 
         Raises:
             InputError: if the model isn't one for video, a loss stops being finite, or a given file doesn't fit the
-                model.
+                model or was learnt on another one.
         """
         self.require(model)
         sites = model_sites(model)
-        metadata = {"model": model.config.name}
         if self.embeddings is not None:
-            self._given(self.embeddings, sites, model).save(fitting.state, metadata)
+            self._adopt(self.embeddings, sites, model, fitting)
             return 0
         embeddings = self.layout.zeros(sites)
         count = sum(parameter.numel() for parameter in embeddings.parameters())
         log.info("%s parameters in %d blocks", f"{count:,}", len(embeddings.sites))
         trained = self._learn(model, embeddings, reference, fitting)
-        embeddings.save(fitting.state, metadata)
+        embeddings.save(fitting.state, identity(model))
         return trained
 
     def sample(self, model: VideoModel, state: Path | None, noise: Latents, request: Request) -> Latents:
@@ -125,14 +130,32 @@ class MotionInversion:
         with inject(model.unet, mapped):
             return sample_guided(model, noise, request)
 
-    def _given(self, path: Path, sites: tuple[Site, ...], model: VideoModel) -> MotionEmbeddings:
+    def _adopt(self, path: Path, sites: tuple[Site, ...], model: VideoModel, fitting: Fitting) -> None:
+        log.info("taking the embeddings of %s: layout, loss, optimizer, timestep and trainer are not used", path)
         if path.suffix == ".pt":
-            return import_official(path, sites)
-        embeddings = MotionEmbeddings.load(path)
+            import_official(path, sites).save(fitting.state, identity(model))
+            return
+        embeddings, origin = MotionEmbeddings.load(path), read_metadata(path)
+        _require_origin(path, origin, model)
         if self.resample:
-            return embeddings.resampled(sites)
-        embeddings.require(sites)
-        return embeddings
+            embeddings = embeddings.resampled(sites)
+        else:
+            embeddings.require(sites)
+        embeddings.save(fitting.state, origin)
+
+
+def _require_origin(path: Path, origin: Mapping[str, str], model: VideoModel) -> None:
+    """Raises InputError if embeddings were learnt on a model of another name; other weights are only a warning."""
+    own = identity(model)
+    if (learnt_on := origin.get("model", own["model"])) != own["model"]:
+        raise InputError(
+            f"{path} was learnt on {learnt_on}, the model is {own['model']}: set model={learnt_on}, or "
+            f"model.name={learnt_on} to try it all the same"
+        )
+    if origin.get("fingerprint", own["fingerprint"]) != own["fingerprint"]:
+        log.warning(
+            "%s was learnt on other weights of %s: it may not move this model as it did that one", path, learnt_on
+        )
 
 
 def model_sites(model: VideoModel) -> tuple[Site, ...]:

@@ -1,19 +1,15 @@
 """The file that keeps what a method learnt as tensors by name, and what method and model they are for."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
 from motion_inversion.backbone.video_diffusion import VideoModel
 from motion_inversion.core.error import InputError
-from motion_inversion.core.file import replacing
+from motion_inversion.core.tensor_file import load_named, save_named
 
 _FORMAT = "motion-inversion-state/1"
-_KEY = "motion_inversion"  # of the file's metadata, one alone: safetensors writes several in random order
 _REMEDY = "give the state that `train` wrote with the same settings"
 
 
@@ -23,13 +19,7 @@ def write_state(path: Path, method: str, model: VideoModel, tensors: Mapping[str
     Raises:
         InputError: if a value is not finite.
     """
-    for name, tensor in tensors.items():
-        if not tensor.isfinite().all():
-            raise InputError(f"{name} holds NaN or infinity, the training diverged: lower method.optimizer.lr")
-    metadata = {"format": _FORMAT, "method": method, **_identity(model)}
-    with replacing(path) as temporary:
-        plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-        save_file(plain, temporary, {_KEY: json.dumps(metadata, sort_keys=True)})
+    save_named(path, tensors, {"format": _FORMAT, "method": method, **identity(model)})
 
 
 def read_state(path: Path, method: str, model: VideoModel, expected: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -39,17 +29,10 @@ def read_state(path: Path, method: str, model: VideoModel, expected: Mapping[str
         InputError: naming both sides, if the file is missing or of another kind, if another method wrote it or
             another model was learnt on, or if names or shapes are others than expected.
     """
-    try:
-        with safe_open(path, framework="pt") as file:
-            metadata = json.loads((file.metadata() or {}).get(_KEY, "{}"))
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it is no mapping)
-    except (OSError, SafetensorError, ValueError) as error:
-        raise InputError(f"{path} is no safetensors file ({error}): {_REMEDY}") from error
-    if metadata.get("format") != _FORMAT:
-        raise InputError(f"{path} has format {metadata.get('format')}, accepted is {_FORMAT}: {_REMEDY}")
+    tensors, metadata = load_named(path, _FORMAT, _REMEDY)
     if metadata["method"] != method:
         raise InputError(f"{path} was learnt by {metadata['method']}, not by {method}: set method={metadata['method']}")
-    own = _identity(model)
+    own = identity(model)
     if metadata["fingerprint"] != own["fingerprint"]:
         raise InputError(
             f"{path} was learnt on {_said(metadata)}, the model is {_said(own)}: set model={metadata['model']}"
@@ -58,7 +41,8 @@ def read_state(path: Path, method: str, model: VideoModel, expected: Mapping[str
     return tensors
 
 
-def _identity(model: VideoModel) -> dict[str, str]:
+def identity(model: VideoModel) -> dict[str, str]:
+    """What a file says of the model that it was learnt on."""
     return {"model": model.config.name, "fingerprint": model.config.fingerprint}
 
 

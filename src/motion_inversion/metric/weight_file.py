@@ -1,10 +1,9 @@
 """A file of weights by its content: the same name for it on every machine."""
 
-import functools
 from pathlib import Path
 
 from motion_inversion.core.error import InputError
-from motion_inversion.core.file import sha256_of
+from motion_inversion.core.file import known_sha256
 
 
 def checksum(path: str | Path, override: str) -> str:
@@ -18,12 +17,6 @@ def checksum(path: str | Path, override: str) -> str:
         InputError: if it can't be read.
     """
     try:
-        state = Path(path).stat()
-        return _checksum(Path(path).absolute(), state.st_size, state.st_mtime_ns)
+        return f"sha256:{known_sha256(Path(path))[:12]}"
     except OSError as error:
         raise InputError(f"can't read {path} ({error.strerror}); set {override}") from error
-
-
-@functools.lru_cache(maxsize=32)
-def _checksum(path: Path, size: int, modified: int) -> str:
-    return f"sha256:{sha256_of(path)[:12]}"

@@ -33,7 +33,7 @@ class Report:
         rows: The settings that tell the table's rows apart; none means all that vary.
         baseline: Words of the row that the others are tested against (see `partners`).
         published: Whether the numbers that the paper prints stand below ours.
-        tracker: What draws trajectories over frames.
+        follower: What draws trajectories over frames; none, and there are no such figures.
         wandb: Where a copy goes.
     """
 
@@ -42,7 +42,7 @@ class Report:
     rows: tuple[str, ...] = ()
     baseline: tuple[str, ...] = (CONTROL,)
     published: bool = False
-    tracker: Follower | None = None
+    follower: Follower | None = None
     wandb: Wandb = Wandb()
 
     def run(self) -> None:
@@ -67,9 +67,10 @@ class Report:
         if cost:
             _write(target / "cost.csv", cost_to_csv(cost))
         # Of varying noises one is pictured, unless they are asked for.
-        write_figures(found.records, tables[0], target, self.tracker, frozenset({"noise"} - set(self.rows)))
+        figures = write_figures(found.records, tables[0], target, self.follower, frozenset({"noise"} - set(self.rows)))
+        files = [RECORDS, "table.csv", "table.md", "table.tex", *(["cost.csv"] if cost else []), *figures]
         title = ", ".join(source.stem for source in sources)
-        page = write_page(every, {part(table): table for table in tables}, target, title, found.faults, cost)
+        page = write_page(every, {part(table): table for table in tables}, target, title, files, found.faults, cost)
         self.wandb.mirror(every, tables, target, cost)
         log.info("wrote the report to %s", page)
 

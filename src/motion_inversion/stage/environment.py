@@ -30,12 +30,11 @@ class Git(TypedDict):
     dirty: bool
 
 
-def environment() -> dict[str, str]:
+def environment(device: torch.device) -> dict[str, str]:
     """Versions and hardware: what equal numbers may depend on."""
-    device = "cuda" if torch.cuda.is_available() else "cpu"
     return {
         "python": platform.python_version(),
-        "device": device_name(torch.device(device)),
+        "device": device_name(device),
         "threads": str(torch.get_num_threads()),
         "motion-inversion": __version__,
         **{package: importlib.metadata.version(package) for package in _PACKAGES},

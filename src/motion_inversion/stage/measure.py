@@ -6,6 +6,8 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+import torch
+
 from motion_inversion.core.description import Json
 from motion_inversion.core.error import InputError
 from motion_inversion.core.record import FORMAT, SCORE
@@ -69,7 +71,7 @@ def measure(subject: Subject, metrics: Mapping[str, Metric], artifact: Artifact,
         sample = _sample(subject)
         scores = {name: _score(metric, sample) for name, metric in metrics.items()}
         cost = {**subject.cost, "evaluation": meter.read()}
-        record = {**_facts(subject, artifact), "frames": len(sample.generated), "metrics": scores, "cost": cost}
+        record = {**_facts(subject, artifact, device), "frames": len(sample.generated), "metrics": scores, "cost": cost}
         (folder / SCORE).write_text(json.dumps(record, indent=2, allow_nan=False) + "\n")
 
 
@@ -85,7 +87,7 @@ def _sample(subject: Subject) -> Sample:
     )
 
 
-def _facts(subject: Subject, artifact: Artifact) -> dict[str, object]:
+def _facts(subject: Subject, artifact: Artifact, device: str) -> dict[str, object]:
     """All of a record but what is measured. Paths are as seen from the score file, so that results can be moved."""
     clip, video = subject.clip, subject.video
     return {
@@ -105,7 +107,7 @@ def _facts(subject: Subject, artifact: Artifact) -> dict[str, object]:
             "video": checksum(video.folder / VIDEO),
         },
         "config": subject.config,
-        "environment": environment(),
+        "environment": environment(torch.device(device)),
         "git": git(),
     }
 

@@ -38,14 +38,18 @@ def plan(address: Address, clips: Sequence[Clip], failures: Mapping[str, str]) -
 
 
 def _samples(address: Address, clip: Clip) -> Iterator[dict[str, Json]]:
-    """What each of a clip's records will say of itself; of footage that can't be read, there is no place to name."""
+    """What each of a clip's records will say of itself.
+
+    Of footage that can't be read there is no place to name: a digest stands for all that would have made the samples.
+    """
+    nowhere = address.root / clip.name / f"unreadable-{digest(configuration(address))}"
     for prompt in clip.prompts:
         for seed in clip.seeds:
             try:
                 folder = address.sample(clip, prompt, seed).folder
                 reference = address.reference(clip).folder
             except InputError:
-                folder = reference = address.root / clip.name / "unreadable"
+                folder = reference = nowhere
             yield {
                 "clip": clip.name,
                 "motion": clip.motion,

@@ -10,12 +10,15 @@ from typing import Any
 from motion_inversion.core.description import Json, describe
 from motion_inversion.stage.address import Address
 
+# What a method's settings say of a training, which there is none of where embeddings are given.
+_TRAINING = {"layout", "loss", "optimizer", "timestep", "batch_size", "spatial", "iterations", "training_seed"}
+
 
 def axes(address: Address) -> dict[str, str]:
     """The axes of an experiment in a word each, to group by: `noise: blend`, `sampler: ddim(steps=20)`.
 
     The fields of the method are axes of their own. What a sample doesn't depend on is absent: no control has a
-    loss or a training's seed, and random noise needs no inversion.
+    loss or a training's seed, random noise needs no inversion, and what is given was not learnt as the settings say.
     """
     found: dict[str, Any] = {"model": address.model.name, "noise": address.noise, "sampler": address.sampler}
     found["guidance"] = address.model.guidance
@@ -27,7 +30,11 @@ def axes(address: Address) -> dict[str, str]:
             found["iterations"] = address.trainer.keywords.get("max_steps")
     if dataclasses.is_dataclass(address.method):
         found |= {field.name: getattr(address.method, field.name) for field in dataclasses.fields(address.method)}
-    hidden = {"embeddings", "resample", "checkpoint_every", "preview_every"}
+    hidden = {"checkpoint_every", "preview_every"}
+    if found.get("embeddings") is None:
+        hidden |= {"embeddings", "resample"}
+    else:
+        hidden |= _TRAINING
     return {name: word(value) for name, value in found.items() if name not in hidden}
 
 

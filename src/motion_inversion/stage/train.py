@@ -3,12 +3,14 @@
 import json
 import logging
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
 
 from motion_inversion.backbone.video_diffusion import VideoModel
+from motion_inversion.core.file import replacing
 from motion_inversion.core.shape import Latents
 from motion_inversion.data.clip import Clip
 from motion_inversion.data.video import read_exact, write_video
@@ -55,11 +57,11 @@ def _fit(address: Address, model: VideoModel, clip: Clip, loggers: tuple[Tracker
     log.info("%s: fitting %s", clip.name, method.name)
     work = folder / _WORK
     work.mkdir(exist_ok=True)
-    _same_threads(work / _THREADS)
     show = _preview(address, model, clip, work / "preview")
     state = folder / method.state_file
     trainer, progress = address.trainer or _no_trainer, shown(f"{clip.name}: fitting {method.name}")
-    count = method.fit(model, reference, Fitting(work, state, trainer, address.seed, loggers, show, progress))
+    with _same_threads(work / _THREADS):
+        count = method.fit(model, reference, Fitting(work, state, trainer, address.seed, loggers, show, progress))
     for kept in (path for path in work.iterdir() if path.name not in _TRANSIENT):
         shutil.move(kept, folder / kept.name)
     shutil.rmtree(work)
@@ -71,11 +73,19 @@ def _no_trainer(**settings: object) -> None:
     raise AssertionError("a method that trains lists a trainer in its defaults")
 
 
-def _same_threads(path: Path) -> None:
+@contextmanager
+def _same_threads(path: Path) -> Iterator[None]:
     """A resumed training runs with the threads it began with: sums in another order round differently."""
+    given = torch.get_num_threads()
     if path.exists():
         torch.set_num_threads(int(json.loads(path.read_text())["threads"]))
-    path.write_text(json.dumps({"threads": torch.get_num_threads()}))
+    else:
+        with replacing(path) as part:
+            part.write_text(json.dumps({"threads": given}))
+    try:
+        yield
+    finally:
+        torch.set_num_threads(given)
 
 
 def _preview(

@@ -10,7 +10,7 @@ from trial import randn, untouched
 
 from motion_inversion.backbone.image_diffusion import ImageModel
 from motion_inversion.core.schedule import Ddim
-from motion_inversion.method import tokenflow_attention
+from motion_inversion.method.tokenflow import attention as tokenflow_attention
 from motion_inversion.method.tokenflow.blend import AdjacentKeyframes, Blending, PreviousKeyframe
 from motion_inversion.method.tokenflow.edit import Edit
 from motion_inversion.method.tokenflow.injection import PlugAndPlay

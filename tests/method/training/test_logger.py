@@ -11,9 +11,9 @@ import wandb
 from motion_inversion.backbone.video_diffusion import VideoModel
 from motion_inversion.core.error import InputError
 from motion_inversion.core.loss import Mse
-from motion_inversion.method import logger
 from motion_inversion.method.method import Fitting, Reference
 from motion_inversion.method.motion_inversion import MotionInversion
+from motion_inversion.method.training import logger
 from motion_inversion.method.training.logger import TensorBoard, Wandb
 
 

@@ -1,7 +1,7 @@
 """Self-attention of an image UNet across the frames of a clip: which frames each frame looks at."""
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -11,6 +11,8 @@ from diffusers.models.attention import BasicTransformerBlock
 from diffusers.models.attention_processor import Attention
 from jaxtyping import Float
 from torch import Tensor, nn
+
+from motion_inversion.embedding.inject import processed
 
 Sources = tuple[tuple[int, ...], ...]
 """For each frame, the frames whose tokens are its keys and values; as many for one frame as for another."""
@@ -31,7 +33,8 @@ class FrameAttention:
     """An attention processor for batches of frames, clip by clip.
 
     Queries come from a frame, keys and values from its `sources`, side by side along the tokens. A frame that is
-    its own only source, however often, gets plain self-attention.
+    its own only source, however often, gets plain self-attention. Frames that all have the same sources are one long
+    sequence of queries: of keys and values there is one copy then, not one per frame.
     """
 
     sources: Sources
@@ -44,32 +47,19 @@ class FrameAttention:
         attention_mask: None = None,
         **_: Any,
     ) -> Float[Tensor, "n s c"]:
-        query, *rest = projected(attn, hidden_states)
-        key, value = (self._gathered(tokens, len(self.sources)) for tokens in rest)
-        return attended(attn, query, key, value)
-
-    def _gathered(self, tokens: Float[Tensor, "n s c"], frames: int) -> Float[Tensor, "n t c"]:
-        """The tokens of each frame's sources."""
-        clips = tokens.unflatten(0, (-1, frames))
-        index = torch.tensor(self.sources, device=tokens.device)
-        return clips[:, index].flatten(2, 3).flatten(0, 1)
+        # One row for each group of frames with the same sources: one group, or as many as frames.
+        groups = self.sources[:1] if len(set(self.sources)) == 1 else self.sources
+        query, key, value = (tokens.unflatten(0, (-1, len(self.sources))) for tokens in projected(attn, hidden_states))
+        index = torch.tensor(groups, device=query.device)
+        key, value = (tokens[:, index].flatten(2, 3).flatten(0, 1) for tokens in (key, value))
+        grouped = query.unflatten(1, (len(groups), -1)).flatten(2, 3).flatten(0, 1)
+        return attended(attn, grouped, key, value).reshape(hidden_states.shape)
 
 
 @contextmanager
 def joined(unet: nn.Module, sources: Sources) -> Iterator[None]:
     """While the context lasts, every self-attention of `unet` has keys and values from these `sources`."""
     with processed({attention: FrameAttention(sources) for attention in self_attentions(unet)}):
-        yield
-
-
-@contextmanager
-def processed(processors: Mapping[Attention, Callable[..., Tensor]]) -> Iterator[None]:
-    """While the context lasts, attentions have these processors; afterwards those they had."""
-    with ExitStack() as undo:
-        for attention, processor in processors.items():
-            undo.callback(attention.set_processor, attention.processor)
-            # Any callable is a processor to diffusers; its annotation names one class only.
-            attention.set_processor(processor)  # pyright: ignore[reportArgumentType]
         yield
 
 

@@ -11,7 +11,8 @@ from torch import Tensor
 from motion_inversion.backbone.image_diffusion import ImageModel
 from motion_inversion.core.seed import generator
 from motion_inversion.core.shape import Latents
-from motion_inversion.method.layer.frame_attention import processed, self_attentions
+from motion_inversion.embedding.inject import processed
+from motion_inversion.method.layer.frame_attention import self_attentions
 from motion_inversion.method.tokenflow.attention import ExtendedAttention, Keyframes, Propagation
 from motion_inversion.method.tokenflow.blend import Blending
 from motion_inversion.method.tokenflow.injection import PlugAndPlay, given_by_source

@@ -85,7 +85,7 @@ def run_trainer(
 ) -> int:
     """Trains to `max_steps`, from the last checkpoint in `fitting.folder` if there is one.
 
-    Gives the number of parameters that it trained.
+    Gives the number of parameters that it trained; they are on the model's device.
 
     Raises:
         InputError: when the loss stops being finite, and the last good checkpoint stays; for settings that the
@@ -105,6 +105,7 @@ def run_trainer(
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", module="pytorch_lightning|lightning_fabric|torch.jit")
             trainer.fit(module, data, ckpt_path=str(checkpoint) if done else None)
+        module.parts.to(module.model.device)  # which the trainer leaves on the CPU, cut off from the model
     except SIGTERMException as stop:  # Lightning's has no exit code, which would pass for success
         raise SystemExit(128 + signal.SIGTERM) from stop
     except FloatingPointError as error:

@@ -52,15 +52,18 @@ styled = matplotlib.rc_context(RC)
 
 
 @styled
-def save(path: Path, figure: Figure) -> None:
-    """Writes `path`.png and `path`.pdf, each whole or not at all; equal figures give equal bytes.
+def save(path: Path, figure: Figure) -> list[str]:
+    """Writes `path`.png and `path`.pdf, whole or not at all, and gives their names; equal figures give equal bytes.
 
     Raises:
         InputError: a file can't be written.
     """
-    for form, metadata in (("png", {"Software": None}), ("pdf", {"CreationDate": None})):
-        with replacing(path.with_name(f"{path.name}.{form}")) as part:
+    forms = {"png": {"Software": None}, "pdf": {"CreationDate": None}}
+    files = {form: path.with_name(f"{path.name}.{form}") for form in forms}
+    for form, metadata in forms.items():
+        with replacing(files[form]) as part:
             figure.savefig(part, format=form, dpi=DPI, metadata=metadata)
+    return [file.name for file in files.values()]
 
 
 def sheet(height: float) -> tuple[Figure, Axes]:

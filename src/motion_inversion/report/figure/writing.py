@@ -25,28 +25,30 @@ def write_figures(
     records: Sequence[Record],
     table: Table,
     target: Path,
-    tracker: Follower | None = None,
+    follower: Follower | None = None,
     unwanted: frozenset[str] = frozenset(),
-) -> None:
+) -> list[str]:
     """Writes what the records allow, each as PNG and PDF, in the folder `target`.
 
     Of the table, scatter and sweep-<key> for each number that varies; of each clip, comparison-<clip> and,
-    with a tracker, tracks-<clip>, with rows by the table's keys except those `unwanted`.
+    with a follower, tracks-<clip>, with rows by the table's keys except those `unwanted`.
+
+    Returns: the names of the files.
 
     Raises:
         InputError: a file can't be written.
     """
-    for stem, figure in _plots(table):
-        save(target / stem, figure)
+    written = [name for stem, figure in _plots(table) for name in save(target / stem, figure)]
     keys = [key for key in table.keys if key not in _UNPICTURED | unwanted]
     clips = sorted({record.clip for record in records if not record.is_bound})
     for k, clip in enumerate(clips, start=1):
         rows = choose(records, clip, keys)
-        save(target / f"comparison-{clip}", comparison(rows))
-        if tracker:
+        written += save(target / f"comparison-{clip}", comparison(rows))
+        if follower:
             first = [rows[0], *(row for row in rows[1:] if row.prompt == rows[1].prompt)]
-            save(target / f"tracks-{clip}", overlay(first, tracker))
+            written += save(target / f"tracks-{clip}", overlay(first, follower))
         log.info("pictures of %s (%d of %d)", clip, k, len(clips))
+    return written
 
 
 def _plots(table: Table) -> Iterator[tuple[str, Figure]]:

@@ -17,7 +17,6 @@ log = logging.getLogger(__name__)
 
 PAGE = "report.html"
 FOLDER = "page"  # beside the page: its scripts, style, data and clips
-_FILES = {".csv", ".md", ".tex", ".pdf", ".png", ".jsonl"}  # of the report, that the page links to
 
 
 def write_page(
@@ -25,13 +24,15 @@ def write_page(
     tables: Mapping[str, Table],
     target: Path,
     title: str,
+    files: Sequence[str] = (),
     faults: Sequence[str] = (),
     cost: CostTable | None = None,
 ) -> Path:
     """Writes `target`/report.html and `target`/page, which open from disk, wherever the folder is moved to.
 
     `tables` by their titles, the first is shown first; `faults` are lines on what couldn't be read. The page
-    links to the tables and figures that lie beside it. Clips that are missing or damaged are shown as such.
+    links to `files`, the tables and figures of the same report beside it. Clips that are missing or damaged are
+    shown as such.
     Each file is replaced as a whole, so that an interrupted page is simply written again.
 
     Returns: the page.
@@ -49,8 +50,7 @@ def write_page(
                 kept[video] = place(video, record.clip, clips)
         return kept[record.video], kept[record.reference]
 
-    files = sorted(path.name for path in target.glob("*") if path.suffix in _FILES)
-    content = payload(title, records, tables, media, faults, files, cost)
+    content = payload(title, records, tables, media, faults, sorted(files), cost)
     if unplayable := sum(bool(medium.fault) for medium in kept.values()):
         log.warning("%d clips of the page are missing or damaged, and shown as such", unplayable)
     _write(folder / "data.js", f"window.REPORT = {_script(content)};\n")
