@@ -192,7 +192,7 @@ def test_a_model_without_a_controlnet_is_refused(
     folder = Path(shutil.copytree(image_model.config.path, tmp_path / "plain"))
     shutil.rmtree(folder / "controlnet")
     plain = replace(image_model.config, path=str(folder)).load()
-    with pytest.raises(InputError, match=r"model=tiny has no ControlNet; give .* model\.parts\.controlnet="):
+    with pytest.raises(InputError, match=r"model=tiny has no ControlNet; give .* \+\+model\.parts\.controlnet="):
         METHOD.fit(plain, moving, fitting())
 
 
