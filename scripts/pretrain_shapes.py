@@ -24,7 +24,7 @@ from safetensors.torch import load_file, save_file
 from motion_inversion.data.world import WORDS
 from pretraining import autoencoder, contrastive, diffusion, image, sheet
 from pretraining.index import write_index
-from pretraining.processes import join, size
+from pretraining.processes import join, rank, size, wait
 from pretraining.progress import Budget
 from pretraining.vocabulary import merges_for, write_clip_tokenizer, write_open_clip_vocabulary
 
@@ -49,15 +49,22 @@ def main() -> None:
     parser.add_argument("--pool", type=int, default=16384, help="encoded clips kept by unet")
     arguments = parser.parse_args()
     join()
-    if size() > 1 and arguments.phases != ["unet"]:
-        parser.error(f"torchrun is for unet alone, not {' '.join(arguments.phases)}: run the others without it.")
+    if size() > 1 and (arguments.phases != ["unet"] or arguments.device != "cpu"):
+        given = f"{' '.join(arguments.phases)} on {arguments.device}"
+        parser.error(f"torchrun is for unet --device cpu alone, not {given}: run python {parser.prog} instead")
     torch.set_float32_matmul_precision("high")
-    arguments.work.mkdir(parents=True, exist_ok=True)
-    rules = merges_for(WORDS)
-    write_clip_tokenizer(arguments.work / "tokenizer", rules)
-    write_open_clip_vocabulary(arguments.work / "clip/bpe_simple_vocab.txt.gz", rules)
+    if rank() == 0:
+        _write_vocabulary(arguments.work)
+    wait()
     for phase in arguments.phases:
         _run(phase, arguments)
+
+
+def _write_vocabulary(work: Path) -> None:
+    work.mkdir(parents=True, exist_ok=True)
+    rules = merges_for(WORDS)
+    write_clip_tokenizer(work / "tokenizer", rules)
+    write_open_clip_vocabulary(work / "clip/bpe_simple_vocab.txt.gz", rules)
 
 
 def _run(phase: str, arguments: argparse.Namespace) -> None:

@@ -16,7 +16,7 @@ class MuonAdamW:
 
     Embedding tables, biases, norms, and the convolutions at either end of a model are AdamW's. Both share one
     learning rate, as Muon's updates get the size of Adam's. `torch.optim.Muon` does the same matrix by matrix; here
-    all of one shape are one batch, which for this model's 582 small matrices saves a third of a CPU's training time.
+    all of one shape are one batch, which for this model's 582 small matrices takes a CPU 0.13 s instead of 0.46 s.
     """
 
     def __init__(self, models: dict[str, nn.Module], rate: float, fused: bool) -> None:

@@ -1,6 +1,6 @@
-"""The processes that train one model together, started by torchrun; without it there is one, and nothing to agree on.
+"""The processes that train one model together on a CPU, started by torchrun; without it there is one, on its own.
 
-On a CPU two processes of one thread train this small model faster than one of two: its operations are too short to
+Two processes of one thread train this small model faster than one of two: its operations are too short to
 be worth splitting.
 """
 
@@ -24,6 +24,12 @@ def rank() -> int:
 def size() -> int:
     """How many processes train together."""
     return distributed.get_world_size() if distributed.is_initialized() else 1
+
+
+def wait() -> None:
+    """Until all of them are here."""
+    if distributed.is_initialized():
+        distributed.barrier()
 
 
 def agree(value: float) -> float:
