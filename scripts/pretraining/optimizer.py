@@ -36,7 +36,7 @@ class MuonAdamW:
         """One update at `factor` times the learning rate."""
         rate = self.rate * factor
         for place, ((rows, columns), parameters) in enumerate(self.matrices.items()):
-            gradient = torch.stack([_gradient(p).flatten(1) for p in parameters])
+            gradient = torch.stack([gradient_of(p).flatten(1) for p in parameters])
             momentum = self.momentum[place] = self.momentum[place].to(gradient).lerp_(gradient, 1 - MOMENTUM)
             update = orthogonalise(gradient.lerp_(momentum, MOMENTUM)).to(gradient)
             size = 0.2 * math.sqrt(max(rows, columns))  # of Adam's updates (arXiv 2502.16982)
@@ -73,5 +73,6 @@ def _maps_features(name: str, parameter: nn.Parameter) -> bool:
     return parameter.ndim >= 2 and not any(end in name for end in ends)
 
 
-def _gradient(parameter: nn.Parameter) -> Tensor:
+def gradient_of(parameter: nn.Parameter) -> Tensor:
+    """Its gradient; zero if nothing depended on it."""
     return torch.zeros_like(parameter) if parameter.grad is None else parameter.grad

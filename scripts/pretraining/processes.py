@@ -9,6 +9,8 @@ import os
 import torch
 from torch import distributed, nn
 
+from pretraining.optimizer import gradient_of
+
 
 def join() -> None:
     """Joins the others, if torchrun started this process."""
@@ -45,8 +47,7 @@ def average_gradients(parameters: list[nn.Parameter]) -> None:
     """Over all processes; a missing gradient counts as zero."""
     if not distributed.is_initialized():
         return
-    gradients = [torch.zeros_like(p) if p.grad is None else p.grad for p in parameters]
-    flat = torch.cat([gradient.flatten() for gradient in gradients])
+    flat = torch.cat([gradient_of(p).flatten() for p in parameters])
     distributed.all_reduce(flat)
     parts = flat.div_(size()).split([p.numel() for p in parameters])
     for parameter, part in zip(parameters, parts, strict=True):

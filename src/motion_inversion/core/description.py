@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from pathlib import PurePath
 from typing import Any, TypeAlias
 
-from motion_inversion.core.file import sha256_of
+from motion_inversion.core.file import known_sha256
 
 Json: TypeAlias = "bool | int | float | str | list[Any] | dict[str, Any] | None"
 
@@ -79,8 +79,9 @@ def _kept(value: object, whole: bool) -> dict[str, Any]:
     if dataclasses.is_dataclass(value):
         marks = {field.name: field.metadata.get("digest", True) for field in dataclasses.fields(value) if field.init}
         kept = {name: getattr(value, name) for name, mark in marks.items() if whole or mark}
-        files = {name for name in kept if marks[name] == "content" and kept[name] is not None and not whole}
-        return {name: sha256_of(item) if name in files else item for name, item in kept.items()}
+        if not whole:
+            kept |= {name: known_sha256(path) for name, path in kept.items() if marks[name] == "content" and path}
+        return kept
     try:
         parameters = inspect.signature(type(value)).parameters.values()
     except ValueError as error:

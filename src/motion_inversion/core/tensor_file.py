@@ -32,7 +32,14 @@ def save_named(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str,
 
 
 def load_named(path: Path, form: str, remedy: str) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """The tensors, on the CPU, and the metadata that `save_named` wrote.
+    """The tensors, on the CPU, and the metadata that `save_named` wrote; arguments and errors as of `load_metadata`."""
+    metadata = load_metadata(path, form, remedy)
+    with safe_open(path, framework="pt") as file:
+        return {name: file.get_tensor(name) for name in file.keys()}, metadata  # noqa: SIM118 (it is no mapping)
+
+
+def load_metadata(path: Path, form: str, remedy: str) -> dict[str, str]:
+    """The metadata alone, its format checked.
 
     Args:
         path: The file.
@@ -45,9 +52,8 @@ def load_named(path: Path, form: str, remedy: str) -> tuple[dict[str, Tensor], d
     try:
         with safe_open(path, framework="pt") as file:
             metadata = json.loads((file.metadata() or {}).get(_KEY, "{}"))
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it is no mapping)
     except (OSError, SafetensorError, ValueError) as error:
         raise InputError(f"{path} is no safetensors file ({error}): {remedy}") from error
     if metadata.get("format") != form:
         raise InputError(f"{path} has format {metadata.get('format')}, accepted is {form}: {remedy}")
-    return tensors, metadata
+    return metadata

@@ -12,7 +12,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from motion_inversion.core.error import InputError
-from motion_inversion.core.tensor_file import load_named, save_named
+from motion_inversion.core.tensor_file import load_metadata, load_named, save_named
 from motion_inversion.embedding.site import Site, describe
 
 _FORMAT = "motion-inversion-embeddings/1"
@@ -150,7 +150,7 @@ def tensor_shapes(site: Site) -> dict[str, tuple[int, int, int]]:
 
 def read_metadata(path: Path) -> dict[str, str]:
     """The metadata that `MotionEmbeddings.save` was given. Raises InputError as `load` does."""
-    _, metadata = load_named(path, _FORMAT, _REMEDY)
+    metadata = load_metadata(path, _FORMAT, _REMEDY)
     return {name: text for name, text in metadata.items() if name not in ("format", "sites")}
 
 

@@ -42,14 +42,13 @@ def _samples(address: Address, clip: Clip) -> Iterator[dict[str, Json]]:
 
     Of footage that can't be read there is no place to name: a digest stands for all that would have made the samples.
     """
-    nowhere = address.root / clip.name / f"unreadable-{digest(configuration(address))}"
     for prompt in clip.prompts:
         for seed in clip.seeds:
             try:
                 folder = address.sample(clip, prompt, seed).folder
                 reference = address.reference(clip).folder
             except InputError:
-                folder = reference = nowhere
+                folder = reference = address.root / clip.name / f"unreadable-{digest(configuration(address))}"
             yield {
                 "clip": clip.name,
                 "motion": clip.motion,

@@ -58,12 +58,12 @@ def save(path: Path, figure: Figure) -> list[str]:
     Raises:
         InputError: a file can't be written.
     """
-    forms = {"png": {"Software": None}, "pdf": {"CreationDate": None}}
-    files = {form: path.with_name(f"{path.name}.{form}") for form in forms}
-    for form, metadata in forms.items():
-        with replacing(files[form]) as part:
+    written = []
+    for form, metadata in (("png", {"Software": None}), ("pdf", {"CreationDate": None})):
+        written.append(f"{path.name}.{form}")
+        with replacing(path.with_name(written[-1])) as part:
             figure.savefig(part, format=form, dpi=DPI, metadata=metadata)
-    return [file.name for file in files.values()]
+    return written
 
 
 def sheet(height: float) -> tuple[Figure, Axes]:
