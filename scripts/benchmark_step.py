@@ -25,7 +25,7 @@ from motion_inversion.embedding.inject import inject
 from motion_inversion.experiment import Experiment
 from motion_inversion.method.method import Fitting, Reference, sample_guided
 from motion_inversion.method.motion_inversion import MotionInversion, model_sites
-from motion_inversion.method.training.fit import TrainerOptions, run_trainer
+from motion_inversion.method.training.fit import run_trainer
 from motion_inversion.method.training.module import MotionLearning
 
 CONF = Path(__file__).parents[1] / "conf"
@@ -86,11 +86,10 @@ def train(work: Work, clock: Clock) -> MotionEmbeddings:
     parts = {"motion": embeddings}
     module = TimedLearning(model, parts, method.losses(model), method.timestep, method.optimizer, work.seed)
     module.clock = clock
-    options = TrainerOptions(method.batch_size, method.checkpoint_every, 0)
     sample = functools.partial(sample_guided, model)
     with tempfile.TemporaryDirectory() as name, inject(model.unet, embeddings), model.checkpointed():
         fitting = Fitting(Path(name), Path(name) / "state", work.trainer, work.seed)
-        run_trainer(module, work.reference, fitting, options, sample)
+        run_trainer(module, work.reference, fitting, method, sample)
     return embeddings
 
 

@@ -19,7 +19,7 @@ from motion_inversion.method.family import require_video
 from motion_inversion.method.layer.lora import LowRank, linear_names
 from motion_inversion.method.method import Fitting, Reference, Request, sample_guided
 from motion_inversion.method.state import read_state, write_state
-from motion_inversion.method.training.fit import TrainerOptions, run_trainer
+from motion_inversion.method.training.fit import check_counts, run_trainer
 from motion_inversion.method.training.module import MotionLearning, Noised, loss_of
 from motion_inversion.method.training.spatial_path import PART, SpatialPath
 
@@ -76,7 +76,7 @@ class MotionDirector:
     preview_every: int = field(default=0, metadata={"digest": False})
 
     def __post_init__(self) -> None:
-        self._options()
+        check_counts(self)
         if self.rank < 1:
             raise InputError(f"method.rank={self.rank}: at least 1 is needed; set method.rank=32")
         if not 0 <= self.dropout < 1:
@@ -109,7 +109,7 @@ class MotionDirector:
             for lora in loras.values():
                 attached.enter_context(lora.attached(model.unet))
             attached.enter_context(model.checkpointed())
-            count = run_trainer(module, reference, fitting, self._options(), sample)
+            count = run_trainer(module, reference, fitting, self, sample)
         write_state(fitting.state, self.name, model, _tensors(loras))
         return count
 
@@ -129,9 +129,6 @@ class MotionDirector:
                 lora.load(tensors)
                 attached.enter_context(lora.attached(model.unet))
             return sample_guided(model, noise, request)
-
-    def _options(self) -> TrainerOptions:
-        return TrainerOptions(self.batch_size, self.checkpoint_every, self.preview_every)
 
     def _loras(self, model: VideoModel, seed: int) -> dict[str, LowRank]:
         self.require(model)

@@ -23,7 +23,7 @@ from motion_inversion.embedding.site import Site, find_sites
 from motion_inversion.method.family import require_video
 from motion_inversion.method.method import Fitting, Reference, Request, sample_guided
 from motion_inversion.method.state import identity
-from motion_inversion.method.training.fit import TrainerOptions, run_trainer
+from motion_inversion.method.training.fit import check_counts, run_trainer
 from motion_inversion.method.training.module import MotionLearning, Noised, loss_of
 
 log = logging.getLogger(__name__)
@@ -66,7 +66,7 @@ class MotionInversion:
     preview_every: int = field(default=0, metadata={"digest": False})
 
     def __post_init__(self) -> None:
-        self.options()
+        check_counts(self)
         if self.embeddings is not None and not self.embeddings.is_file():
             raise InputError(f"method.embeddings={self.embeddings} is no file; drop it to learn embeddings")
         if self.resample and self.embeddings is not None and self.embeddings.suffix == ".pt":
@@ -110,10 +110,6 @@ class MotionInversion:
         embeddings.require(model_sites(model))
         return self._sample(model, embeddings.to(model.device), noise, request)
 
-    def options(self) -> TrainerOptions:
-        """The settings of the training loop. Raises InputError for counts that are too small."""
-        return TrainerOptions(self.batch_size, self.checkpoint_every, self.preview_every)
-
     def losses(self, model: VideoModel) -> Callable[[Noised], dict[str, Scalar]]:
         """The loss of the part "motion", the embeddings injected into `model`, for a noised batch."""
         return loss_of("motion", self.loss, model)
@@ -122,7 +118,7 @@ class MotionInversion:
         parts = {"motion": embeddings}
         module = MotionLearning(model, parts, self.losses(model), self.timestep, self.optimizer, fitting.seed)
         with inject(model.unet, embeddings), model.checkpointed():
-            return run_trainer(module, reference, fitting, self.options(), partial(self._sample, model, embeddings))
+            return run_trainer(module, reference, fitting, self, partial(self._sample, model, embeddings))
 
     def _sample(self, model: VideoModel, embeddings: MotionEmbeddings, noise: Latents, request: Request) -> Latents:
         motion: Motion = request.motion

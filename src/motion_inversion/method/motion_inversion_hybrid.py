@@ -44,4 +44,4 @@ class MotionInversionHybrid(MotionInversion):
         parts, rates = {"motion": embeddings, PART: lora}, {PART: self.spatial.lr}
         module = MotionLearning(model, parts, losses, self.timestep, self.optimizer, fitting.seed, rates)
         with inject(model.unet, embeddings), lora.attached(model.unet), model.checkpointed():
-            return run_trainer(module, reference, fitting, self.options(), sample)
+            return run_trainer(module, reference, fitting, self, sample)

@@ -18,7 +18,7 @@ from motion_inversion.method.family import require_video
 from motion_inversion.method.layer.projection import Projections
 from motion_inversion.method.method import Fitting, Reference, Request, sample_guided
 from motion_inversion.method.state import read_state, write_state
-from motion_inversion.method.training.fit import TrainerOptions, run_trainer
+from motion_inversion.method.training.fit import check_counts, run_trainer
 from motion_inversion.method.training.module import MotionLearning, loss_of
 
 log = logging.getLogger(__name__)
@@ -65,7 +65,7 @@ class Vmc:
     preview_every: int = field(default=0, metadata={"digest": False})
 
     def __post_init__(self) -> None:
-        self._options()
+        check_counts(self)
 
     def require(self, model: VideoModel) -> None:
         """Raises InputError if the model isn't one for video."""
@@ -86,7 +86,7 @@ class Vmc:
             model, parts, loss_of(_PART, self.loss, model), self.timestep, self.optimizer, fitting.seed
         )
         with tuned.attached(model.unet), model.checkpointed():
-            count = run_trainer(module, reference, fitting, self._options(), partial(sample_guided, model))
+            count = run_trainer(module, reference, fitting, self, partial(sample_guided, model))
         write_state(fitting.state, self.name, model, tuned.tensors())
         return count
 
@@ -101,9 +101,6 @@ class Vmc:
         tuned.load(read_state(state, self.name, model, tuned.tensors()))
         with tuned.attached(model.unet):
             return sample_guided(model, noise, request)
-
-    def _options(self) -> TrainerOptions:
-        return TrainerOptions(self.batch_size, self.checkpoint_every, self.preview_every)
 
 
 def temporal_projections(unet: nn.Module) -> Projections:

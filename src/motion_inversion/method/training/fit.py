@@ -6,8 +6,7 @@ import signal
 import sys
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import pytorch_lightning as pl
 import torch
@@ -41,22 +40,28 @@ _PRECISION = {torch.float32: "32-true", torch.float16: "16-mixed", torch.bfloat1
 _CHECKPOINT = "last.ckpt"
 
 
-@dataclass(frozen=True)
-class TrainerOptions:
-    """What a training needs beside the trainer's own settings; fields as those of the methods that train.
+@runtime_checkable
+class Trained(Protocol):
+    """What a training needs of its method beside the trainer's own settings.
 
-    Raises:
-        InputError: for counts that are too small.
+    batch_size: Noised copies of the reference per step.
+    checkpoint_every: Steps between checkpoints.
+    preview_every: Steps between previews; 0 for none.
     """
 
-    batch_size: int
-    checkpoint_every: int
-    preview_every: int
+    @property
+    def batch_size(self) -> int: ...
+    @property
+    def checkpoint_every(self) -> int: ...
+    @property
+    def preview_every(self) -> int: ...
 
-    def __post_init__(self) -> None:
-        for key, least in {"batch_size": 1, "checkpoint_every": 1, "preview_every": 0}.items():
-            if (given := getattr(self, key)) < least:
-                raise InputError(f"method.{key}={given}: at least {least} is needed; set method.{key}={least}")
+
+def check_counts(method: Trained) -> None:
+    """Raises InputError for counts that are too small."""
+    for key, least in {"batch_size": 1, "checkpoint_every": 1, "preview_every": 0}.items():
+        if (given := getattr(method, key)) < least:
+            raise InputError(f"method.{key}={given}: at least {least} is needed; set method.{key}={least}")
 
 
 def check_trainer(trainer: Callable[..., Any] | None) -> None:
@@ -80,7 +85,7 @@ def run_trainer(
     module: MotionLearning,
     reference: Reference,
     fitting: Fitting,
-    options: TrainerOptions,
+    method: Trained,
     sample: Callable[[Latents, Request], Latents],
 ) -> int:
     """Trains to `max_steps`, from the last checkpoint in `fitting.folder` if there is one.
@@ -96,11 +101,11 @@ def run_trainer(
     if done:
         log.info("resuming at step %d from %s", done, checkpoint)
     try:
-        trainer = _trainer(module, fitting, options, sample)
+        trainer = _trainer(module, fitting, method, sample)
     except MisconfigurationException as error:
         raise InputError(f"the trainer refuses its settings: {error}; change or drop trainer.…") from error
-    start = done * trainer.accumulate_grad_batches * options.batch_size
-    data = ReferenceData(reference, options.batch_size, start)
+    start = done * trainer.accumulate_grad_batches * method.batch_size
+    data = ReferenceData(reference, method.batch_size, start)
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", module="pytorch_lightning|lightning_fabric|torch.jit")
@@ -119,7 +124,7 @@ def run_trainer(
 def _trainer(
     module: MotionLearning,
     fitting: Fitting,
-    options: TrainerOptions,
+    method: Trained,
     sample: Callable[[Latents, Request], Latents],
 ) -> pl.Trainer:
     """The trainer on the model's device and at its precision, with our callbacks."""
@@ -131,10 +136,10 @@ def _trainer(
         LossFile(fitting.folder / "loss.csv"),
         RichProgressBar() if watched else ProgressLines(),
     ]
-    if options.preview_every and (preview := fitting.preview):
-        callbacks.append(Preview(options.preview_every, lambda step: preview(step, sample)))
+    if method.preview_every and (preview := fitting.preview):
+        callbacks.append(Preview(method.preview_every, lambda step: preview(step, sample)))
     if not settings.get("fast_dev_run"):
-        callbacks.append(LastCheckpoint(fitting.folder / _CHECKPOINT, options.checkpoint_every))
+        callbacks.append(LastCheckpoint(fitting.folder / _CHECKPOINT, method.checkpoint_every))
     return fitting.trainer(
         callbacks=callbacks,
         logger=[make(fitting.folder) for make in fitting.loggers] or False,

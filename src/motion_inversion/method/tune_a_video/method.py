@@ -19,7 +19,7 @@ from motion_inversion.core.timestep import Timestep
 from motion_inversion.method.family import require_image
 from motion_inversion.method.method import Fitting, Reference, Request, sample_guided
 from motion_inversion.method.state import read_state, write_state
-from motion_inversion.method.training.fit import TrainerOptions, run_trainer
+from motion_inversion.method.training.fit import check_counts, run_trainer
 from motion_inversion.method.training.module import MotionLearning, loss_of
 from motion_inversion.method.tune_a_video.inflation import Inflation
 from motion_inversion.method.tune_a_video.inversion import exchanged, inverted
@@ -78,7 +78,7 @@ class TuneAVideo:
     preview_every: int = field(default=0, metadata={"digest": False})
 
     def __post_init__(self) -> None:
-        self._options()
+        check_counts(self)
 
     def require(self, model: VideoModel) -> None:
         """Raises InputError if the model isn't one for images."""
@@ -107,7 +107,7 @@ class TuneAVideo:
             model, parts, loss_of(_PART, self.loss, model), self.timestep, self.optimizer, fitting.seed
         )
         with self._attached(inflation, model), model.checkpointed():
-            count = run_trainer(module, reference, fitting, self._options(), sample)
+            count = run_trainer(module, reference, fitting, self, sample)
             change = changed(fitting.progress)
         write_state(fitting.state, self.name, model, {**inflation.tensors(), **change})
         return count
@@ -126,9 +126,6 @@ class TuneAVideo:
         inflation.load(tensors)
         with self._attached(inflation, model):
             return sample_guided(model, self._start(model, noise, tensors, request), request)
-
-    def _options(self) -> TrainerOptions:
-        return TrainerOptions(self.batch_size, self.checkpoint_every, self.preview_every)
 
     def _inflation(self, model: VideoModel, seed: int) -> Inflation:
         return Inflation(require_image(model, self.name).unet, seed, self.zero_bias)
