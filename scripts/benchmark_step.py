@@ -17,7 +17,7 @@ import hydra
 import torch
 from torch import Tensor
 
-from motion_inversion.backbone.video_diffusion import VideoModel
+from motion_inversion.backbone.model import Backbone
 from motion_inversion.composition import build
 from motion_inversion.core.seed import generator
 from motion_inversion.embedding.embeddings import MotionEmbeddings
@@ -70,7 +70,7 @@ class Work:
     """What both loops do: so many steps of a method on a reference with a model."""
 
     method: MotionInversion
-    model: VideoModel
+    model: Backbone
     reference: Reference
     trainer: Callable[..., object]
     seed: int
@@ -87,7 +87,7 @@ def train(work: Work, clock: Clock) -> MotionEmbeddings:
     module = TimedLearning(model, parts, method.losses(model), method.timestep, method.optimizer, work.seed)
     module.clock = clock
     sample = functools.partial(sample_guided, model)
-    with tempfile.TemporaryDirectory() as name, inject(model.unet, embeddings), model.checkpointed():
+    with tempfile.TemporaryDirectory() as name, inject(model.network, embeddings), model.checkpointed():
         fitting = Fitting(Path(name), Path(name) / "state", work.trainer, work.seed)
         run_trainer(module, work.reference, fitting, method, sample)
     return embeddings
@@ -97,17 +97,17 @@ def bare(work: Work, steps: int, clock: Clock) -> MotionEmbeddings:
     """The same steps, with nothing beside them."""
     method, model, embeddings = work.method, work.model, work.embeddings()
     latents = work.reference.latents.to(model.device)
-    optimizer, schedule = method.optimizer(embeddings.parameters()), model.schedule
+    optimizer, schedule = method.optimizer(embeddings.parameters()), model.process
     half = model.dtype != torch.float32
     scaler = torch.GradScaler(model.device.type, enabled=model.dtype == torch.float16)
-    with inject(model.unet, embeddings), model.checkpointed():
+    with inject(model.network, embeddings), model.checkpointed():
         for index in range(steps):
             clock.tick()
             draw = generator(work.seed, "draw", index)
-            t = method.timestep(1, len(schedule.alphas_cumprod), draw).to(model.device)
+            t = method.timestep(1, len(process.path.alphas_cumprod), draw).to(model.device)
             noise = torch.randn(latents.shape[1:], generator=draw)[None].to(latents)
             with torch.autocast(model.device.type, model.dtype, enabled=half):
-                prediction = model.denoise(schedule.add_noise(latents, noise, t), t, work.reference.states)
+                prediction = model.predict(schedule.add_noise(latents, noise, t), t, work.reference.states)
                 loss = method.loss(prediction, schedule.target(latents, noise, t), draw)
             optimizer.zero_grad()
             scaler.scale(loss).backward()
@@ -132,7 +132,7 @@ def prepare(options: argparse.Namespace) -> Work:
         raise SystemExit("only method=motion_inversion with method.batch_size=1 can be measured")
     latents = torch.randn(model.latent_shape, generator=generator(experiment.seed, "latents"))
     video = model.decode(latents)
-    reference = Reference(latents, model.embed_text(["a red circle"]), "object", video)
+    reference = Reference(latents, model.embed(["a red circle"]), "object", video)
     return Work(method, model, reference, experiment.trainer, experiment.seed)
 
 

@@ -20,7 +20,7 @@ from torch import Tensor
 from motion_inversion.backbone.checkpointing import checkpoint_blocks
 from motion_inversion.backbone.temporal_convolution import specialise
 from motion_inversion.core.loss import Debiased
-from motion_inversion.core.schedule import Schedule
+from motion_inversion.core.process import Process
 from motion_inversion.embedding.embeddings import MotionEmbeddings
 from motion_inversion.embedding.inject import inject
 from motion_inversion.embedding.layout import Layout
@@ -63,7 +63,7 @@ class Network:
     """The frozen UNet, and what a step needs beside it."""
 
     unet: UNet3DConditionModel
-    schedule: Schedule
+    schedule: Process
     device: torch.device
     dtype: torch.dtype
 
@@ -100,10 +100,10 @@ def build(precision: str, device: torch.device, options: dict[str, Any]) -> Netw
         torch.set_default_dtype(torch.float32)
     unet.requires_grad_(False).eval()
     specialise(unet)
-    schedule = Schedule.from_scheduler(build_scheduler())
+    schedule = Process.from_scheduler(build_scheduler())
     schedule = replace(
         schedule,
-        alphas_cumprod=schedule.alphas_cumprod.to(device),
+        alphas_cumprod=process.path.alphas_cumprod.to(device),
         final_alpha_cumprod=schedule.final_alpha_cumprod.to(device),
     )
     return Network(unet, schedule, device, DTYPES[precision])

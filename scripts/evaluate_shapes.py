@@ -140,7 +140,7 @@ def measure_psnr(model: ShapesModel, count: int, seed: int) -> float:
 
 def generate_all(model: ShapesModel, cases: list[Case], arguments: argparse.Namespace) -> Iterator[Video]:
     """One clip per case; its noise depends on the seed and the case alone."""
-    channels, side = model.unet.config["in_channels"], model.unet.config["sample_size"]
+    channels, side = model.network.config["in_channels"], model.network.config["sample_size"]
     for start in range(0, len(cases), arguments.batch):
         batch = cases[start : start + arguments.batch]
         draws = [generator(arguments.seed, "noise", case.kind, case.index) for case in batch]

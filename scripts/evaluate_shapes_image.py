@@ -19,9 +19,8 @@ from torch import Tensor
 from tqdm import tqdm
 
 from evaluate_shapes import Answers, draw_cases, share
-from motion_inversion.backbone.image_diffusion import ImageModel
 from motion_inversion.composition import build
-from motion_inversion.core.schedule import Ddim
+from motion_inversion.core.sampler import Ddim
 from motion_inversion.core.seed import generator
 from motion_inversion.data.render import draw
 from motion_inversion.data.world import COLOURS, Scene
@@ -41,22 +40,22 @@ def recoloured(scene: Scene) -> Scene:
 
 
 def sample(
-    model: ImageModel, prompts: list[str], hint: Float[Tensor, "b 3 1 h w"] | None, seeds: list[int], steps: int
+    model: Backbone, prompts: list[str], hint: Float[Tensor, "b 3 1 h w"] | None, seeds: list[int], steps: int
 ) -> Iterator[Video]:
     """One picture per prompt, as a clip of one frame, with classifier-free guidance of the model's scale."""
-    states, negative = model.embed_text(prompts), model.embed_text([""] * len(prompts))
+    states, negative = model.embed(prompts), model.embed([""] * len(prompts))
     shape = (1, model.latent_shape[1], 1, *model.latent_shape[3:])
     noise = torch.cat([torch.randn(shape, generator=generator(seed, "noise")) for seed in seeds])
 
     def denoise(latents: Tensor, t: int) -> Tensor:
         def ask(text: Tensor) -> Tensor:
-            return model.denoise(latents, t, text) if hint is None else model.denoise_controlled(latents, t, text, hint)
+            return model.predict(latents, t, text) if hint is None else model.denoise_controlled(latents, t, text, hint)
 
         without, with_text = ask(negative), ask(states)
         return without + model.config.guidance * (with_text - without)
 
     with torch.no_grad():
-        latents = Ddim(steps).sample(model.schedule, denoise, noise.to(model.device))
+        latents = Ddim(steps).sample(model.process, denoise, noise.to(model.device))
     for clip in latents.split(1):
         yield model.decode(clip)
 

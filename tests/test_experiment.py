@@ -13,13 +13,11 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from motion_inversion.backbone.image_diffusion import ImageDiffusion
-from motion_inversion.backbone.video_diffusion import VideoModel
+from motion_inversion.backbone.model import Backbone
 from motion_inversion.core.error import InputError
 from motion_inversion.core.record import COST
-from motion_inversion.core.strategy import Keep
 from motion_inversion.experiment import Experiment
-from motion_inversion.method.control_a_video.control import Canny
+from motion_inversion.method.control_a_video.detector import Canny
 from motion_inversion.method.control_a_video.method import ControlAVideo
 from motion_inversion.method.tokenflow.method import TokenFlow
 from motion_inversion.method.training.module import MotionLearning
@@ -38,7 +36,7 @@ def forbid(monkeypatch: pytest.MonkeyPatch) -> None:
     def denoise(*inputs: object) -> Tensor:
         raise AssertionError("the model was asked for a prediction")
 
-    monkeypatch.setattr(VideoModel, "denoise", denoise)
+    monkeypatch.setattr(Backbone, "denoise", denoise)
 
 
 def test_a_run_leaves_every_result_and_no_workplace(finished: Path):
@@ -72,7 +70,7 @@ def test_a_second_run_does_nothing(compose: Compose, output: Path, monkeypatch: 
 
 def test_another_loss_reuses_the_preparation(compose: Compose, output: Path, monkeypatch: pytest.MonkeyPatch):
     before = files(output)
-    monkeypatch.setattr(VideoModel, "encode", None)  # nothing is encoded again
+    monkeypatch.setattr(Backbone, "encode", None)  # nothing is encoded again
     compose(output, "loss=mse", "stages=[prepare,train]").run()
     after = files(output)
     assert after.items() >= before.items()
@@ -143,17 +141,17 @@ def test_the_frozen_model_starts_from_the_same_noise(compose: Compose, output: P
 def test_a_model_that_the_method_cannot_run_on_is_refused_before_anything_is_made(
     compose: Compose, tiny_image_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    part = VideoModel.part
+    part = Backbone.part
 
-    def weightless(model: VideoModel, name: str) -> Any:
+    def weightless(model: Backbone, name: str) -> Any:
         assert name == "scheduler", f"{name} was read"
         return part(model, name)
 
-    monkeypatch.setattr(VideoModel, "part", weightless)
+    monkeypatch.setattr(Backbone, "part", weightless)
     plain = Path(shutil.copytree(tiny_image_model, tmp_path / "plain"))
     shutil.rmtree(plain / "controlnet")
     video = compose(tmp_path / "output")
-    image = replace(video, model=ImageDiffusion("tiny", str(plain), 4, 64, 64, 2.0, Keep(), None, device="cpu"))
+    image = replace(video, model=Model("tiny", str(plain), UNet2D(), 4, 64, 64, device="cpu"))
     refused = [
         (image, r"method=motion_inversion works on .* accepted are model=shapes, zeroscope"),
         (replace(video, method=TokenFlow(2, 2, batch=2)), r"method=tokenflow makes .* accepted are model=shapes_image"),

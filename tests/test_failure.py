@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from motion_inversion.backbone.video_diffusion import VideoModel
+from motion_inversion.backbone.model import Backbone
 from motion_inversion.core.error import InputError
 from motion_inversion.experiment import Experiment
 from motion_inversion.metric.motion_fidelity import MotionFidelity
@@ -31,16 +31,16 @@ def test_a_plan_names_what_there_is_not(compose: Compose, output: Path):
 def test_a_clip_that_fails_leaves_the_others_their_results(
     call: Callable[..., int], output: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
-    encode = VideoModel.encode
+    encode = Backbone.encode
     seen: list[int] = []
 
-    def failing(model: VideoModel, video: Any) -> Any:
+    def failing(model: Backbone, video: Any) -> Any:
         seen.append(1)
         if len(seen) == 1:
             raise InputError("no such clip; set dataset.path=my.mp4")
         return encode(model, video)
 
-    monkeypatch.setattr(VideoModel, "encode", failing)
+    monkeypatch.setattr(Backbone, "encode", failing)
     words = ("dataset.only=[odd_path,pan]", "name=both")
     assert call(output, *words) == 2
     out = capsys.readouterr()
@@ -83,7 +83,7 @@ def test_a_sweep_is_summed_up_once_even_if_a_job_fails(
     monkeypatch.setattr(Report, "run", lambda report: written.extend(report.source))
     assert call(output, "noise=blend,random", "-m") == 0
     assert written == [output / "motion_inversion"]
-    monkeypatch.setattr(VideoModel, "denoise", None)  # whatever isn't there yet can't be made
+    monkeypatch.setattr(Backbone, "denoise", None)  # whatever isn't there yet can't be made
     with pytest.raises(TypeError):
         call(output, "noise=blend,fft", "-m")
     assert written == [output / "motion_inversion"] * 2

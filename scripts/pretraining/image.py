@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from transformers import CLIPTextModel, CLIPTokenizer
 
 from motion_inversion.data.render import render
-from motion_inversion.method.control_a_video.control import Canny
+from motion_inversion.method.control_a_video.detector import Canny
 from pretraining.diffusion import CAPTION_DROPOUT, UNET, build_scheduler, loss_weights, spread, weighted_error
 from pretraining.optimizer import MuonAdamW
 from pretraining.progress import Average, Budget, Log

@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from motion_inversion.backbone.component import IMAGE, VIDEO
+from motion_inversion.backbone.part import IMAGE, VIDEO
 
 
 def write_index(folder: Path, image: bool = False) -> None:

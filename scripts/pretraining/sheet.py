@@ -33,7 +33,7 @@ PROMPTS = (
 def write(folder: Path, device: str, steps: int = 30, guidance: float = 4.0) -> None:
     """Samples PROMPTS with DDIM and saves `folder`/sheet.png: eight of sixteen frames a row."""
     model, generator = ShapesModel.load(folder, device), torch.Generator().manual_seed(0)
-    noise = torch.randn(len(PROMPTS), model.unet.config.in_channels, 16, 8, 8, generator=generator)
+    noise = torch.randn(len(PROMPTS), model.network.config.in_channels, 16, 8, 8, generator=generator)
     videos = []
     for start in range(0, len(PROMPTS), BATCH):
         batch = slice(start, start + BATCH)

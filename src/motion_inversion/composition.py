@@ -92,12 +92,19 @@ def _checked(config: Mapping[str, Any]) -> Any:
         plain = OmegaConf.to_container(composed, resolve=True)
     except OmegaConfBaseException as error:
         raise InputError(f"the configuration cannot be resolved: {error}") from error
-    tree = _read(plain)
+    tree = _read(_without_private(plain))
     if not isinstance(tree, _Node):
         raise CompositionError("the configuration has no _target_ at its root; choose one with --config-name")
     if faults := list(_faults(tree, "")):
         raise CompositionError(*faults)
     return tree
+
+
+def _without_private(plain: Any) -> Any:
+    """A configuration less what is at its root under names like `_judge`, for other values to be interpolated from."""
+    if not isinstance(plain, dict):
+        return plain
+    return {key: value for key, value in plain.items() if str(key)[0] != "_" or key in ("_target_", "_partial_")}
 
 
 def _read(value: Any) -> Any:

@@ -10,10 +10,10 @@ from typing import Any, Literal
 
 import torch
 
-from motion_inversion.backbone.video_diffusion import VideoDiffusion, VideoModel
+from motion_inversion.backbone.model import Backbone, Model
 from motion_inversion.core.error import InputError
 from motion_inversion.core.noise import Noise
-from motion_inversion.core.schedule import Ddim, DdimInversion
+from motion_inversion.core.sampler import Ddim, OdeInversion
 from motion_inversion.data.clip import Clip, Dataset
 from motion_inversion.method.frozen import Frozen
 from motion_inversion.method.method import Method
@@ -57,10 +57,10 @@ class Experiment:
     """
 
     dataset: Dataset
-    model: VideoDiffusion
+    model: Model
     method: Method
     noise: Noise
-    inversion: DdimInversion
+    inversion: OdeInversion
     sampler: Ddim
     metric: Mapping[str, Metric]
     stages: Sequence[str]
@@ -128,9 +128,7 @@ class Experiment:
                 model.release("vae", "text_encoder", "tokenizer")
         return _failure(clips, failures)
 
-    def _try(
-        self, stage: Stage, model: VideoModel, clip: Clip, clips: Sequence[Clip], failures: dict[str, str]
-    ) -> None:
+    def _try(self, stage: Stage, model: Backbone, clip: Clip, clips: Sequence[Clip], failures: dict[str, str]) -> None:
         """One stage of one clip; what stops it, or samples of it, is added to `failures` and written down."""
         others = [other for other in clips if other.name not in failures]
         try:
@@ -150,7 +148,7 @@ class Experiment:
         for address in self._addresses() if "evaluate" in self.stages else ():
             plan(address, clips, failures)
 
-    def _stage(self, stage: Stage, model: VideoModel, clip: Clip, clips: Sequence[Clip]) -> dict[str, str]:
+    def _stage(self, stage: Stage, model: Backbone, clip: Clip, clips: Sequence[Clip]) -> dict[str, str]:
         """One stage of one clip, of the set's `clips`; for the control as well, if there is to be one.
 
         Gives what can't be scored, and why.

@@ -4,15 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from motion_inversion.backbone.video_diffusion import VideoDiffusion, VideoModel
-from motion_inversion.core.strategy import Keep
+from motion_inversion.backbone.model import Backbone, Model
 
 
 @pytest.fixture(scope="session")
-def config(tiny_model: Path) -> VideoDiffusion:
-    return VideoDiffusion("tiny", str(tiny_model), 4, 64, 64, 3.0, Keep(), None, device="cpu")
+def config(tiny_model: Path) -> Model:
+    return Model("tiny", str(tiny_model), UNet3D(), 4, 64, 64, device="cpu")
 
 
 @pytest.fixture(scope="session")
-def model(config: VideoDiffusion) -> VideoModel:
+def model(config: Model) -> Backbone:
     return config.load()

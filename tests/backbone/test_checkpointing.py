@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from motion_inversion.backbone.checkpointing import checkpoint_blocks
-from motion_inversion.backbone.video_diffusion import VideoDiffusion, VideoModel
+from motion_inversion.backbone.model import Backbone, Model
 from motion_inversion.embedding.embeddings import MotionEmbeddings
 from motion_inversion.embedding.inject import inject
 from motion_inversion.embedding.site import find_sites
@@ -20,9 +20,9 @@ def randn(seed: int, *shape: int) -> Tensor:
     return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
 
 
-def gradients(model: VideoModel, checkpointing: Callable[[], AbstractContextManager[None]]) -> tuple[list[Tensor], int]:
+def gradients(model: Backbone, checkpointing: Callable[[], AbstractContextManager[None]]) -> tuple[list[Tensor], int]:
     """Gradients of all embeddings, and how many tensors were kept for them."""
-    embeddings = MotionEmbeddings.zeros(find_sites(model.unet, 4, 8, 8), query_key=True, value=True)
+    embeddings = MotionEmbeddings.zeros(find_sites(model.network, 4, 8, 8), query_key=True, value=True)
     with torch.no_grad():
         for number, parameter in enumerate(embeddings.parameters()):
             parameter.copy_(randn(number, *parameter.shape))
@@ -33,45 +33,45 @@ def gradients(model: VideoModel, checkpointing: Callable[[], AbstractContextMana
         return tensor
 
     hooks = torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor)
-    with inject(model.unet, embeddings), checkpointing():
+    with inject(model.network, embeddings), checkpointing():
         with hooks:
-            loss = model.denoise(randn(1, 1, 4, 4, 8, 8), 500, randn(2, 1, 3, 16)).square().mean()
+            loss = model.predict(randn(1, 1, 4, 4, 8, 8), 500, randn(2, 1, 3, 16)).square().mean()
         loss.backward()
     found = [parameter.grad for parameter in embeddings.parameters()]
     return [gradient for gradient in found if gradient is not None], sum(kept)
 
 
-def test_gradients_are_the_same_and_less_is_kept(model: VideoModel):
+def test_gradients_are_the_same_and_less_is_kept(model: Backbone):
     plain, much = gradients(model, nullcontext)
-    saving, little = gradients(model, lambda: checkpoint_blocks(model.unet))
+    saving, little = gradients(model, lambda: checkpoint_blocks(model.network))
     assert len(plain) == len(saving) == 48  # 16 sites: one query-key, two values each
     torch.testing.assert_close(saving, plain, atol=1e-9, rtol=1e-4)
     assert little < much / 2
 
 
-def test_everything_is_as_before_afterwards(model: VideoModel):
-    before = {name: dict(module.__dict__) for name, module in model.unet.named_modules()}
-    keys = list(model.unet.state_dict())
-    with pytest.raises(RuntimeError, match="stop"), checkpoint_blocks(model.unet):
-        assert list(model.unet.state_dict()) == keys
+def test_everything_is_as_before_afterwards(model: Backbone):
+    before = {name: dict(module.__dict__) for name, module in model.network.named_modules()}
+    keys = list(model.network.state_dict())
+    with pytest.raises(RuntimeError, match="stop"), checkpoint_blocks(model.network):
+        assert list(model.network.state_dict()) == keys
         raise RuntimeError("stop")
-    after = {name: dict(module.__dict__) for name, module in model.unet.named_modules()}
+    after = {name: dict(module.__dict__) for name, module in model.network.named_modules()}
     assert {name: set(found) for name, found in after.items()} == {name: set(found) for name, found in before.items()}
     assert not any("forward" in found for found in after.values())
 
 
 @torch.no_grad()
-def test_without_gradients_nothing_is_checkpointed(model: VideoModel, monkeypatch: pytest.MonkeyPatch):
+def test_without_gradients_nothing_is_checkpointed(model: Backbone, monkeypatch: pytest.MonkeyPatch):
     inputs: tuple[Any, ...] = (randn(1, 1, 4, 4, 8, 8), 500, randn(2, 1, 3, 16))
-    expected = model.denoise(*inputs)
+    expected = model.predict(*inputs)
     monkeypatch.setattr("motion_inversion.backbone.checkpointing.checkpoint", None)
-    with checkpoint_blocks(model.unet):
-        assert torch.equal(model.denoise(*inputs), expected)
+    with checkpoint_blocks(model.network):
+        assert torch.equal(model.predict(*inputs), expected)
 
 
-def test_the_configuration_asks_for_it(config: VideoDiffusion):
+def test_the_configuration_asks_for_it(config: Model):
     for asked in (False, True):
         model = replace(config, checkpointing=asked).load()
         with model.checkpointed():
-            wrapped = any("forward" in module.__dict__ for module in model.unet.modules())
+            wrapped = any("forward" in module.__dict__ for module in model.network.modules())
         assert wrapped == asked

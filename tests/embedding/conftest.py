@@ -7,7 +7,7 @@ import torch
 from diffusers.models.unets.unet_3d_condition import UNet3DConditionModel
 
 from motion_inversion.embedding.embeddings import MotionEmbeddings
-from motion_inversion.embedding.site import Site, find_sites
+from motion_inversion.embedding.site import Site
 
 
 def _random_embeddings(sites: Sequence[Site], query_key: bool = True, value: bool = True) -> MotionEmbeddings:

@@ -12,11 +12,10 @@ import pytorch_lightning as pl
 import torch
 from trial import randn
 
-from motion_inversion.backbone.image_diffusion import ImageDiffusion, ImageModel
-from motion_inversion.backbone.video_diffusion import VideoDiffusion, VideoModel
+from motion_inversion.backbone.model import Backbone, Model
 from motion_inversion.core.loss import Debiased, Mse
 from motion_inversion.core.loss import Vmc as VmcLoss
-from motion_inversion.core.schedule import Ddim
+from motion_inversion.core.sampler import Ddim
 from motion_inversion.core.strategy import Keep
 from motion_inversion.core.timestep import Range
 from motion_inversion.embedding.layout import Layout
@@ -30,20 +29,20 @@ from motion_inversion.method.vmc import Vmc
 
 
 @pytest.fixture(scope="session")
-def model(tiny_model: Path) -> VideoModel:
-    return VideoDiffusion("tiny", str(tiny_model), 4, 64, 64, 2.0, Keep(), None, device="cpu").load()
+def model(tiny_model: Path) -> Backbone:
+    return Model("tiny", str(tiny_model), UNet3D(), 4, 64, 64, device="cpu").load()
 
 
 @pytest.fixture(scope="session")
-def longer(model: VideoModel) -> VideoModel:
+def longer(model: Backbone) -> Backbone:
     """The same model at 6 frames."""
     return replace(model.config, frames=6).load()
 
 
 @pytest.fixture(scope="session")
-def image_model(tiny_image_model: Path) -> ImageModel:
-    model = ImageDiffusion("tiny", str(tiny_image_model), 4, 64, 64, 2.0, Keep(), None, device="cpu").load()
-    assert isinstance(model, ImageModel)
+def image_model(tiny_image_model: Path) -> Backbone:
+    model = Model("tiny", str(tiny_image_model), UNet2D(), 4, 64, 64, device="cpu").load()
+    assert isinstance(model, Backbone)
     return model
 
 

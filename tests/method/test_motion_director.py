@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from trial import Trained, assert_resumes, noised_reference, train, untouched
 
-from motion_inversion.backbone.video_diffusion import VideoModel
+from motion_inversion.backbone.model import Backbone
 from motion_inversion.core.error import InputError
 from motion_inversion.core.loss import Debiased, Mse
 from motion_inversion.method.frozen import Frozen
@@ -31,7 +31,7 @@ def tensors_of(loras: dict[str, LowRank]) -> dict[str, Tensor]:
 
 
 @pytest.fixture(scope="module")
-def loras(model: VideoModel, motion_director: MotionDirector) -> dict[str, LowRank]:
+def loras(model: Backbone, motion_director: MotionDirector) -> dict[str, LowRank]:
     """Both with Gaussian values in every matrix."""
     loras = motion_director._loras(model, 0)
     draws = torch.Generator().manual_seed(6)
@@ -49,7 +49,7 @@ def varied(motion_director: MotionDirector) -> MotionDirector:
 
 @pytest.fixture(scope="module")
 def trained(
-    model: VideoModel,
+    model: Backbone,
     varied: MotionDirector,
     reference: Reference,
     brief: Brief,
@@ -59,7 +59,7 @@ def trained(
 
 
 def gradients(
-    model: VideoModel, method: MotionDirector, loras: dict[str, LowRank], reference: Reference
+    model: Backbone, method: MotionDirector, loras: dict[str, LowRank], reference: Reference
 ) -> dict[str, list[Tensor | None]]:
     """What a step's backward pass leaves in each LoRA."""
     batch = noised_reference(model, reference)
@@ -67,7 +67,7 @@ def gradients(
         model, loras, lambda _: method._losses(model, loras)(batch), method.timestep, method.optimizer, 0
     )
     data = {"latents": reference.latents, "states": reference.states, "index": torch.tensor([0])}
-    with loras["spatial"].attached(model.unet), loras["temporal"].attached(model.unet):
+    with loras["spatial"].attached(model.network), loras["temporal"].attached(model.network):
         module.zero_grad()
         module.backward(module.training_step(data, 0))
     return {name: [parameter.grad for parameter in lora.parameters()] for name, lora in loras.items()}
@@ -75,7 +75,7 @@ def gradients(
 
 @pytest.mark.filterwarnings("ignore:.*self.log")
 def test_each_lora_follows_its_own_loss_alone(
-    model: VideoModel,
+    model: Backbone,
     motion_director: MotionDirector,
     loras: dict[str, LowRank],
     reference: Reference,
@@ -100,19 +100,19 @@ def test_each_lora_follows_its_own_loss_alone(
 
 @torch.no_grad()
 def test_a_single_frame_does_not_depend_on_the_temporal_lora(
-    model: VideoModel, loras: dict[str, LowRank], reference: Reference
+    model: Backbone, loras: dict[str, LowRank], reference: Reference
 ):
     batch = noised_reference(model, reference)
     frame = batch.latents[:, :, :1]
     loras["temporal"].use(1.0)
-    with single_frame(model.unet):
-        without = model.denoise(frame, batch.t, batch.states)
-    with loras["temporal"].attached(model.unet), single_frame(model.unet):
-        assert torch.equal(model.denoise(frame, batch.t, batch.states), without)
+    with single_frame(model.network):
+        without = model.predict(frame, batch.t, batch.states)
+    with loras["temporal"].attached(model.network), single_frame(model.network):
+        assert torch.equal(model.predict(frame, batch.t, batch.states), without)
 
 
 def test_fresh_loras_sample_what_the_frozen_model_samples(
-    model: VideoModel, motion_director: MotionDirector, brief: Brief, tmp_path: Path
+    model: Backbone, motion_director: MotionDirector, brief: Brief, tmp_path: Path
 ):
     write_state(tmp_path / "fresh", "motion_director", model, tensors_of(motion_director._loras(model, 0)))
     both = replace(motion_director, spatial_scale=1.0)
@@ -121,7 +121,7 @@ def test_fresh_loras_sample_what_the_frozen_model_samples(
 
 
 def test_sampling_keeps_the_temporal_lora_and_drops_the_spatial_one(
-    model: VideoModel, motion_director: MotionDirector, loras: dict[str, LowRank], brief: Brief, tmp_path: Path
+    model: Backbone, motion_director: MotionDirector, loras: dict[str, LowRank], brief: Brief, tmp_path: Path
 ):
     learnt = tensors_of(loras)
     write_state(tmp_path / "both", "motion_director", model, learnt)
@@ -139,7 +139,7 @@ def test_sampling_keeps_the_temporal_lora_and_drops_the_spatial_one(
 
 
 def test_training_changes_both_loras_and_lowers_the_loss(
-    model: VideoModel, varied: MotionDirector, trained: Trained, reference: Reference
+    model: Backbone, varied: MotionDirector, trained: Trained, reference: Reference
 ):
     assert len(trained.tensors) == 2 * (170 + 96)
     assert trained.parameters == sum(tensor.numel() for tensor in trained.tensors.values())
@@ -152,8 +152,8 @@ def test_training_changes_both_loras_and_lowers_the_loss(
     @torch.no_grad()
     def loss(loras: dict[str, LowRank]) -> float:
         batch = noised_reference(model, reference)
-        with loras["temporal"].attached(model.unet):
-            prediction = model.denoise(batch.latents, batch.t, batch.states)
+        with loras["temporal"].attached(model.network):
+            prediction = model.predict(batch.latents, batch.t, batch.states)
         return float(Mse()(prediction, batch.target, batch.draw))
 
     loras = varied._loras(model, 0)
@@ -163,27 +163,27 @@ def test_training_changes_both_loras_and_lowers_the_loss(
 
 
 def test_a_preview_is_what_generation_would_give(
-    model: VideoModel, varied: MotionDirector, trained: Trained, brief: Brief
+    model: Backbone, varied: MotionDirector, trained: Trained, brief: Brief
 ):
     torch.testing.assert_close(varied.sample(model, trained.state, *brief), trained.preview)
 
 
 def test_an_interrupted_training_ends_as_if_it_had_not_been(
-    model: VideoModel, varied: MotionDirector, trained: Trained, reference: Reference, brief: Brief, tmp_path: Path
+    model: Backbone, varied: MotionDirector, trained: Trained, reference: Reference, brief: Brief, tmp_path: Path
 ):
     """Dropout, frames and steps without the spatial path are drawn again as they would have been."""
     assert_resumes(model, varied, reference, trained, tmp_path, brief)
 
 
 def test_checkpointing_learns_the_same(
-    model: VideoModel, varied: MotionDirector, trained: Trained, reference: Reference, brief: Brief, tmp_path: Path
+    model: Backbone, varied: MotionDirector, trained: Trained, reference: Reference, brief: Brief, tmp_path: Path
 ):
     saving = replace(model.config, checkpointing=True).load()
     tensors = train(saving, varied, reference, tmp_path, brief).tensors
     torch.testing.assert_close(tensors, trained.tensors, atol=1e-3, rtol=1e-2)
 
 
-def test_a_state_of_another_rank_is_refused(model: VideoModel, varied: MotionDirector, trained: Trained, brief: Brief):
+def test_a_state_of_another_rank_is_refused(model: Backbone, varied: MotionDirector, trained: Trained, brief: Brief):
     with pytest.raises(InputError, match=r"lora_A\.weight is 4×16 there and 2×16 here"):
         replace(varied, rank=2).sample(model, trained.state, *brief)
 

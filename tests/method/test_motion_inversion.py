@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from motion_inversion.backbone.video_diffusion import VideoModel
+from motion_inversion.backbone.model import Backbone
 from motion_inversion.core.error import InputError
 from motion_inversion.core.strategy import Drop
 from motion_inversion.embedding.embeddings import MotionEmbeddings, read_metadata
@@ -27,7 +27,7 @@ Fittings = Callable[..., Fitting]
 
 
 @pytest.fixture
-def learnt(model: VideoModel, method: MotionInversion, tmp_path: Path) -> Path:
+def learnt(model: Backbone, method: MotionInversion, tmp_path: Path) -> Path:
     """A file of Gaussian embeddings, all different from each other."""
     embeddings = method.layout.zeros(model_sites(model))
     draws = torch.Generator().manual_seed(6)
@@ -39,28 +39,28 @@ def learnt(model: VideoModel, method: MotionInversion, tmp_path: Path) -> Path:
 
 
 @torch.no_grad()
-def fixed_loss(model: VideoModel, embeddings: MotionEmbeddings, reference: Reference) -> float:
+def fixed_loss(model: Backbone, embeddings: MotionEmbeddings, reference: Reference) -> float:
     """The denoising error at four draws that no training sees."""
     noise = torch.randn(4, 4, 4, 8, 8, generator=torch.Generator().manual_seed(99))
-    noisy = model.schedule.add_noise(reference.latents.expand_as(noise), noise, 500)
-    with inject(model.unet, embeddings):
-        prediction = model.denoise(noisy, 500, reference.states.expand(4, -1, -1))
+    noisy = model.process.add_noise(reference.latents.expand_as(noise), noise, 500)
+    with inject(model.network, embeddings):
+        prediction = model.predict(noisy, 500, reference.states.expand(4, -1, -1))
     return float((prediction - noise).square().mean())
 
 
 def test_learning_changes_the_embeddings_alone_and_lowers_the_loss(
-    model: VideoModel, method: MotionInversion, reference: Reference, fitting: Fittings
+    model: Backbone, method: MotionInversion, reference: Reference, fitting: Fittings
 ):
-    before = {name: tensor.clone() for name, tensor in model.unet.state_dict().items()}
+    before = {name: tensor.clone() for name, tensor in model.network.state_dict().items()}
     fast = functools.partial(torch.optim.AdamW, lr=0.2, eps=1e-12)
     everywhere = replace(method, layout=Layout(["down", "up"], True, True), optimizer=fast)
     count = everywhere.fit(model, reference, fitting(max_steps=8))
     embeddings = MotionEmbeddings.load(fitting().state)
     assert count == sum(tensor.numel() for tensor in embeddings.tensors().values())
-    after = model.unet.state_dict()
+    after = model.network.state_dict()
     assert before.keys() == after.keys()
     assert all(torch.equal(before[name], after[name]) for name in before)
-    assert not any(parameter.requires_grad or parameter.grad is not None for parameter in model.unet.parameters())
+    assert not any(parameter.requires_grad or parameter.grad is not None for parameter in model.network.parameters())
     assert len(embeddings.tensors()) == 45  # 15 blocks: one query-key, two values each
     assert all(tensor.abs().max() > 0 for tensor in embeddings.tensors().values())
     zero = everywhere.layout.zeros(model_sites(model))
@@ -68,7 +68,7 @@ def test_learning_changes_the_embeddings_alone_and_lowers_the_loss(
 
 
 def test_checkpointing_learns_the_same(
-    model: VideoModel, method: MotionInversion, reference: Reference, fitting: Fittings
+    model: Backbone, method: MotionInversion, reference: Reference, fitting: Fittings
 ):
     method.fit(model, reference, fitting())
     plain = load_file(fitting().state)
@@ -79,7 +79,7 @@ def test_checkpointing_learns_the_same(
 
 
 def test_accumulated_batches_draw_consecutive_samples(
-    model: VideoModel,
+    model: Backbone,
     method: MotionInversion,
     reference: Reference,
     fitting: Fittings,
@@ -101,7 +101,7 @@ def test_accumulated_batches_draw_consecutive_samples(
 
 
 def test_zero_embeddings_sample_what_the_frozen_model_samples(
-    model: VideoModel, method: MotionInversion, noise: Tensor, request_: Request, tmp_path: Path
+    model: Backbone, method: MotionInversion, noise: Tensor, request_: Request, tmp_path: Path
 ):
     method.layout.zeros(model_sites(model)).save(tmp_path / "zero.safetensors", {})
     sampled = method.sample(model, tmp_path / "zero.safetensors", noise, request_)
@@ -109,7 +109,7 @@ def test_zero_embeddings_sample_what_the_frozen_model_samples(
 
 
 def test_a_strategy_is_applied_at_sampling_only(
-    model: VideoModel,
+    model: Backbone,
     method: MotionInversion,
     reference: Reference,
     fitting: Fittings,
@@ -134,7 +134,7 @@ def test_a_strategy_is_applied_at_sampling_only(
 
 @pytest.mark.parametrize("official", [False, True])
 def test_embeddings_given_are_adopted_without_training(
-    model: VideoModel,
+    model: Backbone,
     method: MotionInversion,
     reference: Reference,
     fitting: Fittings,
@@ -146,7 +146,7 @@ def test_embeddings_given_are_adopted_without_training(
     if official:
         export_official(MotionEmbeddings.load(learnt), learnt.with_suffix(".pt"))
         learnt = learnt.with_suffix(".pt")
-    monkeypatch.setattr(VideoModel, "denoise", None)
+    monkeypatch.setattr(Backbone, "denoise", None)
     assert replace(method, embeddings=learnt).fit(model, reference, fitting()) == 0
     adopted = load_file(fitting().state)
     assert adopted.keys() == expected.keys()
@@ -154,7 +154,7 @@ def test_embeddings_given_are_adopted_without_training(
 
 
 def test_embeddings_of_another_length_are_refused_or_resampled(
-    longer: VideoModel,
+    longer: Backbone,
     method: MotionInversion,
     reference: Reference,
     fitting: Fittings,
@@ -172,7 +172,7 @@ def test_embeddings_of_another_length_are_refused_or_resampled(
 
 
 def test_embeddings_of_another_model_are_refused_and_those_of_other_weights_remarked_on(
-    model: VideoModel,
+    model: Backbone,
     method: MotionInversion,
     reference: Reference,
     fitting: Fittings,
@@ -191,7 +191,7 @@ def test_embeddings_of_another_model_are_refused_and_those_of_other_weights_rema
 
 
 def test_learnt_embeddings_say_which_model_they_are_for(
-    model: VideoModel, method: MotionInversion, reference: Reference, fitting: Fittings
+    model: Backbone, method: MotionInversion, reference: Reference, fitting: Fittings
 ):
     method.fit(model, reference, fitting(max_steps=1))
     assert read_metadata(fitting().state) == {"model": "tiny", "fingerprint": model.config.fingerprint}
@@ -205,7 +205,7 @@ def test_an_official_file_cannot_be_resampled(method: MotionInversion, tmp_path:
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU: on a CPU all is on one device anyway")
 def test_trained_parts_stay_on_the_models_device(
-    model: VideoModel, method: MotionInversion, reference: Reference, fitting: Fittings, monkeypatch: pytest.MonkeyPatch
+    model: Backbone, method: MotionInversion, reference: Reference, fitting: Fittings, monkeypatch: pytest.MonkeyPatch
 ):
     kept: list[torch.device] = []
     save = MotionEmbeddings.save

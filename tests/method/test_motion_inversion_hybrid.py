@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from trial import Trained, assert_resumes, train, untouched
 
-from motion_inversion.backbone.video_diffusion import VideoModel
+from motion_inversion.backbone.model import Backbone
 from motion_inversion.method.method import Reference, Request
 from motion_inversion.method.motion_inversion import MotionInversion
 from motion_inversion.method.motion_inversion_hybrid import MotionInversionHybrid
@@ -18,7 +18,7 @@ Brief = tuple[Tensor, Request]
 
 @pytest.fixture(scope="module")
 def trained(
-    model: VideoModel,
+    model: Backbone,
     hybrid: MotionInversionHybrid,
     reference: Reference,
     brief: Brief,
@@ -28,7 +28,7 @@ def trained(
 
 
 def test_the_state_is_that_of_motion_inversion(
-    model: VideoModel, hybrid: MotionInversionHybrid, method: MotionInversion, trained: Trained, brief: Brief
+    model: Backbone, hybrid: MotionInversionHybrid, method: MotionInversion, trained: Trained, brief: Brief
 ):
     """The spatial LoRA has served its purpose: embeddings alone are kept, and sample alike with either method."""
     assert len(trained.tensors) == 15  # 5 blocks: one query-key, two values each
@@ -42,7 +42,7 @@ def test_the_state_is_that_of_motion_inversion(
 
 
 def test_the_spatial_path_takes_part_in_learning(
-    model: VideoModel,
+    model: Backbone,
     hybrid: MotionInversionHybrid,
     trained: Trained,
     reference: Reference,
@@ -56,7 +56,7 @@ def test_the_spatial_path_takes_part_in_learning(
 
 
 def test_an_interrupted_training_ends_as_if_it_had_not_been(
-    model: VideoModel,
+    model: Backbone,
     hybrid: MotionInversionHybrid,
     trained: Trained,
     reference: Reference,

@@ -8,7 +8,7 @@ import torch
 from safetensors.torch import save_file
 from trial import randn
 
-from motion_inversion.backbone.video_diffusion import VideoModel
+from motion_inversion.backbone.model import Backbone
 from motion_inversion.core.error import InputError
 from motion_inversion.method.state import read_state, write_state
 
@@ -16,12 +16,12 @@ TENSORS = {"a.weight": randn(0, 2, 3), "b.weight": randn(1, 4)}
 
 
 @pytest.fixture
-def path(model: VideoModel, tmp_path: Path) -> Path:
+def path(model: Backbone, tmp_path: Path) -> Path:
     write_state(tmp_path / "state.safetensors", "vmc", model, TENSORS)
     return tmp_path / "state.safetensors"
 
 
-def test_what_was_written_is_read(model: VideoModel, path: Path, tmp_path: Path):
+def test_what_was_written_is_read(model: Backbone, path: Path, tmp_path: Path):
     read = read_state(path, "vmc", model, TENSORS)
     assert read.keys() == TENSORS.keys()
     assert all(torch.equal(read[name], TENSORS[name]) for name in TENSORS)
@@ -29,20 +29,20 @@ def test_what_was_written_is_read(model: VideoModel, path: Path, tmp_path: Path)
     assert (tmp_path / "again").read_bytes() == path.read_bytes()
 
 
-def test_the_same_weights_elsewhere_are_the_same_model(longer: VideoModel, path: Path):
+def test_the_same_weights_elsewhere_are_the_same_model(longer: Backbone, path: Path):
     assert read_state(path, "vmc", longer, TENSORS).keys() == TENSORS.keys()
 
 
-def test_another_model_is_refused_with_both_sides(model: VideoModel, path: Path):
+def test_another_model_is_refused_with_both_sides(model: Backbone, path: Path):
     config = replace(model.config, name="other")
     vars(config)["fingerprint"] = "0123456789abcdef"
     own = model.config.fingerprint[:8]
     message = rf"learnt on tiny \(weights {own}\), the model is other \(weights 01234567\): set model=tiny"
     with pytest.raises(InputError, match=message):
-        read_state(path, "vmc", VideoModel(config), TENSORS)
+        read_state(path, "vmc", Backbone(config), TENSORS)
 
 
-def test_another_method_is_refused_with_both_sides(model: VideoModel, path: Path):
+def test_another_method_is_refused_with_both_sides(model: Backbone, path: Path):
     with pytest.raises(InputError, match="learnt by vmc, not by motion_director: set method=vmc"):
         read_state(path, "motion_director", model, TENSORS)
 
@@ -56,13 +56,13 @@ def test_another_method_is_refused_with_both_sides(model: VideoModel, path: Path
     ],
 )
 def test_another_layout_is_refused_with_both_sides(
-    model: VideoModel, path: Path, expected: dict[str, torch.Tensor], message: str
+    model: Backbone, path: Path, expected: dict[str, torch.Tensor], message: str
 ):
     with pytest.raises(InputError, match=message):
         read_state(path, "vmc", model, expected)
 
 
-def test_other_files_are_refused(model: VideoModel, tmp_path: Path):
+def test_other_files_are_refused(model: Backbone, tmp_path: Path):
     (tmp_path / "text").write_text("no tensors")
     save_file({"a": torch.zeros(1)}, tmp_path / "foreign")
     for name, message in {
@@ -74,7 +74,7 @@ def test_other_files_are_refused(model: VideoModel, tmp_path: Path):
             read_state(tmp_path / name, "vmc", model, TENSORS)
 
 
-def test_values_that_are_not_finite_are_not_written(model: VideoModel, tmp_path: Path):
+def test_values_that_are_not_finite_are_not_written(model: Backbone, tmp_path: Path):
     with pytest.raises(InputError, match="b holds NaN or infinity"):
         write_state(tmp_path / "state", "vmc", model, {"a": torch.ones(1), "b": torch.tensor([float("nan")])})
     assert not list(tmp_path.iterdir())

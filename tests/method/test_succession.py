@@ -13,10 +13,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from motion_inversion.backbone.image_diffusion import ImageModel
-from motion_inversion.backbone.video_diffusion import VideoModel
-from motion_inversion.core.schedule import DdimInversion
-from motion_inversion.method.control_a_video.control import Canny
+from motion_inversion.backbone.model import Backbone
+from motion_inversion.core.sampler import OdeInversion
+from motion_inversion.method.control_a_video.detector import Canny
 from motion_inversion.method.control_a_video.method import ControlAVideo
 from motion_inversion.method.method import Fitting, Reference, Request
 from motion_inversion.method.motion_director import MotionDirector
@@ -41,10 +40,10 @@ with open(sys.argv[2], "wb") as file:
 @pytest.fixture
 def assert_independent(
     reference: Reference, fitting: Callable[..., Fitting], brief: tuple[Tensor, Request], tmp_path: Path
-) -> Callable[[VideoModel, Sequence[Any]], None]:
+) -> Callable[[Backbone, Sequence[Any]], None]:
     """(model, methods): a method leaves nothing to the next, and its state is all that another process needs."""
 
-    def assert_independent(model: VideoModel, methods: Sequence[Any]) -> None:
+    def assert_independent(model: Backbone, methods: Sequence[Any]) -> None:
         def run(index: int, folder: str) -> tuple[bytes, Tensor]:
             """The state file after a step, and a sample."""
             work = tmp_path / folder / str(index)
@@ -72,7 +71,7 @@ def assert_independent(
 
 def test_methods_on_a_video_model(
     assert_independent: Callable[..., None],
-    model: VideoModel,
+    model: Backbone,
     method: MotionInversion,
     motion_director: MotionDirector,
     vmc: Vmc,
@@ -82,8 +81,8 @@ def test_methods_on_a_video_model(
 
 
 def test_methods_on_an_image_model(
-    assert_independent: Callable[..., None], image_model: ImageModel, tune_a_video: TuneAVideo
+    assert_independent: Callable[..., None], image_model: Backbone, tune_a_video: TuneAVideo
 ):
-    other = replace(tune_a_video, frame_pooled_groupnorm=False, tuned_inversion=DdimInversion(1))
+    other = replace(tune_a_video, frame_pooled_groupnorm=False, tuned_inversion=OdeInversion(1))
     flow = (TokenFlow(1, 1, batch=2), TokenFlowSdedit(1, 1, batch=2))
     assert_independent(image_model, (tune_a_video, ControlAVideo(Canny(), first_frame_steps=1), other, *flow))

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from trial import Trained, assert_resumes, noised_reference, train, untouched
 
-from motion_inversion.backbone.video_diffusion import VideoModel
+from motion_inversion.backbone.model import Backbone
 from motion_inversion.core.error import InputError
 from motion_inversion.core.loss import Vmc as VmcLoss
 from motion_inversion.method.frozen import Frozen
@@ -24,13 +24,13 @@ Brief = tuple[Tensor, Request]
 
 @pytest.fixture(scope="module")
 def trained(
-    model: VideoModel, vmc: Vmc, reference: Reference, brief: Brief, tmp_path_factory: pytest.TempPathFactory
+    model: Backbone, vmc: Vmc, reference: Reference, brief: Brief, tmp_path_factory: pytest.TempPathFactory
 ) -> Trained:
     return train(model, vmc, reference, tmp_path_factory.mktemp("trained"), brief)
 
 
-def test_it_tunes_queries_keys_and_values_of_the_temporal_blocks(model: VideoModel):
-    tuned, weights = temporal_projections(model.unet), model.unet.state_dict()
+def test_it_tunes_queries_keys_and_values_of_the_temporal_blocks(model: Backbone):
+    tuned, weights = temporal_projections(model.network), model.network.state_dict()
     names = tuned.tensors().keys()
     assert len(names) == 2 * 3 * 16  # two attentions, three projections, 15 blocks and the middle's
     assert all(".temp_attentions." in name and name.split(".")[-2] in ("to_q", "to_k", "to_v") for name in names)
@@ -41,27 +41,27 @@ def test_it_tunes_queries_keys_and_values_of_the_temporal_blocks(model: VideoMod
 
 
 @torch.no_grad()
-def test_untrained_projections_are_the_frozen_model_to_the_last_bit(model: VideoModel, reference: Reference):
-    tuned, batch = temporal_projections(model.unet), noised_reference(model, reference)
-    before = model.denoise(batch.latents, batch.t, batch.states)
-    with tuned.attached(model.unet):
-        assert torch.equal(model.denoise(batch.latents, batch.t, batch.states), before)
+def test_untrained_projections_are_the_frozen_model_to_the_last_bit(model: Backbone, reference: Reference):
+    tuned, batch = temporal_projections(model.network), noised_reference(model, reference)
+    before = model.predict(batch.latents, batch.t, batch.states)
+    with tuned.attached(model.network):
+        assert torch.equal(model.predict(batch.latents, batch.t, batch.states), before)
 
 
 @torch.no_grad()
-def test_the_tuned_weights_count_while_they_are_attached(model: VideoModel, reference: Reference):
+def test_the_tuned_weights_count_while_they_are_attached(model: Backbone, reference: Reference):
     """Against the same weights written into the UNet itself."""
-    tuned, batch = temporal_projections(model.unet), noised_reference(model, reference)
+    tuned, batch = temporal_projections(model.network), noised_reference(model, reference)
     changed = {name: 1.5 * tensor for name, tensor in tuned.tensors().items()}
     tuned.load(changed)
-    with tuned.attached(model.unet):
-        attached = model.denoise(batch.latents, batch.t, batch.states)
+    with tuned.attached(model.network):
+        attached = model.predict(batch.latents, batch.t, batch.states)
     other = replace(model.config).load()
     other.unet.load_state_dict(changed, strict=False)
     assert torch.equal(other.denoise(batch.latents, batch.t, batch.states), attached)
 
 
-def test_half_precision_runs_with_projections_in_single_precision(model: VideoModel, reference: Reference):
+def test_half_precision_runs_with_projections_in_single_precision(model: Backbone, reference: Reference):
     half = replace(model.config, dtype="bfloat16").load()
     tuned, batch = temporal_projections(half.unet), noised_reference(model, reference)
     assert {tensor.dtype for tensor in tuned.tensors().values()} == {torch.float32}
@@ -69,16 +69,16 @@ def test_half_precision_runs_with_projections_in_single_precision(model: VideoMo
         assert half.denoise(batch.latents, batch.t, batch.states).isfinite().all()
 
 
-def test_training_lowers_the_loss_at_a_fixed_draw(model: VideoModel, trained: Trained, reference: Reference):
-    tuned = temporal_projections(model.unet)
+def test_training_lowers_the_loss_at_a_fixed_draw(model: Backbone, trained: Trained, reference: Reference):
+    tuned = temporal_projections(model.network)
     assert trained.parameters == sum(tensor.numel() for tensor in trained.tensors.values())
     assert all(not torch.equal(tensor, trained.tensors[name]) for name, tensor in tuned.tensors().items())
 
     @torch.no_grad()
     def loss() -> float:
         batch = noised_reference(model, reference)
-        with tuned.attached(model.unet):
-            prediction = model.denoise(batch.latents, batch.t, batch.states)
+        with tuned.attached(model.network):
+            prediction = model.predict(batch.latents, batch.t, batch.states)
         return float(VmcLoss()(prediction, batch.target, batch.draw))
 
     before = loss()
@@ -86,7 +86,7 @@ def test_training_lowers_the_loss_at_a_fixed_draw(model: VideoModel, trained: Tr
     assert loss() < 0.995 * before
 
 
-def test_a_preview_is_what_generation_would_give(model: VideoModel, vmc: Vmc, trained: Trained, brief: Brief):
+def test_a_preview_is_what_generation_would_give(model: Backbone, vmc: Vmc, trained: Trained, brief: Brief):
     with untouched(model):
         sampled = vmc.sample(model, trained.state, *brief)
     assert torch.equal(sampled, trained.preview)
@@ -94,13 +94,13 @@ def test_a_preview_is_what_generation_would_give(model: VideoModel, vmc: Vmc, tr
 
 
 def test_an_interrupted_training_ends_as_if_it_had_not_been(
-    model: VideoModel, vmc: Vmc, trained: Trained, reference: Reference, brief: Brief, tmp_path: Path
+    model: Backbone, vmc: Vmc, trained: Trained, reference: Reference, brief: Brief, tmp_path: Path
 ):
     assert_resumes(model, vmc, reference, trained, tmp_path, brief)
 
 
 def test_gradients_are_clipped_as_one(
-    model: VideoModel, vmc: Vmc, reference: Reference, fitting: Callable[..., Fitting]
+    model: Backbone, vmc: Vmc, reference: Reference, fitting: Callable[..., Fitting]
 ):
     norms: list[float] = []
 
@@ -127,7 +127,7 @@ class _Steep:
 
 
 def test_a_state_of_other_widths_is_refused(
-    model: VideoModel, vmc: Vmc, trained: Trained, brief: Brief, tmp_path: Path
+    model: Backbone, vmc: Vmc, trained: Trained, brief: Brief, tmp_path: Path
 ):
     [first, *_] = sorted(trained.tensors)
     wider = {**trained.tensors, first: torch.zeros(8, 8)}

@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from motion_inversion.backbone.video_diffusion import VideoModel
+from motion_inversion.backbone.model import Backbone
 from motion_inversion.method.method import Fitting, Reference, Request
 from motion_inversion.method.training.module import MotionLearning, Noised
 
@@ -32,7 +32,7 @@ class Trained(NamedTuple):
 
 
 def train(
-    model: VideoModel, method: Any, reference: Reference, folder: Path, brief: tuple[Tensor, Request], steps: int = 3
+    model: Backbone, method: Any, reference: Reference, folder: Path, brief: tuple[Tensor, Request], steps: int = 3
 ) -> Trained:
     """A training with a checkpoint after each step, and a preview of `brief`; repeated, it resumes."""
     shown: list[Tensor] = []
@@ -46,7 +46,7 @@ def train(
     return Trained(folder / "state", load_file(folder / "state"), losses, shown[-1], count)
 
 
-def assert_resumes(model: VideoModel, method: Any, reference: Reference, whole: Trained, folder: Path, brief: Any):
+def assert_resumes(model: Backbone, method: Any, reference: Reference, whole: Trained, folder: Path, brief: Any):
     """A training that stops at its third step ends as `whole`, which did not."""
     step = MotionLearning.training_step
 
@@ -70,9 +70,9 @@ def randn(seed: int, *shape: int) -> Tensor:
 
 
 @contextmanager
-def untouched(model: VideoModel) -> Iterator[None]:
+def untouched(model: Backbone) -> Iterator[None]:
     """Asserts that the UNet has the same modules, weights and attributes after the block as before, error or not."""
-    unet = model.unet
+    unet = model.network
     weights = {name: tensor.clone() for name, tensor in unet.state_dict().items()}
     modules, attributes = [*unet.named_modules()], set(vars(unet))
     try:
@@ -85,10 +85,10 @@ def untouched(model: VideoModel) -> Iterator[None]:
         assert not any(parameter.requires_grad or parameter.grad is not None for parameter in unet.parameters())
 
 
-def noised_reference(model: VideoModel, reference: Reference) -> Noised:
+def noised_reference(model: Backbone, reference: Reference) -> Noised:
     """The reference at t = 500 with noise that no training sees."""
     noise = torch.randn(1, 4, 4, 8, 8, generator=torch.Generator().manual_seed(99))
     t = torch.tensor([500])
-    schedule, latents = model.schedule, reference.latents
+    schedule, latents = model.process, reference.latents
     noisy, target = schedule.add_noise(latents, noise, t), schedule.target(latents, noise, t)
     return Noised(noisy, t, reference.states, target, torch.Generator().manual_seed(7))

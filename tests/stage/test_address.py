@@ -12,7 +12,7 @@ import torch
 
 from motion_inversion.core.loss import Debiased, Mse
 from motion_inversion.core.noise import Inversion, Random
-from motion_inversion.core.schedule import Ddim, DdimInversion
+from motion_inversion.core.sampler import Ddim, OdeInversion
 from motion_inversion.core.strategy import Difference, Drop
 from motion_inversion.core.timestep import Range
 from motion_inversion.data.clip import Clip
@@ -95,9 +95,9 @@ def trainer(**changes: Any) -> Change:
             ("sampler", own(sampler=Ddim(3)), SAMPLED),
             ("noise", own(noise=Inversion()), SAMPLED),
             ("noise without inversion", own(noise=Random()), SAMPLED),
-            ("inversion", own(inversion=DdimInversion(3)), {"inverted", *SAMPLED}),
-            ("inversion.prompt", own(inversion=DdimInversion(2, "a")), {"inverted", *SAMPLED}),
-            ("inversion.prompt: the clip's", own(inversion=DdimInversion(2, None)), {"inverted", *SAMPLED}),
+            ("inversion", own(inversion=OdeInversion(3)), {"inverted", *SAMPLED}),
+            ("inversion.prompt", own(inversion=OdeInversion(2, "a")), {"inverted", *SAMPLED}),
+            ("inversion.prompt: the clip's", own(inversion=OdeInversion(2, None)), {"inverted", *SAMPLED}),
             ("negative_prompt", own(negative_prompt="blurry"), SAMPLED),
             ("prompt_prefix", own(prompt_prefix="masterpiece, "), TRAINED),
             ("metric", own(metric={}), {"score"}),
@@ -133,13 +133,13 @@ def test_a_sample_depends_on_its_seed(address: Address, clip: Clip):
 
 def test_without_inversion_its_settings_do_not_matter(address: Address, clip: Clip):
     address = replace(address, noise=Random())
-    other = replace(address, inversion=DdimInversion(3))
+    other = replace(address, inversion=OdeInversion(3))
     assert differing(digests(address, clip), digests(other, clip)) == {"inverted"}
 
 
 def test_the_clips_own_prompt_is_an_inversion_prompt(address: Address, clip: Clip):
-    own_prompt = replace(address, inversion=DdimInversion(2, None), prompt_prefix="masterpiece, ")
-    told = replace(own_prompt, inversion=DdimInversion(2, f"masterpiece, {clip.source_prompt}"))
+    own_prompt = replace(address, inversion=OdeInversion(2, None), prompt_prefix="masterpiece, ")
+    told = replace(own_prompt, inversion=OdeInversion(2, f"masterpiece, {clip.source_prompt}"))
     assert own_prompt.inversion_prompt(clip) == f"masterpiece, {clip.source_prompt}"
     assert own_prompt.inverted(clip).digest == told.inverted(clip).digest
 

@@ -8,13 +8,11 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from motion_inversion.backbone.image_diffusion import ImageDiffusion
 from motion_inversion.core.error import InputError
 from motion_inversion.core.noise import Random
-from motion_inversion.core.strategy import Keep
 from motion_inversion.data.clip import Clip, VideoFile
 from motion_inversion.data.video import write_lossless
-from motion_inversion.method.control_a_video.control import Canny
+from motion_inversion.method.control_a_video.detector import Canny
 from motion_inversion.method.control_a_video.method import ControlAVideo
 from motion_inversion.method.frozen import Frozen
 from motion_inversion.stage.address import Address
@@ -27,7 +25,7 @@ MAPS = np.random.default_rng(0).integers(0, 256, (4, 64, 64, 3), np.uint8)
 @pytest.fixture
 def led(address: Address, tiny_image_model: Path) -> Address:
     """The address of a method that reads control maps."""
-    model = ImageDiffusion("tiny", str(tiny_image_model), 4, 64, 64, 2.0, Keep(), None, device="cpu", control="hed")
+    model = Model("tiny", str(tiny_image_model), UNet2D(), 4, 64, 64, device="cpu", control="hed")
     return replace(address, model=model, method=ControlAVideo(Canny()), noise=Random(), trainer=None)
 
 

@@ -10,7 +10,7 @@ import torch
 
 from motion_inversion.core.loss import Debiased, Mse
 from motion_inversion.core.noise import Blend, LowpassBlend, Random
-from motion_inversion.core.schedule import Ddim
+from motion_inversion.core.sampler import Ddim
 from motion_inversion.core.strategy import ByMotion, Difference, Drop, Keep
 from motion_inversion.embedding.layout import Layout
 from motion_inversion.method.frozen import Frozen

@@ -5,10 +5,10 @@ from dataclasses import replace
 import pytest
 import torch
 
-from motion_inversion.backbone.video_diffusion import VideoModel
+from motion_inversion.backbone.model import Backbone
 from motion_inversion.core.error import InputError
 from motion_inversion.core.noise import Inversion, Random
-from motion_inversion.core.schedule import DdimInversion
+from motion_inversion.core.sampler import OdeInversion
 from motion_inversion.data.clip import Clip
 from motion_inversion.experiment import Experiment
 from motion_inversion.method.frozen import Frozen
@@ -20,7 +20,7 @@ INVERTED = torch.arange(4 * 4 * 8 * 8.0).reshape(1, 4, 4, 8, 8)
 
 
 @pytest.fixture(scope="module")
-def model(experiment: Experiment) -> VideoModel:
+def model(experiment: Experiment) -> Backbone:
     return experiment.model.load()
 
 
@@ -37,7 +37,7 @@ def prepared(address: Address, clip: Clip) -> Address:
     return address
 
 
-def test_noise_depends_on_the_sample_alone(prepared: Address, model: VideoModel, clip: Clip):
+def test_noise_depends_on_the_sample_alone(prepared: Address, model: Backbone, clip: Clip):
     first, second = clip.prompts
     pairs = [(first, 0), (first, 1), (second, 0)]
     together = initial_noise(prepared, model, clip, pairs)
@@ -51,13 +51,13 @@ def test_noise_depends_on_the_sample_alone(prepared: Address, model: VideoModel,
     assert not torch.equal(initial_noise(random, model, renamed, pairs), initial_noise(random, model, clip, pairs))
 
 
-def test_every_method_starts_from_the_same_noise(prepared: Address, model: VideoModel, clip: Clip):
+def test_every_method_starts_from_the_same_noise(prepared: Address, model: Backbone, clip: Clip):
     control = replace(prepared, method=Frozen(), trainer=None, seed=5)
     pairs = [(clip.prompts[0], 0)]
     assert torch.equal(initial_noise(control, model, clip, pairs), initial_noise(prepared, model, clip, pairs))
 
 
-def test_the_inversion_is_mixed_in_for_every_sample(prepared: Address, model: VideoModel, clip: Clip):
+def test_the_inversion_is_mixed_in_for_every_sample(prepared: Address, model: Backbone, clip: Clip):
     pairs = [(prompt, 0) for prompt in clip.prompts]
     inverted = initial_noise(replace(prepared, noise=Inversion()), model, clip, pairs)
     assert torch.equal(inverted, INVERTED.expand(2, -1, -1, -1, -1))
@@ -67,9 +67,9 @@ def test_the_inversion_is_mixed_in_for_every_sample(prepared: Address, model: Vi
     torch.testing.assert_close(blended, 0.5**0.5 * (INVERTED + random))
 
 
-def test_an_inversion_in_other_steps_is_brought_to_the_samplers_level(prepared: Address, model: VideoModel, clip: Clip):
+def test_an_inversion_in_other_steps_is_brought_to_the_samplers_level(prepared: Address, model: Backbone, clip: Clip):
     """Two steps begin at 501; five end at 801. Clean latents of 0 leave the noise alone, as √(1 − ᾱ) of it."""
-    longer = replace(prepared, inversion=DdimInversion(5), noise=Inversion())
+    longer = replace(prepared, inversion=OdeInversion(5), noise=Inversion())
     with longer.inverted(clip).making() as folder:
         assert folder
         write_tensors(folder, inverted=INVERTED)
@@ -82,7 +82,7 @@ def test_an_inversion_in_other_steps_is_brought_to_the_samplers_level(prepared: 
     torch.testing.assert_close(noise, (INVERTED * sigma[501] / sigma[801]).float(), atol=1e-3, rtol=1e-4)
 
 
-def test_random_noise_needs_no_inversion(address: Address, model: VideoModel, clip: Clip):
+def test_random_noise_needs_no_inversion(address: Address, model: Backbone, clip: Clip):
     random = initial_noise(replace(address, noise=Random()), model, clip, [(clip.prompts[0], 0)])
     assert random.shape == (1, 4, 4, 8, 8)
     with pytest.raises(InputError, match=r"inversion-.* is missing: run the prepare stage first"):
@@ -107,7 +107,7 @@ def test_seeds_depend_on_the_sample_alone(prepared: Address, clip: Clip):
     assert sampling_request(prepared, clip, [(second, 0)]).seeds == together[2:]
 
 
-def test_a_prefix_is_for_the_text_encoder_alone(prepared: Address, model: VideoModel, clip: Clip):
+def test_a_prefix_is_for_the_text_encoder_alone(prepared: Address, model: Backbone, clip: Clip):
     pairs = [(clip.prompts[0], 0)]
     praising = replace(prepared, prompt_prefix="masterpiece, ")
     with praising.text(f"masterpiece, {clip.prompts[0]}").making() as folder:

@@ -1,4 +1,4 @@
-"""Gradient checkpointing of a video UNet, which diffusers' own three-dimensional UNet does not offer."""
+"""Gradient checkpointing: diffusers' own, and for video UNets, which it leaves out, one of ours."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -33,6 +33,22 @@ def checkpoint_blocks(unet: nn.Module) -> Iterator[None]:
     finally:
         for block in blocks:
             block.__dict__.pop("forward", None)
+
+
+@contextmanager
+def checkpoint_by_diffusers(*networks: nn.Module) -> Iterator[None]:
+    """While the context lasts, every block of these networks of diffusers keeps its inputs only.
+
+    The backward pass must run inside this context's `inject` too.
+    """
+    transformers: tuple[Any, ...] = networks
+    for transformer in transformers:
+        transformer.enable_gradient_checkpointing()
+    try:
+        yield
+    finally:
+        for transformer in transformers:
+            transformer.disable_gradient_checkpointing()
 
 
 def _checkpointed(forward: Callable[..., Any]) -> Callable[..., Any]:

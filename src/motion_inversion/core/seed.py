@@ -5,7 +5,7 @@ import hashlib
 import torch
 
 
-def generator(seed: int, *words: str | int) -> torch.Generator:
+def generator(seed: int, *words: str | float) -> torch.Generator:
     """A CPU generator seeded by `seed` and `words`.
 
     Equal arguments give equal draws in any process, on any number of devices and in any order of calls:

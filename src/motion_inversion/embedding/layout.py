@@ -1,14 +1,24 @@
-"""Which temporal transformer blocks carry motion embeddings, and which of the two embeddings they carry."""
+"""Which transformer blocks carry motion embeddings, which of the two embeddings they carry, and how finely."""
 
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
+
+import torch
 
 from motion_inversion.core.error import InputError
-from motion_inversion.embedding.embeddings import MotionEmbeddings
-from motion_inversion.embedding.site import Site, describe
+from motion_inversion.embedding.embeddings import Grid, MotionEmbeddings, query_key_name, value_name
+from motion_inversion.embedding.site import Site, summary
 
-_PLACE = re.compile(r"(?P<section>down|mid|up)(\.(?P<level>\d+))?(@(?P<width>\d+))?")
+_PLACE = re.compile(
+    r"(?P<section>[a-z][a-z.]*?)(\.(?P<first>\d+)(-(?P<last>\d+))?)?(/(?P<every>[1-9]\d*))?(@(?P<width>\d+))?"
+)
+_THIRDS = ("early", "middle", "late")
+_ACCEPTED = (
+    "all, early, middle, late, widest, a section (down; block), section.level, section.first-last, section/every, "
+    "section@width, combinations as in block.0-29/5, or a block's full name"
+)
 
 
 @dataclass(frozen=True)
@@ -17,79 +27,156 @@ class Layout:
 
     blocks: selectors, each of one of these forms; a block is chosen if any of them selects it:
 
-    - "down", "mid", "up": a section of the UNet;
-    - "down.2": one level of a section, 0 = finest resolution;
-    - "down@1280": the blocks of one width of a section; "down.2@1280" also fixes the level;
-    - "widest": the down and up blocks of the largest width;
+    - "all": every block but those in the middle of a UNet, as in the paper;
+    - "early", "middle", "late": thirds of these, in forward order;
+    - "widest": those of the largest width;
+    - "down", "mid", "up"; "block"; "double", "single": a section of the network;
+    - "down.2", "block.7": one level of a UNet's section, 0 = finest resolution, or one block of a transformer;
+    - "block.0-9": a range of them, both ends included;
+    - "block/5", "block.10-29/5": every fifth of them, from the first on;
+    - "down@1280": the blocks of one width; it goes with the others, as in "down.2@1280";
     - the full name of a block, e.g. "mid_block.temp_attentions.0.transformer_blocks.0".
 
     query_key: learn the query-key embedding m^QK.
-    value: learn the value embeddings m^V.
+    value: learn the value embeddings m^V; "static" ones are the same in all frames.
+    value_blocks: selectors of the blocks that carry value embeddings; None is those of `blocks`.
+    value_grid: how many times coarser each side of the value embeddings' grid is than the tokens'; they are
+        interpolated up.
 
     Raises InputError if there are no blocks or no embeddings to learn.
     """
 
     blocks: Sequence[str]
     query_key: bool
-    value: bool
+    value: bool | Literal["static"]
+    value_blocks: Sequence[str] | None = None
+    value_grid: int = 1
 
     def __post_init__(self) -> None:
-        # A configuration gives a list, or a single word, which is a sequence too: of letters.
-        selectors = (self.blocks,) if isinstance(self.blocks, str) else self.blocks
-        object.__setattr__(self, "blocks", tuple(str(selector) for selector in selectors))
-        if not self.blocks:
-            raise InputError(
-                "method.layout.blocks is empty: accepted are selectors of blocks, e.g. method.layout.blocks=[down,up]"
-            )
+        for key in ("blocks", "value_blocks"):
+            # A configuration gives a list, or a single word, which is a sequence too: of letters.
+            given = getattr(self, key)
+            selectors = (given,) if isinstance(given, str) else given
+            if selectors is not None:
+                object.__setattr__(self, key, tuple(str(selector) for selector in selectors))
+            if selectors is not None and not selectors:
+                raise InputError(
+                    f"method.layout.{key} is empty: accepted are selectors of blocks, e.g. method.layout.{key}=[all]"
+                )
         if not (self.query_key or self.value):
             raise InputError(
                 "method.layout.query_key and method.layout.value are both false, which leaves nothing to learn: "
                 "method.layout.query_key=true or method.layout.value=true"
             )
+        if self.value not in (True, False, "static"):
+            raise InputError(
+                f"method.layout.value={self.value}: accepted are true, false and static; set method.layout.value=true"
+            )
+        if self.value_grid < 1:
+            raise InputError(
+                f"method.layout.value_grid={self.value_grid}: accepted are whole numbers from 1, as fine as the tokens; set "
+                " method.layout.value_grid=1"
+            )
 
     def __str__(self) -> str:
         """A word for tables, told by what is chosen: `all`, `deep`, `qk_only`, `v_only`, or as in `down.2+up@640`."""
-        known = {("down", "up"): "all", ("widest",): "deep"}
-        blocks = known.get(tuple(sorted(self.blocks)), "+".join(self.blocks))
-        if self.query_key and self.value:
-            return blocks
-        only = "qk_only" if self.query_key else "v_only"
-        return only if blocks == "all" else f"{blocks}_{only}"
+        known: dict[tuple[str, ...], str] = {("all",): "all", ("widest",): "deep"}
+        blocks = known.get(tuple(self.blocks), "+".join(self.blocks))
+        extra = {
+            "static": "static" if self.value == "static" else "",
+            "v": "+".join(self.value_blocks or ()) if self.value else "",
+            "grid": f"{self.value_grid}" if self.value and self.value_grid > 1 else "",
+        }
+        words = "".join(f",{key}={word}" if word != key else f",{word}" for key, word in extra.items() if word)
+        if not (self.query_key and self.value):
+            only = "qk_only" if self.query_key else "v_only"
+            blocks = only if blocks == "all" else f"{blocks}_{only}"
+        return blocks + words
 
     def select(self, sites: Sequence[Site]) -> tuple[Site, ...]:
         """The chosen ones of a model's `sites`, in the model's order.
 
         Raises InputError for a selector that selects nothing.
         """
-        chosen: set[str] = set()
-        for selector in self.blocks:
-            names = _selected(selector, sites)
-            if not names:
-                raise InputError(
-                    f"method.layout.blocks: '{selector}' selects no block; the model has {describe(sites)}; "
-                    "accepted are section, section.level, section@width, section.level@width, widest or a "
-                    "block's full name: method.layout.blocks=[down,up]"
-                )
-            chosen |= names
+        chosen = _chosen(sites, self.blocks, "blocks") if self.query_key or self.value_blocks is None else set()
+        if self.value:
+            chosen |= self._with_value(sites)
         return tuple(site for site in sites if site.name in chosen)
 
     def zeros(self, sites: Sequence[Site]) -> MotionEmbeddings:
         """Embeddings to start the training from, all zero, at the chosen ones of a model's `sites`."""
-        return MotionEmbeddings.zeros(self.select(sites), query_key=self.query_key, value=self.value)
+        chosen = self.select(sites)
+        tensors = {name: torch.zeros(shape) for name, shape in self.shapes(sites).items()}
+        return MotionEmbeddings(chosen, tensors, {site.name: self._grid(site) for site in chosen})
+
+    def parameters(self, sites: Sequence[Site]) -> int:
+        """How many numbers that is, without making them."""
+        return sum(positions * frames * channels for positions, frames, channels in self.shapes(sites).values())
+
+    def shapes(self, sites: Sequence[Site]) -> dict[str, tuple[int, int, int]]:
+        """The shapes of the embeddings by name."""
+        with_value = self._with_value(sites) if self.value else set()
+        with_query_key = _chosen(sites, self.blocks, "blocks") if self.query_key else set()
+        shapes: dict[str, tuple[int, int, int]] = {}
+        for site in self.select(sites):
+            rows, columns = self._grid(site)
+            if site.name in with_query_key:
+                shapes[query_key_name(site)] = (1, site.frames, site.channels)
+            for attention in site.attentions if site.name in with_value else ():
+                frames = 1 if self.value == "static" else site.frames
+                shapes[value_name(site, attention)] = (rows * columns, frames, site.channels)
+        return shapes
+
+    def _with_value(self, sites: Sequence[Site]) -> set[str]:
+        if self.value_blocks is None:
+            return _chosen(sites, self.blocks, "blocks")
+        return _chosen(sites, self.value_blocks, "value_blocks")
+
+    def _grid(self, site: Site) -> Grid:
+        rows, columns = (-(-side // self.value_grid) for side in site.grid)
+        return rows, columns
+
+
+def _chosen(sites: Sequence[Site], selectors: Sequence[str], key: str) -> set[str]:
+    chosen: set[str] = set()
+    for selector in selectors:
+        names = _selected(selector, sites)
+        if not names:
+            raise InputError(
+                f"method.layout.{key}: '{selector}' selects no block; the model has {summary(sites)}; "
+                f"accepted are {_ACCEPTED}: method.layout.{key}=[all]"
+            )
+        chosen |= names
+    return chosen
 
 
 def _selected(selector: str, sites: Sequence[Site]) -> set[str]:
     """Names of the sites that one selector selects."""
+    outer = [site for site in sites if site.section != "mid"]
+    if selector == "all":
+        return {site.name for site in outer}
     if selector == "widest":
-        outer = [site for site in sites if site.section != "mid"]
         widest = max((site.channels for site in outer), default=0)
         return {site.name for site in outer if site.channels == widest}
+    if selector in _THIRDS:
+        third = _THIRDS.index(selector)
+        first, last = (round(len(outer) * k / 3) for k in (third, third + 1))
+        return {site.name for site in outer[first:last]}
+    if named := {site.name for site in sites if site.name == selector}:
+        return named
     place = _PLACE.fullmatch(selector)
-    if place is None:
-        return {site.name for site in sites if site.name == selector}
-    section, level, width = place.group("section", "level", "width")
-    return {
-        site.name
+    return set() if place is None else _placed(place.groupdict(), sites)
+
+
+def _placed(place: dict[str, str | None], sites: Sequence[Site]) -> set[str]:
+    """Names of the sites in a section, between two levels, of a width, every so many from the first on."""
+    first = int(place["first"] or 0)
+    last = int(place["last"] or place["first"] or max((site.level for site in sites), default=0))
+    found = [
+        site
         for site in sites
-        if site.section == section and level in (None, str(site.level)) and width in (None, str(site.channels))
-    }
+        if site.section == place["section"]
+        and first <= site.level <= last
+        and place["width"] in (None, str(site.channels))
+    ]
+    return {site.name for site in found if (site.level - first) % int(place["every"] or 1) == 0}

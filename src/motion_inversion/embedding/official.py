@@ -12,7 +12,7 @@ from torch.nn.functional import pad
 from motion_inversion.core.error import InputError
 from motion_inversion.core.file import replacing
 from motion_inversion.embedding.embeddings import MotionEmbeddings
-from motion_inversion.embedding.site import Site, describe
+from motion_inversion.embedding.site import Site, summary
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +36,7 @@ def import_official(path: Path, sites: Sequence[Site]) -> MotionEmbeddings:
     ours = {theirs: (name, site) for site in sites for theirs, name in _names(site).items()}
     if unknown := sorted(found.keys() - ours.keys()):
         raise InputError(
-            f"{path} has {unknown[0]}, which the model lacks; it has {describe(sites)}: "
+            f"{path} has {unknown[0]}, which the model lacks; it has {summary(sites)}: "
             "model=<the one the file was trained on>"
         )
     tensors: dict[str, Tensor] = {}

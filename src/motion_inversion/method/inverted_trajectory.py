@@ -2,15 +2,16 @@
 
 import torch
 
-from motion_inversion.backbone.video_diffusion import VideoModel
+from motion_inversion.backbone.model import Backbone
 from motion_inversion.core.error import InputError
-from motion_inversion.core.schedule import Ddim, DdimInversion, Progress
+from motion_inversion.core.process import Stop
+from motion_inversion.core.sampler import Ddim, OdeInversion, Progress
 from motion_inversion.core.shape import Latents
 from motion_inversion.method.method import Reference
 
 
 def inverted_trajectory(
-    model: VideoModel, reference: Reference, steps: int, inversion_steps: int, progress: Progress | None = None
+    model: Backbone, reference: Reference, steps: int, inversion_steps: int, progress: Progress | None = None
 ) -> Latents:
     """x_t of the reference for the timesteps of a sampler of `steps`, a row for each, noisiest first.
 
@@ -20,21 +21,21 @@ def inverted_trajectory(
         InputError: if the inversion doesn't pass every timestep of the sampler.
         FloatingPointError: when latents stop being finite.
     """
-    schedule = model.schedule
-    kept = schedule.timesteps(steps, "method.sampling_steps")
-    if missed := set(kept) - set(schedule.timesteps(inversion_steps, "method.inversion_steps")):
+    process = model.process
+    kept = process.timesteps(steps, "method.sampling_steps")
+    if missed := set(kept) - set(process.timesteps(inversion_steps, "method.inversion_steps")):
         raise InputError(
             f"method.inversion_steps={inversion_steps} does not pass timestep {max(missed)}, which sampling in "
             f"method.sampling_steps={steps} does; accepted are as many, or one per noise level; "
             f"set method.inversion_steps={steps}"
         )
-    found: dict[int, Latents] = {}
+    found: dict[Stop, Latents] = {}
 
-    def visit(t: int, latents: Latents) -> None:
+    def visit(t: Stop, latents: Latents) -> None:
         if t in kept:
             found[t] = latents
 
-    model.invert(DdimInversion(inversion_steps), reference.latents, reference.states, progress, visit)
+    model.invert(OdeInversion(inversion_steps), reference.latents, reference.condition, progress, visit)
     return torch.cat([found[t] for t in kept])
 
 

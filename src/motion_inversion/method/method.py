@@ -5,38 +5,38 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
-from jaxtyping import Float
-from torch import Tensor
-
-from motion_inversion.backbone.video_diffusion import Pixels, VideoModel
-from motion_inversion.core.schedule import Ddim, Progress
+from motion_inversion.backbone.autoencoder import Pixels
+from motion_inversion.backbone.model import Backbone
+from motion_inversion.core.condition import Condition
+from motion_inversion.core.process import Stop
+from motion_inversion.core.sampler import Ddim, Progress
 from motion_inversion.core.shape import Latents
 from motion_inversion.core.strategy import Motion
 
 
 @dataclass(frozen=True, eq=False)
 class Reference:
-    """The prepared reference clip: its latents (1, c, f, h, w), the text states (1, l, d) of its prompt, its frames.
+    """The prepared reference clip: its latents (1, c, f, h, w), what its prompt tells the model, its frames.
 
-    control: the control maps of its frames, where some come with it and the method reads them.
+    control_maps: those of its frames, where some come with it and the method reads them.
     """
 
     latents: Latents
-    states: Float[Tensor, "1 l d"]
+    condition: Condition
     motion: Motion
     video: Pixels
-    control: Pixels | None = None
+    control_maps: Pixels | None = None
 
 
 @dataclass(frozen=True, eq=False)
 class Request:
-    """Clips to sample at once: text states per clip, the states of the negative prompt, and the sampler.
+    """Clips to sample at once: what each one's prompt tells the model, what the negative prompt does, and the sampler.
 
     seeds: one per clip, of whatever a method draws on the way.
     """
 
-    states: Float[Tensor, "b l d"]
-    negative: Float[Tensor, "1 l d"]
+    condition: Condition
+    negative: Condition
     motion: Motion
     sampler: Ddim
     progress: Progress | None = None
@@ -70,7 +70,7 @@ class Method(Protocol):
 
     name: how tables call it. fits: whether there is anything to fit. state_file: the fitted state's file name.
     at_sampling: names of its fields that matter at sampling alone, so that changing them needs no new fit.
-    controlled: whether it reads control maps that come with a clip.
+    reads_control_maps: whether it reads control maps that come with a clip.
     appearance_invariant: whether it learns with the clip's appearance-invariant prompt, where there is one.
     """
 
@@ -78,30 +78,30 @@ class Method(Protocol):
     fits: ClassVar[bool]
     state_file: ClassVar[str]
     at_sampling: ClassVar[frozenset[str]]
-    controlled: ClassVar[bool]
+    reads_control_maps: ClassVar[bool]
     appearance_invariant: ClassVar[bool]
 
-    def require(self, model: VideoModel) -> None:
+    def require(self, model: Backbone) -> None:
         """Raises InputError, naming what will do, if the method can't run on the model.
 
         Asked before anything is computed: it reads no weights.
         """
         ...
 
-    def fit(self, model: VideoModel, reference: Reference, fitting: Fitting) -> int:
+    def fit(self, model: Backbone, reference: Reference, fitting: Fitting) -> int:
         """Learns from the reference and writes `fitting.state`; gives the number of parameters that it trained."""
         ...
 
-    def sample(self, model: VideoModel, state: Path | None, noise: Latents, request: Request) -> Latents:
-        """Clean latents (b, c, f, h, w) from initial noise, one clip per row of `request.states`."""
+    def sample(self, model: Backbone, state: Path | None, noise: Latents, request: Request) -> Latents:
+        """Clean latents (b, c, f, h, w) from initial noise, one clip for each of `request.condition`."""
         ...
 
 
-def sample_guided(model: VideoModel, noise: Latents, request: Request) -> Latents:
+def sample_guided(model: Backbone, noise: Latents, request: Request) -> Latents:
     """The sampler's loop with classifier-free guidance over whatever is injected into the model."""
-    negative = request.negative.expand(len(noise), -1, -1)
+    negative = request.negative.expand(len(noise))
 
-    def denoise(latents: Latents, t: int) -> Latents:
-        return model.guided(latents, t, request.states, negative)
+    def denoise(latents: Latents, t: Stop) -> Latents:
+        return model.guided(latents, t, request.condition, negative, request.sampler.guidance)
 
-    return request.sampler.sample(model.schedule, denoise, noise.to(model.device), request.progress)
+    return request.sampler.sample(model.process, denoise, noise.to(model.device), request.progress)

@@ -10,12 +10,11 @@ from typing import ClassVar
 import torch
 from diffusers.models.transformers.transformer_temporal import TransformerTemporalModel
 
-from motion_inversion.backbone.video_diffusion import VideoModel
+from motion_inversion.backbone.model import Backbone
 from motion_inversion.core.error import InputError
 from motion_inversion.core.loss import Loss
 from motion_inversion.core.shape import Latents, Scalar
 from motion_inversion.core.timestep import Timestep
-from motion_inversion.method.family import require_video
 from motion_inversion.method.layer.lora import LowRank, linear_names
 from motion_inversion.method.method import Fitting, Reference, Request, sample_guided
 from motion_inversion.method.state import read_state, write_state
@@ -60,7 +59,7 @@ class MotionDirector:
     fits: ClassVar[bool] = True
     state_file: ClassVar[str] = "motion_director.safetensors"
     at_sampling: ClassVar[frozenset[str]] = frozenset({"spatial_scale", "temporal_scale"})
-    controlled: ClassVar[bool] = False
+    reads_control_maps: ClassVar[bool] = False
     appearance_invariant: ClassVar[bool] = False
 
     loss: Loss
@@ -84,11 +83,11 @@ class MotionDirector:
                 f"method.dropout={self.dropout}: accepted are shares from 0, below 1; set method.dropout=0.1"
             )
 
-    def require(self, model: VideoModel) -> None:
-        """Raises InputError if the model isn't one for video."""
-        require_video(model, self.name)
+    def require(self, model: Backbone) -> None:
+        """Raises InputError if its layers for space and time aren't separate."""
+        model.require(self.name, "separate layers for space and time")
 
-    def fit(self, model: VideoModel, reference: Reference, fitting: Fitting) -> int:
+    def fit(self, model: Backbone, reference: Reference, fitting: Fitting) -> int:
         """Learns both LoRAs and saves them; gives the number of their parameters.
 
         Raises:
@@ -107,13 +106,13 @@ class MotionDirector:
 
         with ExitStack() as attached:
             for lora in loras.values():
-                attached.enter_context(lora.attached(model.unet))
+                attached.enter_context(lora.attached(model.network))
             attached.enter_context(model.checkpointed())
             count = run_trainer(module, reference, fitting, self, sample)
         write_state(fitting.state, self.name, model, _tensors(loras))
         return count
 
-    def sample(self, model: VideoModel, state: Path | None, noise: Latents, request: Request) -> Latents:
+    def sample(self, model: Backbone, state: Path | None, noise: Latents, request: Request) -> Latents:
         """Guided sampling with the saved LoRAs at their scales; one at scale 0 is left out.
 
         Raises:
@@ -127,16 +126,16 @@ class MotionDirector:
         with ExitStack() as attached:
             for lora in used:
                 lora.load(tensors)
-                attached.enter_context(lora.attached(model.unet))
+                attached.enter_context(lora.attached(model.network))
             return sample_guided(model, noise, request)
 
-    def _loras(self, model: VideoModel, seed: int) -> dict[str, LowRank]:
+    def _loras(self, model: Backbone, seed: int) -> dict[str, LowRank]:
         self.require(model)
-        names = linear_names(model.unet, TransformerTemporalModel, ("attn1", "attn2", "ff"))
-        temporal = LowRank(model.unet, names, self.rank, self.dropout, seed)
+        names = linear_names(model.network, TransformerTemporalModel, ("attn1", "attn2", "ff"))
+        temporal = LowRank(model.network, names, self.rank, self.dropout, seed)
         return {PART: self.spatial.lora(model, seed), _TEMPORAL: temporal}
 
-    def _losses(self, model: VideoModel, loras: dict[str, LowRank]) -> Callable[[Noised], dict[str, Scalar]]:
+    def _losses(self, model: Backbone, loras: dict[str, LowRank]) -> Callable[[Noised], dict[str, Scalar]]:
         motion = loss_of(_TEMPORAL, self.loss, model)
 
         def losses(noised: Noised) -> dict[str, Scalar]:

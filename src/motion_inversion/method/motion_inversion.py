@@ -9,7 +9,7 @@ from typing import ClassVar
 
 import torch
 
-from motion_inversion.backbone.video_diffusion import VideoModel
+from motion_inversion.backbone.model import Backbone
 from motion_inversion.core.error import InputError
 from motion_inversion.core.loss import Loss
 from motion_inversion.core.shape import Latents, Scalar
@@ -19,8 +19,7 @@ from motion_inversion.embedding.embeddings import MotionEmbeddings, read_metadat
 from motion_inversion.embedding.inject import inject
 from motion_inversion.embedding.layout import Layout
 from motion_inversion.embedding.official import import_official
-from motion_inversion.embedding.site import Site, find_sites
-from motion_inversion.method.family import require_video
+from motion_inversion.embedding.site import Site
 from motion_inversion.method.method import Fitting, Reference, Request, sample_guided
 from motion_inversion.method.state import identity
 from motion_inversion.method.training.fit import check_counts, run_trainer
@@ -51,7 +50,7 @@ class MotionInversion:
     fits: ClassVar[bool] = True
     state_file: ClassVar[str] = "motion_embeddings.safetensors"
     at_sampling: ClassVar[frozenset[str]] = frozenset({"strategy"})
-    controlled: ClassVar[bool] = False
+    reads_control_maps: ClassVar[bool] = False
     appearance_invariant: ClassVar[bool] = False
 
     layout: Layout
@@ -75,19 +74,19 @@ class MotionInversion:
                 "set method.resample=false and the size of its training"
             )
 
-    def require(self, model: VideoModel) -> None:
-        """Raises InputError if the model isn't one for video."""
-        require_video(model, self.name)
+    def require(self, model: Backbone) -> None:
+        """Raises InputError if nothing in it attends over frames."""
+        model.require(self.name, "motion sites")
 
-    def fit(self, model: VideoModel, reference: Reference, fitting: Fitting) -> int:
+    def fit(self, model: Backbone, reference: Reference, fitting: Fitting) -> int:
         """Learns the embeddings and saves them, or takes those of `embeddings`, which trains nothing.
 
         Raises:
-            InputError: if the model isn't one for video, a loss stops being finite, or a given file doesn't fit the
-                model or was learnt on another one.
+            InputError: if nothing in the model attends over frames, a loss stops being finite, or a given file doesn't
+                fit the model or was learnt on another one.
         """
         self.require(model)
-        sites = model_sites(model)
+        sites = model.sites()
         if self.embeddings is not None:
             self._adopt(self.embeddings, sites, model, fitting)
             return 0
@@ -98,35 +97,36 @@ class MotionInversion:
         embeddings.save(fitting.state, identity(model))
         return trained
 
-    def sample(self, model: VideoModel, state: Path | None, noise: Latents, request: Request) -> Latents:
+    def sample(self, model: Backbone, state: Path | None, noise: Latents, request: Request) -> Latents:
         """Guided sampling with the saved embeddings, their value part mapped by the strategy.
 
         Raises:
-            InputError: if the model isn't one for video, or the state was learnt for another one, size or clip length.
+            InputError: if nothing in the model attends over frames, or the state was learnt for another one, size or
+                clip length.
         """
         assert state is not None
         self.require(model)
         embeddings = MotionEmbeddings.load(state)
-        embeddings.require(model_sites(model))
-        return self._sample(model, embeddings.to(model.device), noise, request)
+        fitted = embeddings.fitted(model.sites())
+        return self._sample(model, fitted.to(model.device), noise, request)
 
-    def losses(self, model: VideoModel) -> Callable[[Noised], dict[str, Scalar]]:
+    def losses(self, model: Backbone) -> Callable[[Noised], dict[str, Scalar]]:
         """The loss of the part "motion", the embeddings injected into `model`, for a noised batch."""
         return loss_of("motion", self.loss, model)
 
-    def _learn(self, model: VideoModel, embeddings: MotionEmbeddings, reference: Reference, fitting: Fitting) -> int:
+    def _learn(self, model: Backbone, embeddings: MotionEmbeddings, reference: Reference, fitting: Fitting) -> int:
         parts = {"motion": embeddings}
         module = MotionLearning(model, parts, self.losses(model), self.timestep, self.optimizer, fitting.seed)
-        with inject(model.unet, embeddings), model.checkpointed():
+        with inject(model.network, embeddings), model.checkpointed():
             return run_trainer(module, reference, fitting, self, partial(self._sample, model, embeddings))
 
-    def _sample(self, model: VideoModel, embeddings: MotionEmbeddings, noise: Latents, request: Request) -> Latents:
+    def _sample(self, model: Backbone, embeddings: MotionEmbeddings, noise: Latents, request: Request) -> Latents:
         motion: Motion = request.motion
         mapped = embeddings.map_value(lambda value: self.strategy(value, motion))
-        with inject(model.unet, mapped):
+        with inject(model.network, mapped):
             return sample_guided(model, noise, request)
 
-    def _adopt(self, path: Path, sites: tuple[Site, ...], model: VideoModel, fitting: Fitting) -> None:
+    def _adopt(self, path: Path, sites: tuple[Site, ...], model: Backbone, fitting: Fitting) -> None:
         log.info("taking the embeddings of %s: layout, loss, optimizer, timestep and trainer are not used", path)
         if path.suffix == ".pt":
             import_official(path, sites).save(fitting.state, identity(model))
@@ -140,7 +140,7 @@ class MotionInversion:
         embeddings.save(fitting.state, origin)
 
 
-def _require_origin(path: Path, origin: Mapping[str, str], model: VideoModel) -> None:
+def _require_origin(path: Path, origin: Mapping[str, str], model: Backbone) -> None:
     """Raises InputError if embeddings were learnt on a model of another name; other weights are only a warning."""
     own = identity(model)
     if (learnt_on := origin.get("model", own["model"])) != own["model"]:
@@ -152,9 +152,3 @@ def _require_origin(path: Path, origin: Mapping[str, str], model: VideoModel) ->
         log.warning(
             "%s was learnt on other weights of %s: it may not move this model as it did that one", path, learnt_on
         )
-
-
-def model_sites(model: VideoModel) -> tuple[Site, ...]:
-    """Where embeddings can attach to the model at its size."""
-    _, _, frames, height, width = model.latent_shape
-    return find_sites(model.unet, frames, height, width)

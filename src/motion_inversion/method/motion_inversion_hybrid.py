@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from motion_inversion.backbone.video_diffusion import VideoModel
+from motion_inversion.backbone.model import Backbone
 from motion_inversion.core.shape import Latents, Scalar
 from motion_inversion.embedding.embeddings import MotionEmbeddings
 from motion_inversion.embedding.inject import inject
@@ -31,7 +31,7 @@ class MotionInversionHybrid(MotionInversion):
 
     spatial: SpatialPath = field(kw_only=True)
 
-    def _learn(self, model: VideoModel, embeddings: MotionEmbeddings, reference: Reference, fitting: Fitting) -> int:
+    def _learn(self, model: Backbone, embeddings: MotionEmbeddings, reference: Reference, fitting: Fitting) -> int:
         lora, motion = self.spatial.lora(model, fitting.seed), self.losses(model)
 
         def losses(noised: Noised) -> dict[str, Scalar]:
@@ -43,5 +43,5 @@ class MotionInversionHybrid(MotionInversion):
 
         parts, rates = {"motion": embeddings, PART: lora}, {PART: self.spatial.lr}
         module = MotionLearning(model, parts, losses, self.timestep, self.optimizer, fitting.seed, rates)
-        with inject(model.unet, embeddings), lora.attached(model.unet), model.checkpointed():
+        with inject(model.network, embeddings), lora.attached(model.network), model.checkpointed():
             return run_trainer(module, reference, fitting, self, sample)

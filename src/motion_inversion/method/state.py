@@ -5,7 +5,7 @@ from pathlib import Path
 
 from torch import Tensor
 
-from motion_inversion.backbone.video_diffusion import VideoModel
+from motion_inversion.backbone.model import Backbone
 from motion_inversion.core.error import InputError
 from motion_inversion.core.tensor_file import load_named, save_named
 
@@ -13,7 +13,7 @@ _FORMAT = "motion-inversion-state/1"
 _REMEDY = "give the state that `train` wrote with the same settings"
 
 
-def write_state(path: Path, method: str, model: VideoModel, tensors: Mapping[str, Tensor]) -> None:
+def write_state(path: Path, method: str, model: Backbone, tensors: Mapping[str, Tensor]) -> None:
     """Writes a safetensors file, atomically.
 
     Raises:
@@ -22,7 +22,7 @@ def write_state(path: Path, method: str, model: VideoModel, tensors: Mapping[str
     save_named(path, tensors, {"format": _FORMAT, "method": method, **identity(model)})
 
 
-def read_state(path: Path, method: str, model: VideoModel, expected: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def read_state(path: Path, method: str, model: Backbone, expected: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The tensors that `write_state` wrote, on the CPU; `expected` are those that they are to replace.
 
     Raises:
@@ -41,7 +41,7 @@ def read_state(path: Path, method: str, model: VideoModel, expected: Mapping[str
     return tensors
 
 
-def identity(model: VideoModel) -> dict[str, str]:
+def identity(model: Backbone) -> dict[str, str]:
     """What a file says of the model that it was learnt on."""
     return {"model": model.config.name, "fingerprint": model.config.fingerprint}
 

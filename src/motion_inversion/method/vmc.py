@@ -10,11 +10,10 @@ from typing import ClassVar
 import torch
 from torch import nn
 
-from motion_inversion.backbone.video_diffusion import VideoModel
+from motion_inversion.backbone.model import Backbone
 from motion_inversion.core.loss import Loss
 from motion_inversion.core.shape import Latents
 from motion_inversion.core.timestep import Timestep
-from motion_inversion.method.family import require_video
 from motion_inversion.method.layer.projection import Projections
 from motion_inversion.method.method import Fitting, Reference, Request, sample_guided
 from motion_inversion.method.state import read_state, write_state
@@ -54,7 +53,7 @@ class Vmc:
     fits: ClassVar[bool] = True
     state_file: ClassVar[str] = "projections.safetensors"
     at_sampling: ClassVar[frozenset[str]] = frozenset()
-    controlled: ClassVar[bool] = False
+    reads_control_maps: ClassVar[bool] = False
     appearance_invariant: ClassVar[bool] = True
 
     loss: Loss
@@ -67,39 +66,39 @@ class Vmc:
     def __post_init__(self) -> None:
         check_counts(self)
 
-    def require(self, model: VideoModel) -> None:
-        """Raises InputError if the model isn't one for video."""
-        require_video(model, self.name)
+    def require(self, model: Backbone) -> None:
+        """Raises InputError if its attention over time isn't a layer of its own."""
+        model.require(self.name, "attention over time alone")
 
-    def fit(self, model: VideoModel, reference: Reference, fitting: Fitting) -> int:
+    def fit(self, model: Backbone, reference: Reference, fitting: Fitting) -> int:
         """Tunes copies of the projections and saves them; gives the number of their parameters.
 
         Raises:
-            InputError: if the model isn't one for video, or the loss stops being finite.
+            InputError: if attention over time isn't a layer of its own, or the loss stops being finite.
         """
         self.require(model)
-        tuned = temporal_projections(model.unet)
+        tuned = temporal_projections(model.network)
         tensors = tuned.tensors()
         log.info("%s parameters in %d layers", f"{sum(t.numel() for t in tensors.values()):,}", len(tensors))
         parts = {_PART: tuned}
         module = MotionLearning(
             model, parts, loss_of(_PART, self.loss, model), self.timestep, self.optimizer, fitting.seed
         )
-        with tuned.attached(model.unet), model.checkpointed():
+        with tuned.attached(model.network), model.checkpointed():
             count = run_trainer(module, reference, fitting, self, partial(sample_guided, model))
         write_state(fitting.state, self.name, model, tuned.tensors())
         return count
 
-    def sample(self, model: VideoModel, state: Path | None, noise: Latents, request: Request) -> Latents:
+    def sample(self, model: Backbone, state: Path | None, noise: Latents, request: Request) -> Latents:
         """Guided sampling with the tuned projections.
 
         Raises:
             InputError: if the state was learnt on another model.
         """
         assert state is not None
-        tuned = temporal_projections(model.unet)
+        tuned = temporal_projections(model.network)
         tuned.load(read_state(state, self.name, model, tuned.tensors()))
-        with tuned.attached(model.unet):
+        with tuned.attached(model.network):
             return sample_guided(model, noise, request)
 
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from motion_inversion.backbone.video_diffusion import VideoDiffusion
+from motion_inversion.backbone.model import Model
 from motion_inversion.core.description import Json, describe
 from motion_inversion.core.noise import Noise
 from motion_inversion.core.record import SOURCE, UNRELATED
-from motion_inversion.core.schedule import Ddim, DdimInversion
+from motion_inversion.core.sampler import Ddim, OdeInversion
 from motion_inversion.data.clip import Clip
 from motion_inversion.method.method import Method
 from motion_inversion.metric.metric import Metric
@@ -26,10 +26,10 @@ class Address:
     """The axes of an experiment, and from them the address of each of its artifacts."""
 
     root: Path
-    model: VideoDiffusion
+    model: Model
     method: Method
     noise: Noise
-    inversion: DdimInversion
+    inversion: OdeInversion
     sampler: Ddim
     metric: Mapping[str, Metric]
     trainer: Callable[..., Any] | None
@@ -58,7 +58,7 @@ class Address:
 
     def control(self, clip: Clip) -> Artifact | None:
         """The control maps that come with a clip; None if there are none, or the method reads none."""
-        if clip.control is None or not self.method.controlled:
+        if clip.control is None or not self.method.reads_control_maps:
             return None
         identity: Json = {"model": self._model, "footage": clip.control.fingerprint()}
         return Artifact(self.root / clip.name / "prepare", "control", identity)
@@ -94,7 +94,6 @@ class Address:
         assert isinstance(method, dict)
         identity: Json = {
             "model": self._model,
-            "guidance": describe(self.model.guidance),
             "state": self.state(clip).digest if self.method.fits else self.method.name,
             "method": {key: value for key, value in method.items() if key in self.method.at_sampling},
             "motion": clip.motion,

@@ -5,6 +5,7 @@ from pathlib import Path
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from motion_inversion.core.condition import Condition
 from motion_inversion.core.error import InputError
 from motion_inversion.stage.artifact import Artifact
 
@@ -23,6 +24,11 @@ def write_tensors(folder: Path, **tensors: Tensor) -> None:
 def read_tensor(artifact: Artifact, name: str) -> Tensor:
     """A tensor of an artifact. Raises InputError if an earlier stage has not made it yet."""
     return load_file(made(artifact, "prepare").folder / _TENSORS)[name]
+
+
+def read_condition(artifact: Artifact) -> Condition:
+    """What a prompt tells the model. Raises InputError if an earlier stage has not made it yet."""
+    return Condition(load_file(made(artifact, "prepare").folder / _TENSORS))
 
 
 def place(folder: Path, root: Path) -> str:

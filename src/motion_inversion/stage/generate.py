@@ -3,7 +3,7 @@
 import logging
 from itertools import islice
 
-from motion_inversion.backbone.video_diffusion import VideoModel
+from motion_inversion.backbone.model import Backbone
 from motion_inversion.data.clip import Clip
 from motion_inversion.data.picture import save_png, strip
 from motion_inversion.data.video import Video, read_exact, write_gif, write_lossless, write_video
@@ -16,7 +16,7 @@ from motion_inversion.stage.request import Pair, initial_noise, sampling_request
 log = logging.getLogger(__name__)
 
 
-def generate(address: Address, model: VideoModel, clip: Clip, batch: int, gif: bool) -> None:
+def generate(address: Address, model: Backbone, clip: Clip, batch: int, gif: bool) -> None:
     """Generates every target prompt with every seed, `batch` clips at a time, as far as they are missing.
 
     Raises:
@@ -33,7 +33,7 @@ def generate(address: Address, model: VideoModel, clip: Clip, batch: int, gif: b
                 write_gif(folder / ANIMATION, read_exact(folder / VIDEO), model.config.fps)
 
 
-def _generate(address: Address, model: VideoModel, clip: Clip, pairs: list[Pair]) -> None:
+def _generate(address: Address, model: Backbone, clip: Clip, pairs: list[Pair]) -> None:
     method = address.method
     state = made(address.state(clip), "train").folder / method.state_file if method.fits else None
     noise = initial_noise(address, model, clip, pairs)

@@ -4,17 +4,17 @@ import logging
 
 import torch
 
-from motion_inversion.backbone.video_diffusion import VideoModel
+from motion_inversion.backbone.model import Backbone
 from motion_inversion.data.clip import Clip
 from motion_inversion.data.video import write_lossless, write_video
 from motion_inversion.stage.address import Address
-from motion_inversion.stage.content import VIDEO, VIEW, read_tensor, write_tensors
+from motion_inversion.stage.content import VIDEO, VIEW, read_condition, read_tensor, write_tensors
 from motion_inversion.stage.progress import shown
 
 log = logging.getLogger(__name__)
 
 
-def prepare(address: Address, model: VideoModel, clip: Clip) -> None:
+def prepare(address: Address, model: Backbone, clip: Clip) -> None:
     """Makes what is missing of a clip's reference, inversion and prompts.
 
     Raises:
@@ -29,13 +29,13 @@ def prepare(address: Address, model: VideoModel, clip: Clip) -> None:
         _inversion(address, model, clip)
 
 
-def _text(address: Address, model: VideoModel, prompt: str) -> None:
+def _text(address: Address, model: Backbone, prompt: str) -> None:
     with address.text(prompt).making() as folder:
         if folder:
-            write_tensors(folder, states=model.embed_text([prompt]))
+            write_tensors(folder, **model.embed([prompt]).tensors)
 
 
-def _reference(address: Address, model: VideoModel, clip: Clip) -> None:
+def _reference(address: Address, model: Backbone, clip: Clip) -> None:
     config = model.config
     with address.reference(clip).making() as folder:
         if folder is None:
@@ -50,7 +50,7 @@ def _reference(address: Address, model: VideoModel, clip: Clip) -> None:
         write_tensors(folder, latents=latents)
 
 
-def _control(address: Address, model: VideoModel, clip: Clip) -> None:
+def _control(address: Address, model: Backbone, clip: Clip) -> None:
     artifact, config = address.control(clip), model.config
     if artifact is None or clip.control is None:
         return
@@ -61,12 +61,12 @@ def _control(address: Address, model: VideoModel, clip: Clip) -> None:
             write_video(folder / VIEW, video, config.fps)
 
 
-def _inversion(address: Address, model: VideoModel, clip: Clip) -> None:
+def _inversion(address: Address, model: Backbone, clip: Clip) -> None:
     with address.inverted(clip).making() as folder:
         if folder is None:
             return
         latents = read_tensor(address.reference(clip), "latents")
-        states = read_tensor(address.text(address.inversion_prompt(clip)), "states")
+        condition = read_condition(address.text(address.inversion_prompt(clip)))
         label = f"{clip.name}: inverting in {address.inversion.steps} steps"
         log.info(label)
-        write_tensors(folder, inverted=model.invert(address.inversion, latents, states, shown(label)))
+        write_tensors(folder, inverted=model.invert(address.inversion, latents, condition, shown(label)))

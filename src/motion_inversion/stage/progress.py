@@ -7,15 +7,17 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from rich.progress import track
 
+from motion_inversion.core.process import Stop
+
 log = logging.getLogger(__name__)
 
 QUIET = 10.0  # seconds between lines
 
 
-def shown(label: str) -> Callable[[Sequence[int]], Iterable[int]]:
+def shown(label: str) -> Callable[[Sequence[Stop]], Iterable[Stop]]:
     """Wraps the steps of a loop so that whoever waits sees how far it is."""
 
-    def wrap(steps: Sequence[int]) -> Iterable[int]:
+    def wrap(steps: Sequence[Stop]) -> Iterable[Stop]:
         if sys.stderr.isatty():
             return track(steps, label, transient=True)
         return _lines(label, steps)
@@ -23,7 +25,7 @@ def shown(label: str) -> Callable[[Sequence[int]], Iterable[int]]:
     return wrap
 
 
-def _lines(label: str, steps: Sequence[int]) -> Iterator[int]:
+def _lines(label: str, steps: Sequence[Stop]) -> Iterator[Stop]:
     last = time.monotonic()
     for done, step in enumerate(steps):
         yield step

@@ -5,9 +5,11 @@ import functools
 import inspect
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from motion_inversion.core.description import Json, describe
+from motion_inversion.core.sampler import Ddim
 from motion_inversion.stage.address import Address
 
 # What a method's settings say of a training, which there is none of where embeddings are given.
@@ -20,8 +22,9 @@ def axes(address: Address) -> dict[str, str]:
     The fields of the method are axes of their own. What a sample doesn't depend on is absent: no control has a
     loss or a training's seed, random noise needs no inversion, and what is given was not learnt as the settings say.
     """
-    found: dict[str, Any] = {"model": address.model.name, "noise": address.noise, "sampler": address.sampler}
-    found["guidance"] = address.model.guidance
+    sampler = replace(address.sampler, guidance=Ddim().guidance)  # which is an axis of its own
+    found: dict[str, Any] = {"model": address.model.name, "noise": address.noise, "sampler": sampler}
+    found["guidance"] = address.sampler.guidance
     if address.noise.needs_inversion:
         found["inversion"] = address.inversion
     if address.method.fits:

@@ -4,20 +4,21 @@ from collections.abc import Sequence
 
 import torch
 
-from motion_inversion.backbone.video_diffusion import VideoModel
-from motion_inversion.core.schedule import Progress
+from motion_inversion.backbone.model import Backbone
+from motion_inversion.core.condition import Condition
+from motion_inversion.core.sampler import Progress
 from motion_inversion.core.seed import generator
 from motion_inversion.core.shape import Latents
 from motion_inversion.data.clip import Clip
 from motion_inversion.method.method import Request
 from motion_inversion.stage.address import Address
-from motion_inversion.stage.content import read_tensor
+from motion_inversion.stage.content import read_condition, read_tensor
 
 Pair = tuple[str, int]
 """A target prompt and a seed: one clip to generate."""
 
 
-def initial_noise(address: Address, model: VideoModel, clip: Clip, pairs: Sequence[Pair]) -> Latents:
+def initial_noise(address: Address, model: Backbone, clip: Clip, pairs: Sequence[Pair]) -> Latents:
     """Initial latents (b, c, f, h, w), one per pair.
 
     What is random depends on (seed, clip, prompt) alone: every method starts a sample from the same draw, in
@@ -31,22 +32,22 @@ def initial_noise(address: Address, model: VideoModel, clip: Clip, pairs: Sequen
     return address.noise(inverted, random)
 
 
-def _inverted(address: Address, model: VideoModel, clip: Clip) -> Latents:
+def _inverted(address: Address, model: Backbone, clip: Clip) -> Latents:
     """The inverted noise at the timestep that sampling starts from; an inversion in other steps ends elsewhere."""
     inverted = read_tensor(address.inverted(clip), "inverted")
-    end = model.schedule.timesteps(address.inversion.steps, "inversion.steps")[0]
-    start = model.schedule.timesteps(address.sampler.steps)[0]
+    end = model.process.timesteps(address.inversion.steps, "inversion.steps")[0]
+    start = model.process.timesteps(address.sampler.steps)[0]
     if start == end:
         return inverted
-    return model.schedule.relevel(inverted, read_tensor(address.reference(clip), "latents"), end, start)
+    return model.process.relevel(inverted, read_tensor(address.reference(clip), "latents"), end, start)
 
 
 def sampling_request(address: Address, clip: Clip, pairs: Sequence[Pair], progress: Progress | None = None) -> Request:
-    """The text states of the pairs' prompts and of the negative prompt, with the sampler.
+    """What the pairs' prompts and the negative prompt tell the model, with the sampler.
 
     Seeds, too, depend on (seed, clip, prompt) alone.
     """
-    states = torch.cat([read_tensor(address.text(address.worded(prompt)), "states") for prompt, _ in pairs])
-    negative = read_tensor(address.text(address.negative_prompt), "states")
+    condition = Condition.cat([read_condition(address.text(address.worded(prompt))) for prompt, _ in pairs])
+    negative = read_condition(address.text(address.negative_prompt))
     seeds = tuple(generator(seed, clip.name, prompt, "on the way").initial_seed() for prompt, seed in pairs)
-    return Request(states, negative, clip.motion, address.sampler, progress, seeds)
+    return Request(condition, negative, clip.motion, address.sampler, progress, seeds)

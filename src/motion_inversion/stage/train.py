@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 
-from motion_inversion.backbone.video_diffusion import VideoModel
+from motion_inversion.backbone.model import Backbone
 from motion_inversion.core.file import replacing
 from motion_inversion.core.shape import Latents
 from motion_inversion.data.clip import Clip
@@ -17,7 +17,7 @@ from motion_inversion.data.video import read_exact, write_video
 from motion_inversion.method.method import Fitting, Reference, Request
 from motion_inversion.method.training.logger import Tracker
 from motion_inversion.stage.address import Address
-from motion_inversion.stage.content import VIDEO, made, read_tensor
+from motion_inversion.stage.content import VIDEO, made, read_condition, read_tensor
 from motion_inversion.stage.cost import metered
 from motion_inversion.stage.progress import shown
 from motion_inversion.stage.request import initial_noise, sampling_request
@@ -29,7 +29,7 @@ _THREADS = "threads.json"
 _TRANSIENT = ("last.ckpt", _THREADS)
 
 
-def train(address: Address, model: VideoModel, clip: Clip, loggers: tuple[Tracker, ...]) -> None:
+def train(address: Address, model: Backbone, clip: Clip, loggers: tuple[Tracker, ...]) -> None:
     """Fits the method to a clip, unless that is done or the method has nothing to fit.
 
     Raises:
@@ -45,14 +45,14 @@ def train(address: Address, model: VideoModel, clip: Clip, loggers: tuple[Tracke
                 fitted["size"] = (folder / method.state_file).stat().st_size
 
 
-def _fit(address: Address, model: VideoModel, clip: Clip, loggers: tuple[Tracker, ...], folder: Path) -> int:
+def _fit(address: Address, model: Backbone, clip: Clip, loggers: tuple[Tracker, ...], folder: Path) -> int:
     method, control = address.method, address.control(clip)
     reference = Reference(
         latents=read_tensor(address.reference(clip), "latents"),
-        states=read_tensor(address.text(address.training_prompt(clip)), "states"),
+        condition=read_condition(address.text(address.training_prompt(clip))),
         motion=clip.motion,
         video=read_exact(made(address.reference(clip), "prepare").folder / VIDEO),
-        control=read_exact(made(control, "prepare").folder / VIDEO) if control else None,
+        control_maps=read_exact(made(control, "prepare").folder / VIDEO) if control else None,
     )
     log.info("%s: fitting %s", clip.name, method.name)
     work = folder / _WORK
@@ -89,7 +89,7 @@ def _same_threads(path: Path) -> Iterator[None]:
 
 
 def _preview(
-    address: Address, model: VideoModel, clip: Clip, folder: Path
+    address: Address, model: Backbone, clip: Clip, folder: Path
 ) -> Callable[[int, Callable[[Latents, Request], Latents]], None]:
     """Shows what the first target prompt would look like by now, through the code path of generation."""
 

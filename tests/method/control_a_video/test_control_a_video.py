@@ -14,11 +14,10 @@ from safetensors.torch import load_file
 from torch import Tensor
 from trial import randn, untouched
 
-from motion_inversion.backbone.image_diffusion import ImageModel
-from motion_inversion.backbone.video_diffusion import VideoModel
+from motion_inversion.backbone.model import Backbone
 from motion_inversion.core.error import InputError
-from motion_inversion.core.schedule import Ddim
-from motion_inversion.method.control_a_video.control import Canny, Depth
+from motion_inversion.core.sampler import Ddim
+from motion_inversion.method.control_a_video.detector import Canny, Depth
 from motion_inversion.method.control_a_video.method import ControlAVideo
 from motion_inversion.method.method import Fitting, Reference, Request
 
@@ -35,14 +34,14 @@ def moving() -> Reference:
 
 
 @pytest.fixture(scope="module")
-def fitted(image_model: ImageModel, moving: Reference, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def fitted(image_model: Backbone, moving: Reference, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("fit")
     assert METHOD.fit(image_model, moving, Fitting(folder, folder / METHOD.state_file, dict, 0)) == 0
     return folder / METHOD.state_file
 
 
 @pytest.fixture(scope="module")
-def sampled(image_model: ImageModel, fitted: Path, noise: Tensor, request_: Request) -> Tensor:
+def sampled(image_model: Backbone, fitted: Path, noise: Tensor, request_: Request) -> Tensor:
     """Two clips made at once."""
     return METHOD.sample(image_model, fitted, noise, request_)
 
@@ -51,13 +50,13 @@ def sampled(image_model: ImageModel, fitted: Path, noise: Tensor, request_: Requ
 def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Tensor, Tensor]]:
     """Latents and text states of every prediction that follows."""
     calls: list[tuple[Tensor, Tensor]] = []
-    predict = ImageModel.denoise_controlled
+    predict = Backbone.denoise_controlled
 
-    def noted(model: ImageModel, latents: Tensor, t: int, states: Tensor, hint: Tensor) -> Tensor:
+    def noted(model: Backbone, latents: Tensor, t: int, states: Tensor, hint: Tensor) -> Tensor:
         calls.append((latents, states))
         return predict(model, latents, t, states, hint)
 
-    monkeypatch.setattr(ImageModel, "denoise_controlled", noted)
+    monkeypatch.setattr(Backbone, "denoise_controlled", noted)
     return calls
 
 
@@ -80,7 +79,7 @@ def test_fitting_keeps_maps_and_changes(fitted: Path, moving: Reference):
 
 
 def test_maps_that_come_with_the_clip_are_taken(
-    image_model: ImageModel, moving: Reference, fitting: Callable[..., Fitting]
+    image_model: Backbone, moving: Reference, fitting: Callable[..., Fitting]
 ):
     maps = np.arange(4 * 64 * 64 * 3, dtype=np.uint8).reshape(4, 64, 64, 3)
     elsewhere = replace(image_model.config, control="hed").load()  # no detector finds what it follows
@@ -89,7 +88,7 @@ def test_maps_that_come_with_the_clip_are_taken(
 
 
 def test_the_first_frame_is_made_beforehand_and_stays_clean_at_every_step(
-    image_model: ImageModel,
+    image_model: Backbone,
     fitted: Path,
     noise: Tensor,
     request_: Request,
@@ -103,7 +102,7 @@ def test_the_first_frame_is_made_beforehand_and_stays_clean_at_every_step(
         without, with_text = pair
         return without + 2.0 * (with_text - without)
 
-    made = Ddim(2).sample(image_model.schedule, denoise, noise[:1, :, :1])
+    made = Ddim(2).sample(image_model.process, denoise, noise[:1, :, :1])
     first = image_model.encode(image_model.decode(made))
     torch.testing.assert_close(sampled[:1, :, :1], first, atol=1e-4, rtol=1e-4)
 
@@ -122,7 +121,7 @@ def test_as_many_frames_come_back_as_are_asked_for(sampled: Tensor, noise: Tenso
 
 
 def test_a_video_scale_of_1_spares_the_pictures(
-    image_model: ImageModel, fitted: Path, noise: Tensor, request_: Request, asked: list[tuple[Tensor, Tensor]]
+    image_model: Backbone, fitted: Path, noise: Tensor, request_: Request, asked: list[tuple[Tensor, Tensor]]
 ):
     replace(METHOD, video_scale=1.0).sample(image_model, fitted, noise[:1], single(request_))
     assert len(asked) == 2 + 2
@@ -132,7 +131,7 @@ def test_a_video_scale_of_1_spares_the_pictures(
     "option", [{"video_scale": 1.0}, {"threshold": None}, {"full_attention": False}, {"faithful_interleave": True}]
 )
 def test_an_option_of_sampling_changes_the_clip_but_not_its_first_frame(
-    image_model: ImageModel, fitted: Path, noise: Tensor, request_: Request, sampled: Tensor, option: dict[str, Any]
+    image_model: Backbone, fitted: Path, noise: Tensor, request_: Request, sampled: Tensor, option: dict[str, Any]
 ):
     other = replace(METHOD, **option).sample(image_model, fitted, noise[:1], single(request_))
     assert torch.equal(other[:, :, 0], sampled[:1, :, 0])
@@ -140,7 +139,7 @@ def test_an_option_of_sampling_changes_the_clip_but_not_its_first_frame(
 
 
 def test_the_maps_lead(
-    image_model: ImageModel,
+    image_model: Backbone,
     moving: Reference,
     fitting: Callable[..., Fitting],
     noise: Tensor,
@@ -153,9 +152,9 @@ def test_the_maps_lead(
 
 
 def test_a_clip_is_the_same_in_any_batch_and_the_model_as_before(
-    image_model: ImageModel, fitted: Path, noise: Tensor, request_: Request, sampled: Tensor
+    image_model: Backbone, fitted: Path, noise: Tensor, request_: Request, sampled: Tensor
 ):
-    networks = (image_model.unet, image_model.part("controlnet"))
+    networks = (image_model.network, image_model.part("controlnet"))
     processors = [network.attn_processors for network in networks]
     with untouched(image_model):
         for index in (1, 0):
@@ -165,7 +164,7 @@ def test_a_clip_is_the_same_in_any_batch_and_the_model_as_before(
 
 
 def test_a_state_is_all_that_a_fresh_model_needs(
-    image_model: ImageModel,
+    image_model: Backbone,
     moving: Reference,
     fitted: Path,
     fitting: Callable[..., Fitting],
@@ -180,14 +179,14 @@ def test_a_state_is_all_that_a_fresh_model_needs(
     assert torch.equal(again, sampled[:1])
 
 
-def test_a_model_for_video_is_refused(model: VideoModel, moving: Reference, fitting: Callable[..., Fitting]):
+def test_a_model_for_video_is_refused(model: Backbone, moving: Reference, fitting: Callable[..., Fitting]):
     message = r"method=control_a_video makes an image model work on clips, and tiny is a video model; .*set model="
     with pytest.raises(InputError, match=message):
         METHOD.fit(model, moving, fitting())
 
 
 def test_a_model_without_a_controlnet_is_refused(
-    image_model: ImageModel, moving: Reference, fitting: Callable[..., Fitting], tmp_path: Path
+    image_model: Backbone, moving: Reference, fitting: Callable[..., Fitting], tmp_path: Path
 ):
     folder = Path(shutil.copytree(image_model.config.path, tmp_path / "plain"))
     shutil.rmtree(folder / "controlnet")
@@ -197,7 +196,7 @@ def test_a_model_without_a_controlnet_is_refused(
 
 
 def test_a_detector_of_other_maps_is_refused(
-    image_model: ImageModel, moving: Reference, fitting: Callable[..., Fitting]
+    image_model: Backbone, moving: Reference, fitting: Callable[..., Fitting]
 ):
     message = r"follows canny \(model\.control=canny\), the detector finds depth; set detector=canny, or"
     with pytest.raises(InputError, match=message):
@@ -205,7 +204,7 @@ def test_a_detector_of_other_maps_is_refused(
 
 
 def test_states_of_another_length_are_refused_with_both_sides(
-    image_model: ImageModel, fitted: Path, noise: Tensor, request_: Request
+    image_model: Backbone, fitted: Path, noise: Tensor, request_: Request
 ):
     longer = replace(image_model.config, frames=6).load()
     with pytest.raises(InputError, match=r"change is 3×8×8 there and 5×8×8 here"):
@@ -213,7 +212,7 @@ def test_states_of_another_length_are_refused_with_both_sides(
 
 
 def test_more_steps_than_noise_levels_are_refused_by_name(
-    image_model: ImageModel, fitted: Path, noise: Tensor, request_: Request
+    image_model: Backbone, fitted: Path, noise: Tensor, request_: Request
 ):
     with pytest.raises(InputError, match=r"method\.first_frame_steps=2000 does not fit"):
         replace(METHOD, first_frame_steps=2000).sample(image_model, fitted, noise, request_)

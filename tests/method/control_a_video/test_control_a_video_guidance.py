@@ -9,7 +9,6 @@ import torch
 from torch import Tensor
 from trial import randn
 
-from motion_inversion.backbone.image_diffusion import ImageModel
 from motion_inversion.method.control_a_video.guidance import Guidance, combined
 from motion_inversion.method.layer.frame_attention import full, sparse_causal
 from motion_inversion.method.method import Request
@@ -19,7 +18,7 @@ LATENTS, HINT = randn(6, 1, 4, 4, 8, 8), randn(7, 1, 3, 4, 64, 64).sigmoid()
 
 
 @pytest.fixture
-def guide(image_model: ImageModel, request_: Request) -> Guidance:
+def guide(image_model: Backbone, request_: Request) -> Guidance:
     """Of one clip, with all frames joined."""
     return Guidance(image_model, full(4), HINT, request_.negative, request_.states[:1])
 
@@ -62,7 +61,7 @@ def test_pictures_know_nothing_of_other_frames_and_the_video_does(guide: Guidanc
 
 
 def test_a_failure_leaves_neither_network_joined(guide: Guidance, monkeypatch: pytest.MonkeyPatch):
-    networks = guide.model.unet, guide.model.part("controlnet")
+    networks = guide.model.network, guide.model.part("controlnet")
     before = [network.attn_processors for network in networks]
     met: list[bool] = []
 
@@ -70,7 +69,7 @@ def test_a_failure_leaves_neither_network_joined(guide: Guidance, monkeypatch: p
         met.extend(network.attn_processors == own for network, own in zip(networks, before, strict=True))
         raise KeyError
 
-    monkeypatch.setattr(ImageModel, "denoise_controlled", fail)
+    monkeypatch.setattr(Backbone, "denoise_controlled", fail)
     with pytest.raises(KeyError):
         guide(LATENTS, 500)
     assert met == [False, False]
@@ -91,10 +90,10 @@ def test_pictures_have_the_prompt_only_in_the_public_codes_odd_frames(
 ):
     given: list[Tensor] = []
 
-    def predict(model: ImageModel, latents: Tensor, t: int, states: Tensor, hint: Tensor) -> Tensor:
+    def predict(model: Backbone, latents: Tensor, t: int, states: Tensor, hint: Tensor) -> Tensor:
         given.append(states)
         return latents
 
-    monkeypatch.setattr(ImageModel, "denoise_controlled", predict)
+    monkeypatch.setattr(Backbone, "denoise_controlled", predict)
     replace(guide, interleave=interleave)._alone(LATENTS, 500)
     assert torch.equal(given[0], torch.cat([guide.negative, guide.states])[expected])

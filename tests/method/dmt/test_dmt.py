@@ -9,9 +9,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from motion_inversion.backbone.video_diffusion import VideoModel
+from motion_inversion.backbone.model import Backbone
 from motion_inversion.core.error import InputError
-from motion_inversion.core.schedule import Ddim, Schedule
+from motion_inversion.core.process import Process
+from motion_inversion.core.sampler import Ddim
 from motion_inversion.method.dmt.feature import feature_layers, read_features
 from motion_inversion.method.dmt.guidance import Guidance
 from motion_inversion.method.dmt.loss import CosineChanges, SquaredChanges, spatial_mean
@@ -24,7 +25,7 @@ DMT = Dmt(CosineChanges(), 2, inversion_steps=2, unguided=0.5, optimisation_step
 
 
 @pytest.fixture(scope="module")
-def state(model: VideoModel, reference: Reference, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def state(model: Backbone, reference: Reference, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("fit")
     DMT.fit(model, reference, Fitting(folder, folder / DMT.state_file, dict, 0))
     return folder / DMT.state_file
@@ -37,26 +38,26 @@ def single(request_: Request) -> Request:
 
 
 @pytest.fixture(scope="module")
-def frozen(model: VideoModel, noise: Tensor, single: Request) -> Tensor:
+def frozen(model: Backbone, noise: Tensor, single: Request) -> Tensor:
     return Frozen().sample(model, None, noise[:1], single)
 
 
-def guided(model: VideoModel, reference: Reference, latents: Tensor, single: Request) -> Tensor:
+def guided(model: Backbone, reference: Reference, latents: Tensor, single: Request) -> Tensor:
     """Two steps of 0.05 towards the reference's motion at the noisier timestep."""
-    guide = Guidance(model, feature_layers(model.unet, 1, 1), CosineChanges(), 2)
+    guide = Guidance(model, feature_layers(model.network, 1, 1), CosineChanges(), 2)
     with torch.no_grad():
         goals = guide.means(reference.latents, 501, reference.states)
         return guide(latents, 501, single.states, goals, 0.05)
 
 
-def test_guidance_makes_changes_alike(model: VideoModel, reference: Reference, noise: Tensor, single: Request):
+def test_guidance_makes_changes_alike(model: Backbone, reference: Reference, noise: Tensor, single: Request):
     def difference(latents: Tensor) -> float:
         pair = (latents, single.states), (reference.latents, reference.states)
         with torch.no_grad():
             means = [
                 [
                     spatial_mean(found)
-                    for found in read_features(model, x, 501, states, feature_layers(model.unet, 1, 1))
+                    for found in read_features(model, x, 501, states, feature_layers(model.network, 1, 1))
                 ]
                 for x, states in pair
             ]
@@ -71,29 +72,29 @@ def test_guidance_makes_changes_alike(model: VideoModel, reference: Reference, n
 
 @pytest.mark.parametrize("off", [{"unguided": 1.0}, {"lr": 0.0, "final_lr": 0.0, "optimisation_steps": 1}])
 def test_without_strength_and_restart_it_is_the_frozen_model(
-    model: VideoModel, state: Path, noise: Tensor, single: Request, frozen: Tensor, off: dict[str, float]
+    model: Backbone, state: Path, noise: Tensor, single: Request, frozen: Tensor, off: dict[str, float]
 ):
     sampled = replace(DMT, **off).sample(model, state, noise[:1], single)
     torch.testing.assert_close(sampled, frozen, atol=1e-5, rtol=0)
 
 
 def test_a_clip_is_the_same_in_any_batch_and_the_model_as_before(
-    model: VideoModel, state: Path, noise: Tensor, request_: Request, single: Request, frozen: Tensor
+    model: Backbone, state: Path, noise: Tensor, request_: Request, single: Request, frozen: Tensor
 ):
-    weights = {name: tensor.clone() for name, tensor in model.unet.state_dict().items()}
-    fields = {name: set(module.__dict__) for name, module in model.unet.named_modules()}
+    weights = {name: tensor.clone() for name, tensor in model.network.state_dict().items()}
+    fields = {name: set(module.__dict__) for name, module in model.network.named_modules()}
     method = replace(DMT, optimisation_steps=1)
     both = method.sample(model, state, noise, replace(request_, seeds=(1, 2)))
     assert torch.equal(method.sample(model, state, noise[:1], single), both[:1])
     assert not torch.allclose(both[:1], frozen, atol=1e-3)
     assert torch.equal(Frozen().sample(model, None, noise[:1], single), frozen)
-    assert all(torch.equal(weights[name], tensor) for name, tensor in model.unet.state_dict().items())
-    assert {name: set(module.__dict__) for name, module in model.unet.named_modules()} == fields
-    assert not any(module._forward_hooks for module in model.unet.modules())
-    assert not any(p.requires_grad or p.grad is not None for p in model.unet.parameters())
+    assert all(torch.equal(weights[name], tensor) for name, tensor in model.network.state_dict().items())
+    assert {name: set(module.__dict__) for name, module in model.network.named_modules()} == fields
+    assert not any(module._forward_hooks for module in model.network.modules())
+    assert not any(p.requires_grad or p.grad is not None for p in model.network.parameters())
 
 
-def test_a_restart_is_drawn_from_the_clips_seed(model: VideoModel, state: Path, noise: Tensor, single: Request):
+def test_a_restart_is_drawn_from_the_clips_seed(model: Backbone, state: Path, noise: Tensor, single: Request):
     method = replace(DMT, unguided=1.0, restart=True)
     sampled = [method.sample(model, state, noise[:1], replace(single, seeds=(seed,))) for seed in (1, 1, 2)]
     assert torch.equal(sampled[0], sampled[1])
@@ -101,15 +102,15 @@ def test_a_restart_is_drawn_from_the_clips_seed(model: VideoModel, state: Path, 
 
 
 def test_a_restart_repeats_every_step_but_the_last(
-    model: VideoModel, state: Path, noise: Tensor, single: Request, monkeypatch: pytest.MonkeyPatch
+    model: Backbone, state: Path, noise: Tensor, single: Request, monkeypatch: pytest.MonkeyPatch
 ):
     asked: list[int] = []
 
-    def predict(self: VideoModel, latents: Tensor, t: int, *_: Tensor) -> Tensor:
+    def predict(self: Backbone, latents: Tensor, t: int, *_: Tensor) -> Tensor:
         asked.append(t)
         return torch.zeros_like(latents)
 
-    monkeypatch.setattr(VideoModel, "guided", predict)
+    monkeypatch.setattr(Backbone, "guided", predict)
     shown: list[int] = []
 
     def progress(timesteps: Sequence[int]) -> Sequence[int]:
@@ -121,15 +122,15 @@ def test_a_restart_repeats_every_step_but_the_last(
     assert shown == [501, 1]
 
 
-def test_noising_back_is_the_forward_process(model: VideoModel):
+def test_noising_back_is_the_forward_process(model: Backbone):
     x, noise = torch.zeros(1, 1, 1, 1, 1) + 3, torch.ones(1, 1, 1, 1, 1)
-    still = Schedule(torch.full((1000,), 0.5), torch.tensor(1.0))
+    still = Process(torch.full((1000,), 0.5), torch.tensor(1.0))
     assert torch.equal(noised_back(still, x, noise, 581, 601), x)
     # ZeroScope's levels: twenty Markov steps x ← √(1 − β) x + √β ε from 581 to 601 scale x by Π √(1 − β).
     betas = torch.linspace(0.00085**0.5, 0.012**0.5, 1000, dtype=torch.float64) ** 2
     kept = float((1 - betas[582:602]).prod())
     expected = kept**0.5 * 3 + (1 - kept) ** 0.5
-    assert float(noised_back(model.schedule, x, noise, 581, 601)) == pytest.approx(expected, abs=1e-4)
+    assert float(noised_back(model.process, x, noise, 581, 601)) == pytest.approx(expected, abs=1e-4)
 
 
 @pytest.mark.parametrize(("steps", "unguided", "count"), [(50, 0.6, 20), (10, 0.6, 4), (50, 0.0, 50), (50, 1.0, 0)])
@@ -142,7 +143,7 @@ def test_the_first_steps_are_guided_at_a_falling_rate(steps: int, unguided: floa
 
 
 def test_fitting_keeps_the_reference_and_sampling_needs_nothing_else(
-    model: VideoModel, reference: Reference, state: Path, noise: Tensor, single: Request, tmp_path: Path
+    model: Backbone, reference: Reference, state: Path, noise: Tensor, single: Request, tmp_path: Path
 ):
     passed: list[int] = []
     fitting = Fitting(
@@ -158,7 +159,7 @@ def test_fitting_keeps_the_reference_and_sampling_needs_nothing_else(
 
 
 def test_checkpointing_keeps_less_for_the_same_gradient(
-    model: VideoModel, reference: Reference, noise: Tensor, single: Request
+    model: Backbone, reference: Reference, noise: Tensor, single: Request
 ):
     saving = replace(model.config, checkpointing=True).load()
     moved: list[Tensor] = []
@@ -173,7 +174,7 @@ def test_checkpointing_keeps_less_for_the_same_gradient(
     assert not any("forward" in module.__dict__ for module in saving.unet.modules())
 
 
-def test_half_precision_finds_a_gradient(model: VideoModel, reference: Reference, noise: Tensor, single: Request):
+def test_half_precision_finds_a_gradient(model: Backbone, reference: Reference, noise: Tensor, single: Request):
     half = replace(model.config, dtype="float16").load()
     moved, full = (guided(one, reference, noise[:1], single) for one in (half, model))
     assert moved.dtype == torch.float32
@@ -182,7 +183,7 @@ def test_half_precision_finds_a_gradient(model: VideoModel, reference: Reference
 
 
 def test_what_is_not_finite_stops_and_leaves_no_trace(
-    model: VideoModel, reference: Reference, noise: Tensor, single: Request
+    model: Backbone, reference: Reference, noise: Tensor, single: Request
 ):
     saving = replace(model.config, checkpointing=True).load()
     with pytest.raises(FloatingPointError, match="guidance: the loss is nan at timestep 501"):
@@ -191,7 +192,7 @@ def test_what_is_not_finite_stops_and_leaves_no_trace(
 
 
 def test_states_of_other_settings_are_refused_with_both_sides(
-    model: VideoModel, longer: VideoModel, state: Path, noise: Tensor, single: Request
+    model: Backbone, longer: Backbone, state: Path, noise: Tensor, single: Request
 ):
     message = r"method\.sampling_steps=2, the sampler has sampler\.steps=3; set method\.sampling_steps=3"
     with pytest.raises(InputError, match=message):

@@ -8,7 +8,6 @@ from diffusers.models.attention_processor import Attention
 from torch import Tensor
 from trial import randn, untouched
 
-from motion_inversion.backbone.image_diffusion import ImageModel
 from motion_inversion.method.layer.frame_attention import FrameAttention, Sources, full, joined, sparse_causal
 
 _FRAMES = 4
@@ -82,25 +81,25 @@ def test_any_sources_are_cross_attention_to_their_tokens(attention: Attention, t
 
 
 @torch.no_grad()
-def test_while_joined_the_frames_of_a_model_see_their_sources(image_model: ImageModel):
+def test_while_joined_the_frames_of_a_model_see_their_sources(image_model: Backbone):
     latents, states = randn(1, 1, 4, _FRAMES, 8, 8), randn(2, 1, 32, 16)
     other = latents.clone()
     other[:, :, 1] += 1
 
     def moved() -> set[int]:
-        before, after = (image_model.denoise(x, 500, states) for x in (latents, other))
+        before, after = (image_model.predict(x, 500, states) for x in (latents, other))
         return {frame for frame in range(_FRAMES) if not torch.equal(before[:, :, frame], after[:, :, frame])}
 
     processors = [module.processor for module in _attentions(image_model)]
     with untouched(image_model):
         assert moved() == {1}
-        with joined(image_model.unet, sparse_causal(_FRAMES)):
+        with joined(image_model.network, sparse_causal(_FRAMES)):
             assert moved() == {1, 2, 3}  # in the second layer, frame 3 sees what frame 2 took from frame 1
-        with pytest.raises(KeyError), joined(image_model.unet, full(_FRAMES)):
+        with pytest.raises(KeyError), joined(image_model.network, full(_FRAMES)):
             assert moved() == {0, 1, 2, 3}
             raise KeyError
     assert all(a.processor is b for a, b in zip(_attentions(image_model), processors, strict=True))
 
 
-def _attentions(model: ImageModel) -> list[Any]:
-    return [module for module in model.unet.modules() if isinstance(module, Attention)]
+def _attentions(model: Backbone) -> list[Any]:
+    return [module for module in model.network.modules() if isinstance(module, Attention)]

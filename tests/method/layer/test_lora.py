@@ -11,7 +11,7 @@ from peft.tuners.lora import LoraLayer
 from torch import Tensor, nn
 from trial import randn
 
-from motion_inversion.backbone.video_diffusion import VideoModel
+from motion_inversion.backbone.model import Backbone
 from motion_inversion.method.layer.lora import LowRank, linear_names
 
 TEMPORAL = (TransformerTemporalModel, ("attn1", "attn2", "ff"))
@@ -34,8 +34,8 @@ def filled(lora: LowRank) -> dict[str, Tensor]:
 
 
 @torch.no_grad()
-def predicted(model: VideoModel) -> Tensor:
-    return model.denoise(randn(7, 1, 4, 4, 8, 8), 500, randn(8, 1, 32, 16))
+def predicted(model: Backbone) -> Tensor:
+    return model.predict(randn(7, 1, 4, 4, 8, 8), 500, randn(8, 1, 32, 16))
 
 
 def test_the_addition_is_up_times_down_at_its_scale(linear: nn.Sequential):
@@ -102,29 +102,29 @@ def test_dropout_leaves_out_elements_of_the_addition_and_keeps_its_mean(linear: 
     torch.testing.assert_close(dropped[~left_out], whole[~left_out] / 0.75, atol=1e-5, rtol=1e-4)
 
 
-def test_building_one_leaves_the_model_and_the_process_alone(model: VideoModel):
-    before, modules = predicted(model), [*model.unet.modules()]
-    state, attributes = torch.get_rng_state(), set(vars(model.unet))
-    lora = LowRank(model.unet, linear_names(model.unet, *TEMPORAL), 4, 0.0, 0)
+def test_building_one_leaves_the_model_and_the_process_alone(model: Backbone):
+    before, modules = predicted(model), [*model.network.modules()]
+    state, attributes = torch.get_rng_state(), set(vars(model.network))
+    lora = LowRank(model.network, linear_names(model.network, *TEMPORAL), 4, 0.0, 0)
     assert torch.equal(torch.get_rng_state(), state)
-    assert [*model.unet.modules()] == modules and set(vars(model.unet)) == attributes
-    assert not any(parameter.requires_grad for parameter in model.unet.parameters())
+    assert [*model.network.modules()] == modules and set(vars(model.network)) == attributes
+    assert not any(parameter.requires_grad for parameter in model.network.parameters())
     assert all(parameter.requires_grad and parameter.dtype == torch.float32 for parameter in lora.parameters())
     filled(lora)
-    with lora.attached(model.unet):
+    with lora.attached(model.network):
         assert not torch.equal(predicted(model), before)
     assert torch.equal(predicted(model), before)
 
 
-def test_two_at_once_do_not_switch_each_other_off(model: VideoModel):
-    temporal = LowRank(model.unet, linear_names(model.unet, *TEMPORAL), 4, 0.0, 0)
-    spatial = LowRank(model.unet, linear_names(model.unet, *SPATIAL), 4, 0.0, 0)
+def test_two_at_once_do_not_switch_each_other_off(model: Backbone):
+    temporal = LowRank(model.network, linear_names(model.network, *TEMPORAL), 4, 0.0, 0)
+    spatial = LowRank(model.network, linear_names(model.network, *SPATIAL), 4, 0.0, 0)
     outputs = [predicted(model)]
     for lora in (temporal, spatial):
         filled(lora)
-        with lora.attached(model.unet):
+        with lora.attached(model.network):
             outputs.append(predicted(model))
-    with temporal.attached(model.unet), spatial.attached(model.unet):
+    with temporal.attached(model.network), spatial.attached(model.network):
         outputs.append(predicted(model))
     assert len({float(output.sum()) for output in outputs}) == 4
     assert all(p.requires_grad for lora in (temporal, spatial) for p in lora.parameters())

@@ -10,10 +10,9 @@ import torch
 from torch import Tensor
 from trial import randn, untouched
 
-from motion_inversion.backbone.image_diffusion import ImageModel
-from motion_inversion.backbone.video_diffusion import VideoModel
+from motion_inversion.backbone.model import Backbone
 from motion_inversion.core.error import InputError
-from motion_inversion.core.schedule import Ddim
+from motion_inversion.core.sampler import Ddim
 from motion_inversion.method.frozen import Frozen
 from motion_inversion.method.method import Fitting, Reference, Request
 from motion_inversion.method.tokenflow.blend import AdjacentKeyframes
@@ -25,13 +24,13 @@ from motion_inversion.method.tokenflow.sdedit import TokenFlowSdedit
 METHOD = TokenFlow(2, inversion_steps=2, batch=2)
 
 
-def fitted(model: VideoModel, method: TokenFlow, reference: Reference, folder: Path) -> Path:
+def fitted(model: Backbone, method: TokenFlow, reference: Reference, folder: Path) -> Path:
     assert method.fit(model, reference, Fitting(folder, folder / method.state_file, dict, 0)) == 0
     return folder / method.state_file
 
 
 @pytest.fixture(scope="module")
-def state(image_model: ImageModel, reference: Reference, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def state(image_model: Backbone, reference: Reference, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return fitted(image_model, METHOD, reference, tmp_path_factory.mktemp("fit"))
 
 
@@ -42,12 +41,12 @@ def single(request_: Request) -> Request:
 
 
 @pytest.fixture(scope="module")
-def sampled(image_model: ImageModel, state: Path, noise: Tensor, single: Request) -> Tensor:
+def sampled(image_model: Backbone, state: Path, noise: Tensor, single: Request) -> Tensor:
     return METHOD.sample(image_model, state, noise[:1], single)
 
 
 def test_a_clip_is_the_same_in_any_batch_and_the_model_as_before(
-    image_model: ImageModel, state: Path, noise: Tensor, request_: Request, single: Request, sampled: Tensor
+    image_model: Backbone, state: Path, noise: Tensor, request_: Request, single: Request, sampled: Tensor
 ):
     frozen = Frozen().sample(image_model, None, noise[:1], single)
     with untouched(image_model):
@@ -57,11 +56,11 @@ def test_a_clip_is_the_same_in_any_batch_and_the_model_as_before(
     assert torch.equal(METHOD.sample(image_model, state, noise[1:], last), both[1:])
     assert not torch.allclose(sampled, frozen, atol=1e-3)
     assert torch.equal(Frozen().sample(image_model, None, noise[:1], single), frozen)
-    assert not any(module._forward_hooks for module in image_model.unet.modules())
+    assert not any(module._forward_hooks for module in image_model.network.modules())
 
 
 def test_keyframes_are_drawn_from_the_clips_seed(
-    image_model: ImageModel, state: Path, noise: Tensor, single: Request, sampled: Tensor
+    image_model: Backbone, state: Path, noise: Tensor, single: Request, sampled: Tensor
 ):
     others = [METHOD.sample(image_model, state, noise[:1], replace(single, seeds=(seed,))) for seed in (1, 2, 3, 4)]
     assert torch.equal(others[0], sampled)
@@ -69,7 +68,7 @@ def test_keyframes_are_drawn_from_the_clips_seed(
 
 
 def test_a_still_clip_stays_still(
-    image_model: ImageModel, reference: Reference, noise: Tensor, single: Request, tmp_path: Path
+    image_model: Backbone, reference: Reference, noise: Tensor, single: Request, tmp_path: Path
 ):
     still = replace(reference, latents=reference.latents[:, :, :1].expand(-1, -1, 4, -1, -1))
     start = noise[:1, :, :1].expand(-1, -1, 4, -1, -1)
@@ -78,14 +77,14 @@ def test_a_still_clip_stays_still(
 
 
 def test_the_papers_blending_is_another(
-    image_model: ImageModel, state: Path, noise: Tensor, single: Request, sampled: Tensor
+    image_model: Backbone, state: Path, noise: Tensor, single: Request, sampled: Tensor
 ):
     paper = replace(METHOD, blend=AdjacentKeyframes()).sample(image_model, state, noise[:1], single)
     assert not torch.allclose(paper, sampled, atol=1e-4)
 
 
 def test_fitting_keeps_the_reference_and_sampling_needs_nothing_else(
-    image_model: ImageModel,
+    image_model: Backbone,
     reference: Reference,
     state: Path,
     noise: Tensor,
@@ -106,7 +105,7 @@ def test_fitting_keeps_the_reference_and_sampling_needs_nothing_else(
 
 
 def test_sdedit_starts_later_from_the_reference_with_the_noise_it_is_given(
-    image_model: ImageModel, reference: Reference, request_: Request, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    image_model: Backbone, reference: Reference, request_: Request, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     method = TokenFlowSdedit(10, inversion_steps=10, batch=2)
     state = fitted(image_model, method, reference, tmp_path)
@@ -124,7 +123,7 @@ def test_sdedit_starts_later_from_the_reference_with_the_noise_it_is_given(
         shown.extend(timesteps)
         return timesteps
 
-    schedule, drawn = image_model.schedule, randn(7, 2, 4, 4, 8, 8)
+    schedule, drawn = image_model.process, randn(7, 2, 4, 4, 8, 8)
     clean = reference.latents.expand_as(drawn)
     request = replace(request_, sampler=Ddim(10), seeds=(1, 2), progress=progress)
     method.sample(image_model, state, schedule.add_noise(clean, drawn, 901), request)
@@ -138,8 +137,8 @@ def test_the_start_says_how_many_steps_are_taken(start: float, steps: int):
 
 
 def test_video_models_and_clips_of_other_lengths_are_refused(
-    model: VideoModel,
-    image_model: ImageModel,
+    model: Backbone,
+    image_model: Backbone,
     reference: Reference,
     state: Path,
     noise: Tensor,
@@ -166,7 +165,7 @@ def test_video_models_and_clips_of_other_lengths_are_refused(
 
 
 def test_states_of_other_settings_are_refused_with_both_sides(
-    image_model: ImageModel, state: Path, noise: Tensor, single: Request
+    image_model: Backbone, state: Path, noise: Tensor, single: Request
 ):
     message = r"method\.sampling_steps=2, the sampler has sampler\.steps=3; set method\.sampling_steps=3"
     with pytest.raises(InputError, match=message):
@@ -181,7 +180,7 @@ def test_states_of_other_settings_are_refused_with_both_sides(
 
 
 def test_a_state_of_other_weights_is_refused_with_both_sides(
-    image_model: ImageModel, state: Path, noise: Tensor, single: Request, monkeypatch: pytest.MonkeyPatch
+    image_model: Backbone, state: Path, noise: Tensor, single: Request, monkeypatch: pytest.MonkeyPatch
 ):
     other = replace(image_model.config, name="other").load()
     monkeypatch.setitem(vars(other.config), "fingerprint", "0" * 64)

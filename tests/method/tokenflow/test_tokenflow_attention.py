@@ -6,7 +6,6 @@ from diffusers.models.attention_processor import Attention
 from torch import Tensor
 from trial import randn
 
-from motion_inversion.backbone.image_diffusion import ImageModel
 from motion_inversion.method.layer.frame_attention import processed, self_attentions
 from motion_inversion.method.tokenflow.attention import ExtendedAttention, Keyframes, Propagation
 
@@ -14,8 +13,8 @@ PLACES = 6
 
 
 @pytest.fixture(scope="module")
-def attention(image_model: ImageModel) -> Attention:
-    return self_attentions(image_model.unet)[0]
+def attention(image_model: Backbone) -> Attention:
+    return self_attentions(image_model.network)[0]
 
 
 def hidden(attention: Attention, frames: int, seed: int = 1) -> Tensor:

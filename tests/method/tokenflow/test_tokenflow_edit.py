@@ -8,8 +8,7 @@ import torch
 from torch import Tensor
 from trial import randn, untouched
 
-from motion_inversion.backbone.image_diffusion import ImageModel
-from motion_inversion.core.schedule import Ddim
+from motion_inversion.core.sampler import Ddim
 from motion_inversion.method.tokenflow import attention as tokenflow_attention
 from motion_inversion.method.tokenflow.blend import AdjacentKeyframes, Blending, PreviousKeyframe
 from motion_inversion.method.tokenflow.edit import Edit
@@ -18,7 +17,7 @@ from motion_inversion.method.tokenflow.injection import PlugAndPlay
 TIMESTEPS = (501, 1)
 
 
-def edit(model: ImageModel, source: Tensor, **changes: Any) -> Edit:
+def edit(model: Backbone, source: Tensor, **changes: Any) -> Edit:
     """An edit with keyframes of two frames, where the source's latents are the same at both timesteps."""
     made = Edit(model, dict.fromkeys(TIMESTEPS, source), randn(2, 3, 32, 16), 0, 2, PreviousKeyframe(), PlugAndPlay())
     return replace(made, **changes)
@@ -36,26 +35,26 @@ def latents() -> Tensor:
 
 @torch.no_grad()
 @pytest.mark.parametrize("guidance", [1.0, 7.5])
-def test_a_frame_edited_with_its_own_prompts_is_reconstructed(image_model: ImageModel, guidance: float):
+def test_a_frame_edited_with_its_own_prompts_is_reconstructed(image_model: Backbone, guidance: float):
     model = replace(image_model.config, guidance=guidance).load()
-    assert isinstance(model, ImageModel)
+    assert isinstance(model, Backbone)
     states, noise, sampler = randn(2, 1, 32, 16), randn(3, 1, 4, 1, 8, 8), Ddim(3)
     passed: dict[int, Tensor] = {}
 
     def plain(latents: Tensor, t: int) -> Tensor:
         passed[t] = latents
-        return model.denoise(latents, t, states)
+        return model.predict(latents, t, states)
 
-    expected = sampler.sample(model.schedule, plain, noise)
+    expected = sampler.sample(model.process, plain, noise)
     own = replace(edit(model, noise), source=passed, prompts=states.expand(3, -1, -1), batch=1)
-    torch.testing.assert_close(sampler.sample(model.schedule, own, noise), expected, atol=2e-5, rtol=1e-4)
+    torch.testing.assert_close(sampler.sample(model.process, own, noise), expected, atol=2e-5, rtol=1e-4)
 
 
 @torch.no_grad()
 @pytest.mark.parametrize("blend", [PreviousKeyframe(), AdjacentKeyframes()])
 @pytest.mark.parametrize("injection", [PlugAndPlay(), None])
 def test_frames_that_are_alike_stay_alike(
-    image_model: ImageModel, source: Tensor, latents: Tensor, blend: Blending, injection: PlugAndPlay | None
+    image_model: Backbone, source: Tensor, latents: Tensor, blend: Blending, injection: PlugAndPlay | None
 ):
     source, latents = (clip[:, :, :1].expand(-1, -1, 4, -1, -1) for clip in (source, latents))
     prediction = edit(image_model, source, blend=blend, injection=injection)(latents, 501)
@@ -64,7 +63,7 @@ def test_frames_that_are_alike_stay_alike(
 
 
 @torch.no_grad()
-def test_the_source_is_not_affected_by_the_edit(image_model: ImageModel, source: Tensor, latents: Tensor):
+def test_the_source_is_not_affected_by_the_edit(image_model: Backbone, source: Tensor, latents: Tensor):
     one = edit(image_model, source)
     prompts = torch.cat([one.prompts[:1], randn(9, 2, 32, 16)])
     streams = one.streams(latents, 501), replace(one, prompts=prompts).streams(latents.flip(2), 501)
@@ -74,16 +73,16 @@ def test_the_source_is_not_affected_by_the_edit(image_model: ImageModel, source:
 
 @torch.no_grad()
 def test_clips_that_are_keyframes_throughout_are_denoised_as_usual_in_the_source(
-    image_model: ImageModel, source: Tensor, latents: Tensor
+    image_model: Backbone, source: Tensor, latents: Tensor
 ):
     # Each frame its own keyframe and followed alone: what it takes over is its own.
     own = edit(image_model, source, batch=1, blend=AdjacentKeyframes())
-    plain = image_model.denoise(source, 501, own.prompts[:1])
+    plain = image_model.predict(source, 501, own.prompts[:1])
     torch.testing.assert_close(own.streams(latents, 501)[:1], plain, atol=1e-5, rtol=1e-4)
 
 
 @torch.no_grad()
-def test_what_is_injected_shows_and_ends_with_its_share(image_model: ImageModel, source: Tensor, latents: Tensor):
+def test_what_is_injected_shows_and_ends_with_its_share(image_model: Backbone, source: Tensor, latents: Tensor):
     plain, full = (edit(image_model, source, injection=given) for given in (None, PlugAndPlay()))
     # Of two steps, the shares 0.8 and 0.5 are the first.
     assert not torch.allclose(plain(latents, 501), full(latents, 501), atol=1e-3)
@@ -93,7 +92,7 @@ def test_what_is_injected_shows_and_ends_with_its_share(image_model: ImageModel,
         assert not torch.equal(half, full(latents, 501)) and not torch.equal(half, plain(latents, 501))
 
 
-def test_keyframes_are_drawn_from_the_seed_one_of_each_batch(image_model: ImageModel, source: Tensor):
+def test_keyframes_are_drawn_from_the_seed_one_of_each_batch(image_model: Backbone, source: Tensor):
     own, state = edit(image_model, source, batch=8), torch.get_rng_state()
     drawn = [own.keyframes(t, 32) for t in range(0, 1000, 20)]
     assert drawn == [own.keyframes(t, 32) for t in range(0, 1000, 20)]
@@ -105,9 +104,9 @@ def test_keyframes_are_drawn_from_the_seed_one_of_each_batch(image_model: ImageM
 
 @torch.no_grad()
 def test_nothing_stays_in_the_model_after_a_failure_either(
-    image_model: ImageModel, source: Tensor, latents: Tensor, monkeypatch: pytest.MonkeyPatch
+    image_model: Backbone, source: Tensor, latents: Tensor, monkeypatch: pytest.MonkeyPatch
 ):
-    attended: list[Any] = [module for module in image_model.unet.modules() if hasattr(module, "processor")]
+    attended: list[Any] = [module for module in image_model.network.modules() if hasattr(module, "processor")]
     before = [module.processor for module in attended]
 
     def failing(*_: object) -> Tensor:
@@ -117,4 +116,4 @@ def test_nothing_stays_in_the_model_after_a_failure_either(
     with untouched(image_model), pytest.raises(RuntimeError, match="gone"):
         edit(image_model, source)(latents, 501)
     assert [module.processor for module in attended] == before
-    assert not any(module._forward_hooks for module in image_model.unet.modules())
+    assert not any(module._forward_hooks for module in image_model.network.modules())

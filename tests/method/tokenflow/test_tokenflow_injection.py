@@ -8,7 +8,6 @@ from diffusers.models.attention_processor import Attention
 from torch import nn
 from trial import randn
 
-from motion_inversion.backbone.image_diffusion import ImageModel
 from motion_inversion.core.error import InputError
 from motion_inversion.method.tokenflow.injection import PlugAndPlay, given_by_source
 
@@ -18,8 +17,8 @@ def names(unet: nn.Module, layers: list[Attention] | list[nn.Module]) -> list[st
     return [known[layer] for layer in layers]
 
 
-def test_the_published_layers(image_model: ImageModel):
-    unet = image_model.unet
+def test_the_published_layers(image_model: Backbone):
+    unet = image_model.network
     assert names(unet, PlugAndPlay().convolutions(unet, 0, 50)) == ["up_blocks.1.resnets.1.conv2"]
     found = names(unet, PlugAndPlay().self_attentions(unet, 0, 50))
     expected = {1: [1, 2], 2: [0, 1, 2], 3: [0, 1, 2]}
@@ -30,26 +29,26 @@ def test_the_published_layers(image_model: ImageModel):
     ]
 
 
-def test_the_published_schedule(image_model: ImageModel):
+def test_the_published_schedule(image_model: Backbone):
     steps = [
         (
-            bool(PlugAndPlay().convolutions(image_model.unet, i, 50)),
-            bool(PlugAndPlay().self_attentions(image_model.unet, i, 50)),
+            bool(PlugAndPlay().convolutions(image_model.network, i, 50)),
+            bool(PlugAndPlay().self_attentions(image_model.network, i, 50)),
         )
         for i in range(50)
     ]
     assert steps == [(True, True)] * 25 + [(True, False)] * 15 + [(False, False)] * 10
 
 
-def test_paths_that_overlap_count_once_and_none_is_none(image_model: ImageModel):
+def test_paths_that_overlap_count_once_and_none_is_none(image_model: Backbone):
     paths = ["mid_block", "mid_block.resnets.0", "up_blocks.1.resnets.1"]
-    found = PlugAndPlay(residuals=paths).convolutions(image_model.unet, 0, 2)
-    assert names(image_model.unet, found) == [
+    found = PlugAndPlay(residuals=paths).convolutions(image_model.network, 0, 2)
+    assert names(image_model.network, found) == [
         "mid_block.resnets.0.conv2",
         "mid_block.resnets.1.conv2",
         "up_blocks.1.resnets.1.conv2",
     ]
-    assert PlugAndPlay(residuals=[]).convolutions(image_model.unet, 0, 2) == []
+    assert PlugAndPlay(residuals=[]).convolutions(image_model.network, 0, 2) == []
 
 
 @pytest.mark.parametrize(
@@ -65,12 +64,12 @@ def test_paths_that_overlap_count_once_and_none_is_none(image_model: ImageModel)
         ),
     ],
 )
-def test_paths_without_such_layers_are_refused(image_model: ImageModel, changes: dict[str, list[str]], message: str):
+def test_paths_without_such_layers_are_refused(image_model: Backbone, changes: dict[str, list[str]], message: str):
     injection = replace(PlugAndPlay(), **changes)  # pyright: ignore[reportArgumentType]
     if not message:
-        return injection.check(image_model.unet)
+        return injection.check(image_model.network)
     with pytest.raises(InputError, match=message):
-        injection.check(image_model.unet)
+        injection.check(image_model.network)
 
 
 @pytest.mark.parametrize(("key", "usual"), [("residual_share", "0\\.8"), ("attention_share", "0\\.5")])

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from motion_inversion.backbone.video_diffusion import VideoModel
+from motion_inversion.backbone.model import Backbone
 from motion_inversion.core.loss import Mse
 from motion_inversion.method.method import Fitting, Reference, Request
 from motion_inversion.method.motion_inversion import MotionInversion
@@ -37,7 +37,7 @@ def losses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 
 def test_the_loss_file_has_the_mean_loss_of_each_step(
-    model: VideoModel, method: MotionInversion, reference: Reference, fitting: Fittings, losses: list[float]
+    model: Backbone, method: MotionInversion, reference: Reference, fitting: Fittings, losses: list[float]
 ):
     method.fit(model, reference, fitting(accumulate_grad_batches=2))
     first, second, third, fourth = losses
@@ -48,7 +48,7 @@ def test_the_loss_file_has_the_mean_loss_of_each_step(
 
 
 def test_rows_are_on_disk_after_each_step_and_those_past_the_checkpoint_are_dropped(
-    model: VideoModel,
+    model: Backbone,
     method: MotionInversion,
     reference: Reference,
     fitting: Fittings,
@@ -75,7 +75,7 @@ def test_rows_are_on_disk_after_each_step_and_those_past_the_checkpoint_are_drop
 
 
 def test_previews_come_every_so_many_steps(
-    model: VideoModel,
+    model: Backbone,
     method: MotionInversion,
     reference: Reference,
     fitting: Fittings,
@@ -93,7 +93,7 @@ def test_previews_come_every_so_many_steps(
 
 
 def test_no_unfinished_checkpoint_is_ever_in_place(
-    model: VideoModel,
+    model: Backbone,
     method: MotionInversion,
     reference: Reference,
     fitting: Fittings,

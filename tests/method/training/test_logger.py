@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import wandb
 
-from motion_inversion.backbone.video_diffusion import VideoModel
+from motion_inversion.backbone.model import Backbone
 from motion_inversion.core.error import InputError
 from motion_inversion.core.loss import Mse
 from motion_inversion.method.method import Fitting, Reference
@@ -49,7 +49,7 @@ def runs(monkeypatch: pytest.MonkeyPatch) -> list[Run]:
 
 
 def test_every_training_is_a_run_of_its_own_that_ends_with_it(
-    model: VideoModel,
+    model: Backbone,
     method: MotionInversion,
     reference: Reference,
     fitting: Callable[..., Fitting],
@@ -65,7 +65,7 @@ def test_every_training_is_a_run_of_its_own_that_ends_with_it(
 
 
 def test_a_run_of_a_training_that_fails_is_marked_as_failed(
-    model: VideoModel,
+    model: Backbone,
     method: MotionInversion,
     reference: Reference,
     fitting: Callable[..., Fitting],

@@ -11,7 +11,7 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor, nn
 
-from motion_inversion.backbone.video_diffusion import VideoModel
+from motion_inversion.backbone.model import Backbone
 from motion_inversion.core.error import InputError
 from motion_inversion.core.timestep import Uniform
 from motion_inversion.method.method import Reference
@@ -31,7 +31,7 @@ class Noted:
         return prediction.mean() * 0 + self.value
 
 
-def learning(model: VideoModel, method: MotionInversion, loss: Noted, seed: int = 0) -> MotionLearning:
+def learning(model: Backbone, method: MotionInversion, loss: Noted, seed: int = 0) -> MotionLearning:
     parts = {"motion": method.layout.zeros(model_sites(model))}
     losses = replace(method, loss=loss).losses(model)
     return MotionLearning(model, parts, losses, Uniform(), method.optimizer, seed)
@@ -42,19 +42,19 @@ def batches(reference: Reference, size: int, start: int, count: int) -> list[Any
 
 
 def drawn(
-    model: VideoModel, method: MotionInversion, data: list[Any], monkeypatch: pytest.MonkeyPatch, seed: int = 0
+    model: Backbone, method: MotionInversion, data: list[Any], monkeypatch: pytest.MonkeyPatch, seed: int = 0
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Noise, timesteps and noisy latents of all samples, and the states they came with."""
     loss = Noted()
     module = learning(model, method, loss, seed)
     inputs: list[tuple[Tensor, Tensor]] = []
 
-    def denoise(self: VideoModel, latents: Tensor, t: Tensor, states: Tensor) -> Tensor:
+    def denoise(self: Backbone, latents: Tensor, t: Tensor, states: Tensor) -> Tensor:
         assert states.shape == (len(latents), 32, 16)
         inputs.append((latents, t))
         return latents
 
-    monkeypatch.setattr(VideoModel, "denoise", denoise)
+    monkeypatch.setattr(Backbone, "denoise", denoise)
     for number, batch in enumerate(data):
         module.training_step(batch, number)
     noise = torch.cat(loss.targets)
@@ -63,7 +63,7 @@ def drawn(
 
 @pytest.mark.filterwarnings("ignore:.*self.log")
 def test_draws_depend_on_the_seed_and_the_number_of_the_sample_alone(
-    model: VideoModel, method: MotionInversion, reference: Reference, monkeypatch: pytest.MonkeyPatch
+    model: Backbone, method: MotionInversion, reference: Reference, monkeypatch: pytest.MonkeyPatch
 ):
     noise, t, noisy = drawn(model, method, batches(reference, 2, 4, 1), monkeypatch)
     for one, other in zip(
@@ -76,7 +76,7 @@ def test_draws_depend_on_the_seed_and_the_number_of_the_sample_alone(
 
 @pytest.mark.filterwarnings("ignore:.*self.log")
 def test_the_network_sees_the_reference_at_the_noise_level_drawn(
-    model: VideoModel, method: MotionInversion, reference: Reference, monkeypatch: pytest.MonkeyPatch
+    model: Backbone, method: MotionInversion, reference: Reference, monkeypatch: pytest.MonkeyPatch
 ):
     noise, t, noisy = drawn(model, method, batches(reference, 3, 0, 1), monkeypatch)
     # ZeroScope's levels, β from 0.00085 to 0.012, linear in its root, multiplied up in double precision.
@@ -94,7 +94,7 @@ def test_samples_are_numbered_from_the_start(reference: Reference):
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 def test_a_loss_that_is_not_finite_stops_before_it_reaches_the_embeddings(
-    model: VideoModel,
+    model: Backbone,
     method: MotionInversion,
     reference: Reference,
     value: float,
@@ -106,7 +106,7 @@ def test_a_loss_that_is_not_finite_stops_before_it_reaches_the_embeddings(
     assert all(parameter.grad is None for parameter in module.parameters())
 
 
-def test_it_owns_the_embeddings_alone(model: VideoModel, method: MotionInversion):
+def test_it_owns_the_embeddings_alone(model: Backbone, method: MotionInversion):
     module = learning(model, method, Noted())
     embeddings = module.parts["motion"]
     assert len(module.state_dict()) == 15  # 5 blocks of the widest channels: one query-key, two values each
@@ -117,7 +117,7 @@ def test_it_owns_the_embeddings_alone(model: VideoModel, method: MotionInversion
     assert isinstance(module, pl.LightningModule) and not list(module.children())[1:]
 
 
-def test_an_optimizer_that_refuses_its_settings_is_named(model: VideoModel, method: MotionInversion):
+def test_an_optimizer_that_refuses_its_settings_is_named(model: Backbone, method: MotionInversion):
     broken = replace(method, optimizer=functools.partial(torch.optim.AdamW, lr=-1.0))
     with pytest.raises(InputError, match=r"method\.optimizer .*learning rate"):
         learning(model, broken, Noted()).configure_optimizers()
@@ -129,7 +129,7 @@ class Weight(nn.Module):
         self.weight = nn.Parameter(torch.tensor(value))
 
 
-def two_parts(losses: Callable[[Weight, Weight], dict[str, Tensor]], model: VideoModel) -> MotionLearning:
+def two_parts(losses: Callable[[Weight, Weight], dict[str, Tensor]], model: Backbone) -> MotionLearning:
     """A module of the parts a = 2 and b = 3, b with a learning rate of its own."""
     a, b = Weight(2.0), Weight(3.0)
     optimizer = functools.partial(torch.optim.SGD, lr=1.0)
@@ -152,17 +152,17 @@ def losses_of_both(a: Weight, b: Weight) -> dict[str, Tensor]:
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_each_part_follows_its_own_loss_at_its_own_rate(model: VideoModel, reference: Reference):
+def test_each_part_follows_its_own_loss_at_its_own_rate(model: Backbone, reference: Reference):
     # d(ab)/da = 3 at rate 1; d(ab²)/db = 2ab = 12 at rate 0.5. The other derivatives, b² and a, must not count.
     assert trained(two_parts(losses_of_both, model), reference) == (2 - 3, 3 - 0.5 * 12)
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_accumulated_batches_count_with_their_mean(model: VideoModel, reference: Reference):
+def test_accumulated_batches_count_with_their_mean(model: Backbone, reference: Reference):
     module = two_parts(losses_of_both, model)
     assert trained(module, reference, accumulate_grad_batches=2) == (2 - 3, 3 - 0.5 * 12)
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_a_part_without_a_loss_stays(model: VideoModel, reference: Reference):
+def test_a_part_without_a_loss_stays(model: Backbone, reference: Reference):
     assert trained(two_parts(lambda a, b: {"a": a.weight * b.weight}, model), reference) == (2 - 3, 3)

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from trial import randn
 
-from motion_inversion.backbone.video_diffusion import VideoModel
+from motion_inversion.backbone.model import Backbone
 from motion_inversion.core.error import InputError
 from motion_inversion.method.layer.lora import LowRank
 from motion_inversion.method.training.module import Noised
@@ -21,7 +21,7 @@ def noised(seed: int = 0) -> Noised:
 
 
 @pytest.fixture(scope="module")
-def lora(model: VideoModel, spatial_path: SpatialPath) -> LowRank:
+def lora(model: Backbone, spatial_path: SpatialPath) -> LowRank:
     return spatial_path.lora(model, 0)
 
 
@@ -32,15 +32,15 @@ def test_it_sits_in_the_spatial_transformers_alone(lora: LowRank):
 
 
 def test_its_loss_is_that_of_one_frame(
-    model: VideoModel, lora: LowRank, spatial_path: SpatialPath, monkeypatch: pytest.MonkeyPatch
+    model: Backbone, lora: LowRank, spatial_path: SpatialPath, monkeypatch: pytest.MonkeyPatch
 ):
     batch, seen = noised(), []
 
-    def denoise(self: VideoModel, latents: Tensor, t: Tensor, states: Tensor) -> Tensor:
+    def denoise(self: Backbone, latents: Tensor, t: Tensor, states: Tensor) -> Tensor:
         seen.append((latents, t, states))
         return latents * 0
 
-    monkeypatch.setattr(VideoModel, "denoise", denoise)
+    monkeypatch.setattr(Backbone, "denoise", denoise)
     loss = spatial_path.losses(model, lora, batch)
     [(frame, t, states)] = seen
     [index] = [i for i in range(4) if torch.equal(frame, batch.latents[:, :, i : i + 1])]
@@ -50,17 +50,17 @@ def test_its_loss_is_that_of_one_frame(
 
 
 def test_every_frame_is_drawn(
-    model: VideoModel, lora: LowRank, spatial_path: SpatialPath, monkeypatch: pytest.MonkeyPatch
+    model: Backbone, lora: LowRank, spatial_path: SpatialPath, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(VideoModel, "denoise", lambda self, latents, t, states: latents)
+    monkeypatch.setattr(Backbone, "denoise", lambda self, latents, t, states: latents)
     losses = {float(spatial_path.losses(model, lora, noised(seed))["spatial"]) for seed in range(16)}
     assert len(losses) == 4
 
 
 def test_steps_without_it_come_as_often_as_asked(
-    model: VideoModel, lora: LowRank, spatial_path: SpatialPath, monkeypatch: pytest.MonkeyPatch
+    model: Backbone, lora: LowRank, spatial_path: SpatialPath, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(VideoModel, "denoise", lambda self, latents, t, states: latents)
+    monkeypatch.setattr(Backbone, "denoise", lambda self, latents, t, states: latents)
     rare = replace(spatial_path, mask=0.2)
     without = sum(not rare.losses(model, lora, noised(seed)) for seed in range(100))
     assert 8 <= without <= 32  # 20 expected, standard deviation 4
@@ -69,15 +69,15 @@ def test_steps_without_it_come_as_often_as_asked(
 
 
 @torch.no_grad()
-def test_a_step_without_it_runs_the_frozen_model(model: VideoModel, spatial_path: SpatialPath):
+def test_a_step_without_it_runs_the_frozen_model(model: Backbone, spatial_path: SpatialPath):
     lora, batch = spatial_path.lora(model, 0), noised()
-    before = model.denoise(batch.latents, batch.t, batch.states)
+    before = model.predict(batch.latents, batch.t, batch.states)
     lora.load({name: torch.ones_like(tensor) for name, tensor in lora.tensors().items()})
-    with lora.attached(model.unet):
+    with lora.attached(model.network):
         replace(spatial_path, mask=1.0).losses(model, lora, batch)
-        assert torch.equal(model.denoise(batch.latents, batch.t, batch.states), before)
+        assert torch.equal(model.predict(batch.latents, batch.t, batch.states), before)
         spatial_path.losses(model, lora, batch)
-        assert not torch.allclose(model.denoise(batch.latents, batch.t, batch.states), before, atol=0.1)
+        assert not torch.allclose(model.predict(batch.latents, batch.t, batch.states), before, atol=0.1)
 
 
 @pytest.mark.parametrize(

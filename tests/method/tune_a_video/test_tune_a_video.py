@@ -10,11 +10,10 @@ from safetensors.torch import load_file
 from torch import Tensor
 from trial import Trained, assert_resumes, noised_reference, train, untouched
 
-from motion_inversion.backbone.image_diffusion import ImageModel
-from motion_inversion.backbone.video_diffusion import VideoModel
+from motion_inversion.backbone.model import Backbone
 from motion_inversion.core.error import InputError
 from motion_inversion.core.noise import Blend
-from motion_inversion.core.schedule import Ddim, DdimInversion
+from motion_inversion.core.sampler import Ddim, OdeInversion
 from motion_inversion.method.frozen import Frozen
 from motion_inversion.method.method import Fitting, Reference, Request
 from motion_inversion.method.state import write_state
@@ -27,7 +26,7 @@ Brief = tuple[Tensor, Request]
 
 @pytest.fixture(scope="module")
 def trained(
-    image_model: ImageModel,
+    image_model: Backbone,
     tune_a_video: TuneAVideo,
     reference: Reference,
     brief: Brief,
@@ -39,27 +38,27 @@ def trained(
 @pytest.fixture(scope="module")
 def inverting(tune_a_video: TuneAVideo) -> TuneAVideo:
     """With the published start."""
-    return replace(tune_a_video, tuned_inversion=DdimInversion(2))
+    return replace(tune_a_video, tuned_inversion=OdeInversion(2))
 
 
-def test_all_of_it_is_trained_and_kept(image_model: ImageModel, trained: Trained):
-    initial = Inflation(image_model.unet, seed=0, zero_bias=False).tensors()
+def test_all_of_it_is_trained_and_kept(image_model: Backbone, trained: Trained):
+    initial = Inflation(image_model.network, seed=0, zero_bias=False).tensors()
     assert trained.tensors.keys() == initial.keys()
     assert trained.parameters == sum(tensor.numel() for tensor in trained.tensors.values())
     assert not any(torch.equal(initial[name], trained.tensors[name]) for name in initial)
 
 
 def test_twenty_steps_lower_the_loss_at_a_fixed_draw(
-    image_model: ImageModel, tune_a_video: TuneAVideo, reference: Reference, fitting: Callable[..., Fitting]
+    image_model: Backbone, tune_a_video: TuneAVideo, reference: Reference, fitting: Callable[..., Fitting]
 ):
     tune_a_video.fit(image_model, reference, fitting(max_steps=20))
-    inflation = Inflation(image_model.unet, seed=0, zero_bias=False)
+    inflation = Inflation(image_model.network, seed=0, zero_bias=False)
     batch = noised_reference(image_model, reference)
 
     @torch.no_grad()
     def loss() -> float:
-        with inflation.attached(image_model.unet, 4):
-            prediction = image_model.denoise(batch.latents, batch.t, batch.states)
+        with inflation.attached(image_model.network, 4):
+            prediction = image_model.predict(batch.latents, batch.t, batch.states)
         return float((prediction - batch.target).square().mean())
 
     before = loss()
@@ -68,7 +67,7 @@ def test_twenty_steps_lower_the_loss_at_a_fixed_draw(
 
 
 def test_a_preview_is_what_generation_would_give(
-    image_model: ImageModel, tune_a_video: TuneAVideo, trained: Trained, brief: Brief
+    image_model: Backbone, tune_a_video: TuneAVideo, trained: Trained, brief: Brief
 ):
     with untouched(image_model):
         sampled = tune_a_video.sample(image_model, trained.state, *brief)
@@ -77,14 +76,14 @@ def test_a_preview_is_what_generation_would_give(
 
 
 def test_a_fresh_model_needs_the_state_alone(
-    image_model: ImageModel, tune_a_video: TuneAVideo, trained: Trained, brief: Brief
+    image_model: Backbone, tune_a_video: TuneAVideo, trained: Trained, brief: Brief
 ):
     fresh = image_model.config.load()
     assert torch.equal(tune_a_video.sample(fresh, trained.state, *brief), trained.preview)
 
 
 def test_an_interrupted_training_ends_as_if_it_had_not_been(
-    image_model: ImageModel,
+    image_model: Backbone,
     tune_a_video: TuneAVideo,
     trained: Trained,
     reference: Reference,
@@ -96,7 +95,7 @@ def test_an_interrupted_training_ends_as_if_it_had_not_been(
 
 
 def test_recomputed_activations_change_nothing(
-    image_model: ImageModel,
+    image_model: Backbone,
     tune_a_video: TuneAVideo,
     trained: Trained,
     reference: Reference,
@@ -110,24 +109,24 @@ def test_recomputed_activations_change_nothing(
 
 
 def test_half_precision_samples_with_what_was_tuned_in_single_precision(
-    image_model: ImageModel, tune_a_video: TuneAVideo, trained: Trained, brief: Brief
+    image_model: Backbone, tune_a_video: TuneAVideo, trained: Trained, brief: Brief
 ):
     half = replace(image_model.config, dtype="bfloat16").load()
     assert tune_a_video.sample(half, trained.state, *brief).isfinite().all()
 
 
 def test_a_start_from_the_tuned_models_inversion(
-    image_model: ImageModel, inverting: TuneAVideo, reference: Reference, brief: Brief, tmp_path: Path
+    image_model: Backbone, inverting: TuneAVideo, reference: Reference, brief: Brief, tmp_path: Path
 ):
     """Against the inversion with the saved weights, mixed by hand; the preview inverts with the weights so far."""
     blending = replace(inverting, noise=Blend(0.3))
     done = train(image_model, blending, reference, tmp_path, brief, steps=1)
     draws, request = brief
-    frozen = inverted(image_model, reference, DdimInversion(2))
-    inflation = Inflation(image_model.unet, 0, zero_bias=False)
+    frozen = inverted(image_model, reference, OdeInversion(2))
+    inflation = Inflation(image_model.network, 0, zero_bias=False)
     inflation.load(done.tensors)
-    with inflation.attached(image_model.unet, 4):
-        tuned = inverted(image_model, reference, DdimInversion(2))
+    with inflation.attached(image_model.network, 4):
+        tuned = inverted(image_model, reference, OdeInversion(2))
     assert (tuned - frozen).abs().max() > 0.01
 
     plain = replace(blending, tuned_inversion=None)
@@ -143,29 +142,29 @@ def test_a_start_from_the_tuned_models_inversion(
 
 
 def test_constant_predictions_lead_to_the_inversion_and_back(
-    image_model: ImageModel,
+    image_model: Backbone,
     tune_a_video: TuneAVideo,
     trained: Trained,
     reference: Reference,
     brief: Brief,
     monkeypatch: pytest.MonkeyPatch,
 ):
-    monkeypatch.setattr(ImageModel, "denoise", lambda self, latents, t, states: torch.full_like(latents, 0.3))
-    inversion = inverted(image_model, reference, DdimInversion(2))
+    monkeypatch.setattr(Backbone, "denoise", lambda self, latents, t, states: torch.full_like(latents, 0.3))
+    inversion = inverted(image_model, reference, OdeInversion(2))
     request = replace(brief[1], sampler=Ddim(2))
     sampled = tune_a_video.sample(image_model, trained.state, inversion, request)
     torch.testing.assert_close(sampled, reference.latents, atol=1e-4, rtol=0)
 
 
 def test_a_state_without_the_inversion_is_refused_where_it_is_asked_for(
-    image_model: ImageModel, inverting: TuneAVideo, trained: Trained, brief: Brief
+    image_model: Backbone, inverting: TuneAVideo, trained: Trained, brief: Brief
 ):
     with pytest.raises(InputError, match=r"inversion_change is missing there and 1×4×4×8×8 here"):
         inverting.sample(image_model, trained.state, *brief)
 
 
 def test_a_state_of_other_widths_is_refused(
-    image_model: ImageModel, tune_a_video: TuneAVideo, trained: Trained, brief: Brief, tmp_path: Path
+    image_model: Backbone, tune_a_video: TuneAVideo, trained: Trained, brief: Brief, tmp_path: Path
 ):
     first = "down_blocks.0.attentions.0.transformer_blocks.0.attn1.to_q.weight"
     write_state(tmp_path / "wider", "tune_a_video", image_model, {**trained.tensors, first: torch.zeros(8, 8)})
@@ -180,7 +179,7 @@ def test_bad_settings_are_refused(tune_a_video: TuneAVideo):
 
 @pytest.mark.parametrize("sampling", [True, False])
 def test_a_video_model_is_refused(
-    model: VideoModel, tune_a_video: TuneAVideo, reference: Reference, brief: Brief, tmp_path: Path, sampling: bool
+    model: Backbone, tune_a_video: TuneAVideo, reference: Reference, brief: Brief, tmp_path: Path, sampling: bool
 ):
     with pytest.raises(InputError, match=r"method=tune_a_video .*accepted are model=shapes_image and stable_diffusion"):
         if sampling:

@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 from trial import randn, untouched
 
-from motion_inversion.backbone.image_diffusion import ImageModel
 from motion_inversion.core.shape import Latents
 from motion_inversion.method.tune_a_video.inflation import Inflation, PooledGroupNorm, TemporalAttention
 
@@ -24,23 +23,23 @@ def layer() -> TemporalAttention:
 
 
 @pytest.fixture(scope="module")
-def inflation(image_model: ImageModel) -> Inflation:
-    return Inflation(image_model.unet, seed=0, zero_bias=False)
+def inflation(image_model: Backbone) -> Inflation:
+    return Inflation(image_model.network, seed=0, zero_bias=False)
 
 
 @torch.no_grad()
-def denoised(model: ImageModel, latents: Latents) -> Latents:
-    return model.denoise(latents, 500, randn(2, 1, 32, 16).expand(len(latents), -1, -1))
+def denoised(model: Backbone, latents: Latents) -> Latents:
+    return model.predict(latents, 500, randn(2, 1, 32, 16).expand(len(latents), -1, -1))
 
 
 @torch.no_grad()
-def inflated(model: ImageModel, inflation: Inflation, latents: Latents, pooled: bool = True) -> Latents:
-    with untouched(model), inflation.attached(model.unet, latents.shape[2], pooled):
+def inflated(model: Backbone, inflation: Inflation, latents: Latents, pooled: bool = True) -> Latents:
+    with untouched(model), inflation.attached(model.network, latents.shape[2], pooled):
         return denoised(model, latents)
 
 
-def test_trained_are_seven_tensors_in_each_block(image_model: ImageModel, inflation: Inflation):
-    tensors, weights = inflation.tensors(), image_model.unet.state_dict()
+def test_trained_are_seven_tensors_in_each_block(image_model: Backbone, inflation: Inflation):
+    tensors, weights = inflation.tensors(), image_model.network.state_dict()
     blocks = {name.rpartition(".attn1.")[0] for name in weights if ".attn1." in name}
     own = ("to_q.weight", "to_k.weight", "to_v.weight", "to_out.0.weight", "to_out.0.bias")
     parts = {"attn1.to_q.weight", "attn2.to_q.weight", *(f"attn_temp.{name}" for name in own)}
@@ -51,10 +50,10 @@ def test_trained_are_seven_tensors_in_each_block(image_model: ImageModel, inflat
     assert sum(p.numel() for p in inflation.parameters()) == sum(tensor.numel() for tensor in tensors.values())
 
 
-def test_initial_values_depend_on_the_seed_and_the_place_alone(image_model: ImageModel, inflation: Inflation):
+def test_initial_values_depend_on_the_seed_and_the_place_alone(image_model: Backbone, inflation: Inflation):
     state = torch.random.get_rng_state()
     torch.manual_seed(1)
-    again, other = (Inflation(image_model.unet, seed, zero_bias=False).tensors() for seed in (0, 1))
+    again, other = (Inflation(image_model.network, seed, zero_bias=False).tensors() for seed in (0, 1))
     torch.random.set_rng_state(state)
     own = inflation.tensors()
     assert all(torch.equal(own[name], again[name]) for name in own)
@@ -67,38 +66,38 @@ def test_initial_values_depend_on_the_seed_and_the_place_alone(image_model: Imag
     assert not any(own[name].any() for name in own if name.endswith("attn_temp.to_out.0.weight"))
 
 
-def test_building_leaves_the_processs_generator_alone(image_model: ImageModel):
+def test_building_leaves_the_processs_generator_alone(image_model: Backbone):
     before = torch.random.get_rng_state()
-    Inflation(image_model.unet, 0, zero_bias=True)
+    Inflation(image_model.network, 0, zero_bias=True)
     assert torch.equal(torch.random.get_rng_state(), before)
 
 
 @pytest.mark.parametrize("pooled", [True, False])
-def test_on_a_static_clip_it_is_the_image_model(image_model: ImageModel, pooled: bool):
+def test_on_a_static_clip_it_is_the_image_model(image_model: Backbone, pooled: bool):
     """With nothing of the temporal attention: keys given twice, statistics of equal frames."""
-    idle = Inflation(image_model.unet, 0, zero_bias=True)
+    idle = Inflation(image_model.network, 0, zero_bias=True)
     static = randn(1, 2, 4, 1, 8, 8).expand(-1, -1, _FRAMES, -1, -1)
     torch.testing.assert_close(
         inflated(image_model, idle, static, pooled), denoised(image_model, static), atol=1e-5, rtol=0
     )
 
 
-def test_untrained_its_output_bias_alone_tells_it_from_the_image_model(image_model: ImageModel, inflation: Inflation):
+def test_untrained_its_output_bias_alone_tells_it_from_the_image_model(image_model: Backbone, inflation: Inflation):
     static = randn(1, 1, 4, 1, 8, 8).expand(-1, -1, _FRAMES, -1, -1)
     found = inflated(image_model, inflation, static)
     assert (found - denoised(image_model, static)).abs().max() > 1e-4
     torch.testing.assert_close(found, found[:, :, :1].expand_as(found), atol=1e-5, rtol=0)  # equally in all frames
 
 
-def test_clips_of_a_batch_do_not_meet(image_model: ImageModel, inflation: Inflation):
+def test_clips_of_a_batch_do_not_meet(image_model: Backbone, inflation: Inflation):
     clips = randn(1, 2, 4, _FRAMES, 8, 8)
     both, first = (inflated(image_model, inflation, x) for x in (clips, clips[:1]))
     torch.testing.assert_close(both[:1], first, atol=1e-5, rtol=0)
 
 
-def test_pooled_statistics_join_all_frames(image_model: ImageModel):
+def test_pooled_statistics_join_all_frames(image_model: Backbone):
     """Without them, an idle temporal attention and sparse-causal attention, the first frame knows no other."""
-    idle = Inflation(image_model.unet, 0, zero_bias=True)
+    idle = Inflation(image_model.network, 0, zero_bias=True)
     clip = randn(1, 1, 4, _FRAMES, 8, 8)
     other = torch.cat([clip[:, :, :3], 2 * clip[:, :, 3:]], dim=2)
     for pooled in (True, False):
@@ -136,24 +135,24 @@ def test_it_is_diffusers_attention_along_the_frames(layer: TemporalAttention):
     torch.testing.assert_close(layer(tokens, _FRAMES), expected)
 
 
-def test_attached_weights_count_and_leave_with_an_error(image_model: ImageModel):
-    inflation = Inflation(image_model.unet, 0, zero_bias=False)
+def test_attached_weights_count_and_leave_with_an_error(image_model: Backbone):
+    inflation = Inflation(image_model.network, 0, zero_bias=False)
     clip = randn(1, 1, 4, _FRAMES, 8, 8)
     before = inflated(image_model, inflation, clip)
     inflation.load({name: 1.5 * tensor for name, tensor in inflation.tensors().items()})
     assert not torch.allclose(inflated(image_model, inflation, clip), before, atol=1e-4)
     own = denoised(image_model, clip)
-    with pytest.raises(KeyError), untouched(image_model), inflation.attached(image_model.unet, _FRAMES):
+    with pytest.raises(KeyError), untouched(image_model), inflation.attached(image_model.network, _FRAMES):
         raise KeyError
     assert torch.equal(denoised(image_model, clip), own)
-    assert not any(module._forward_hooks for module in image_model.unet.modules())
+    assert not any(module._forward_hooks for module in image_model.network.modules())
 
 
 def loaded_names(tensors: dict[str, Tensor]) -> set[str]:
     return {name for name, tensor in tensors.items() if bool(tensor.eq(7).all())}
 
 
-def test_values_are_taken_over_by_name(image_model: ImageModel):
-    inflation = Inflation(image_model.unet, 0, zero_bias=False)
+def test_values_are_taken_over_by_name(image_model: Backbone):
+    inflation = Inflation(image_model.network, 0, zero_bias=False)
     inflation.load({name: torch.full_like(tensor, 7) for name, tensor in inflation.tensors().items()})
     assert loaded_names(inflation.tensors()) == inflation.tensors().keys()

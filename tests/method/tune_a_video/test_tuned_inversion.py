@@ -4,9 +4,8 @@ import pytest
 import torch
 from trial import randn
 
-from motion_inversion.backbone.image_diffusion import ImageModel
 from motion_inversion.core.noise import Blend, Fft, Inversion, Lowpass, LowpassBlend, Noise, Random
-from motion_inversion.core.schedule import DdimInversion
+from motion_inversion.core.sampler import OdeInversion
 from motion_inversion.core.shape import Latents
 from motion_inversion.method.method import Reference
 from motion_inversion.method.tune_a_video.inversion import exchanged, inverted
@@ -20,19 +19,19 @@ def test_noise_is_as_if_mixed_of_the_other_inversion(mix: Noise):
 
 @pytest.mark.parametrize("prompt", ["", None, "a red star"])
 def test_the_network_is_told_the_inversions_prompt_or_the_clips_own(
-    image_model: ImageModel, reference: Reference, monkeypatch: pytest.MonkeyPatch, prompt: str | None
+    image_model: Backbone, reference: Reference, monkeypatch: pytest.MonkeyPatch, prompt: str | None
 ):
     told: list[torch.Tensor] = []
 
-    def denoise(self: ImageModel, latents: Latents, t: int, states: torch.Tensor) -> Latents:
+    def denoise(self: Backbone, latents: Latents, t: int, states: torch.Tensor) -> Latents:
         told.append(states)
         return torch.zeros_like(latents)
 
-    monkeypatch.setattr(ImageModel, "denoise", denoise)
-    latents = inverted(image_model, reference, DdimInversion(2, prompt))
-    expected = reference.states if prompt is None else image_model.embed_text([prompt])
+    monkeypatch.setattr(Backbone, "denoise", denoise)
+    latents = inverted(image_model, reference, OdeInversion(2, prompt))
+    expected = reference.states if prompt is None else image_model.embed([prompt])
     assert len(told) == 2 and all(torch.equal(states, expected) for states in told)
     # Of no noise at all, the latents only shrink: x_t = √ᾱ_t x_0, up to where ᾱ begins.
-    schedule = image_model.schedule
-    scale = (schedule.alphas_cumprod[501] / schedule.final_alpha_cumprod).sqrt()
+    schedule = image_model.process
+    scale = (process.path.alphas_cumprod[501] / schedule.final_alpha_cumprod).sqrt()
     torch.testing.assert_close(latents, scale * reference.latents)

@@ -2,56 +2,65 @@
 
 from contextlib import ExitStack
 from dataclasses import dataclass
+from typing import TypeAlias
 
-import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from motion_inversion.backbone.image_diffusion import Hint, ImageModel
+from motion_inversion.backbone.model import Backbone
+from motion_inversion.core.condition import CONTROL_MAPS, Condition
+from motion_inversion.core.process import Stop
 from motion_inversion.core.shape import Latents
 from motion_inversion.method.layer.frame_attention import Sources, joined
 
+ControlMaps: TypeAlias = Float[Tensor, "1 3 f height width"]
+"""Control maps in [0, 1], at the pictures' size."""
+
 
 @dataclass(frozen=True, eq=False)
-class Guidance:
+class GuidedClip:
     """The prediction for one clip, led by its control maps.
 
     Args:
         model: One with a ControlNet.
         sources: The frames that each frame attends to, in the UNet and in the ControlNet.
-        hint: The control maps.
-        negative, states: Text states, without and with the prompt.
+        control_maps: What the ControlNet follows, (1, 3, f, height, width) in [0, 1].
+        negative, condition: What the model is told, without and with the prompt.
+        text_scale: How much further from the negative prompt, s_t.
         video_scale: How much further from single pictures, s_v.
         interleave: Whether odd frames have the prompt where they are taken one by one.
     """
 
-    model: ImageModel
+    model: Backbone
     sources: Sources
-    hint: Hint
-    negative: Float[Tensor, "1 l d"]
-    states: Float[Tensor, "1 l d"]
+    control_maps: ControlMaps
+    negative: Condition
+    condition: Condition
+    text_scale: float
     video_scale: float = 1.0
     interleave: bool = False
 
-    def __call__(self, latents: Latents, t: int) -> Latents:
-        """ε of `combined`, the text's scale being the model's; without ε_img where that would cancel."""
+    def __call__(self, latents: Latents, t: Stop) -> Latents:
+        """ε of `combined`, without ε_img where that would cancel."""
         without, with_text = self._joined(latents, t).chunk(2)
         alone = without if self.video_scale == 1 else self._alone(latents, t)
-        return combined(alone, without, with_text, self.video_scale, self.model.config.guidance)
+        return combined(alone, without, with_text, self.video_scale, self.text_scale)
 
-    def _joined(self, latents: Latents, t: int) -> Float[Tensor, "2 c f h w"]:
+    def _joined(self, latents: Latents, t: Stop) -> Float[Tensor, "2 c f h w"]:
         """Without the prompt and with it."""
-        model, text = self.model, torch.cat([self.negative, self.states])
+        model, told = self.model, Condition.cat([self.negative, self.condition])
+        maps = self.control_maps.repeat(2, 1, 1, 1, 1)
         with ExitStack() as stack:
-            for network in (model.unet, model.part("controlnet")):
+            for network in (model.network, model.part("controlnet")):
                 stack.enter_context(joined(network, self.sources))
-            return model.denoise_controlled(latents.repeat(2, 1, 1, 1, 1), t, text, self.hint.repeat(2, 1, 1, 1, 1))
+            return model.predict(latents.repeat(2, 1, 1, 1, 1), t, told.having(**{CONTROL_MAPS: maps}))
 
-    def _alone(self, latents: Latents, t: int) -> Latents:
+    def _alone(self, latents: Latents, t: Stop) -> Latents:
         """Of the frames as clips of one frame each."""
         frames = latents.shape[2]
-        text = [self.states if self.interleave and frame % 2 else self.negative for frame in range(frames)]
-        single = self.model.denoise_controlled(_apart(latents), t, torch.cat(text), _apart(self.hint))
+        each = [self.condition if self.interleave and frame % 2 else self.negative for frame in range(frames)]
+        told = Condition.cat(each).having(**{CONTROL_MAPS: _apart(self.control_maps)})
+        single = self.model.predict(_apart(latents), t, told)
         return single.transpose(0, 2)
 
 

@@ -4,21 +4,21 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import ClassVar, cast
+from typing import ClassVar
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from motion_inversion.backbone.image_diffusion import Hint, ImageDiffusion, ImageModel
-from motion_inversion.backbone.video_diffusion import VideoModel
+from motion_inversion.backbone.family import HasControlNet
+from motion_inversion.backbone.model import Backbone
 from motion_inversion.core.error import InputError
-from motion_inversion.core.schedule import Ddim
+from motion_inversion.core.process import Stop
+from motion_inversion.core.sampler import Ddim
 from motion_inversion.core.shape import Latents
-from motion_inversion.method.control_a_video.control import Control, require_kind
-from motion_inversion.method.control_a_video.guidance import Guidance
+from motion_inversion.method.control_a_video.detector import Detector, require_kind
+from motion_inversion.method.control_a_video.guidance import ControlMaps, GuidedClip
 from motion_inversion.method.control_a_video.noise import change, residual_noise
-from motion_inversion.method.family import require_image
 from motion_inversion.method.layer.frame_attention import full, sparse_causal
 from motion_inversion.method.method import Fitting, Reference, Request
 from motion_inversion.method.state import read_state, write_state
@@ -36,10 +36,10 @@ class ControlAVideo:
     to frame. Sampling makes the first frame as a picture of its own and puts its clean latents z_0 in the place of
     frame 0 at every step, whatever the step's noise level is. All frames start from residual noise: whichever noise
     is given, positions that don't change in the reference keep that of the frame before. The prediction is
-    ε = ε_img + s_v (ε_∅ − ε_img) + s_t (ε_text − ε_∅), s_t being the model's guidance and ε_img made frame by frame.
+    ε = ε_img + s_v (ε_∅ − ε_img) + s_t (ε_text − ε_∅), s_t being the sampler's guidance and ε_img made frame by frame.
 
     Args:
-        control: Finds the maps.
+        detector: Finds the maps.
         first_frame_steps: Sampling steps of the first frame.
         video_scale: s_v; 1 is classifier-free guidance alone and spares ε_img, above 1 favours what joins frames.
         threshold: The share of the clip's largest change above which a position counts as changed; null leaves the
@@ -67,10 +67,10 @@ class ControlAVideo:
     at_sampling: ClassVar[frozenset[str]] = frozenset(
         {"first_frame_steps", "video_scale", "threshold", "full_attention", "faithful_interleave"}
     )
-    controlled: ClassVar[bool] = True
+    reads_control_maps: ClassVar[bool] = True
     appearance_invariant: ClassVar[bool] = False
 
-    control: Control
+    detector: Detector
     first_frame_steps: int = 20
     video_scale: float = 1.5
     threshold: float | None = 0.1
@@ -88,30 +88,31 @@ class ControlAVideo:
             if not (given is None or 0 <= given < float("inf")):
                 raise InputError(f"method.{key}={given}: accepted are 0 or more; set method.{key}={usual}")
 
-    def require(self, model: VideoModel) -> None:
+    def require(self, model: Backbone) -> None:
         """Raises InputError if the model isn't one for images with a ControlNet."""
-        self._image_model(model)
+        model.require(self.name, "frames on their own", "control maps")
+        _require_controlnet(model)
 
-    def fit(self, model: VideoModel, reference: Reference, fitting: Fitting) -> int:
+    def fit(self, model: Backbone, reference: Reference, fitting: Fitting) -> int:
         """Saves the reference's control maps and changes; no parameter is trained.
 
         Raises:
             InputError: if the model isn't one for images with a ControlNet, or that was trained for other maps than
                 the detector finds.
         """
-        image = self._image_model(model)
-        maps = reference.control
+        self.require(model)
+        maps = reference.control_maps
         if maps is None:
-            require_kind(self.control, cast(ImageDiffusion, image.config).control)
-            log.info("finding %s maps", self.control.kind)
-            maps = self.control(reference.video, model.device)
+            require_kind(self.detector, _followed(model))
+            log.info("finding %s maps", self.detector.kind)
+            maps = self.detector(reference.video, model.device)
         *_, rows, columns = model.latent_shape
-        tensors = {"control": torch.tensor(maps), "change": change(reference.video, rows, columns)}
+        tensors = {"control_maps": torch.tensor(maps), "change": change(reference.video, rows, columns)}
         write_state(fitting.state, self.name, model, tensors)
         return 0
 
     @torch.no_grad()
-    def sample(self, model: VideoModel, state: Path | None, noise: Latents, request: Request) -> Latents:
+    def sample(self, model: Backbone, state: Path | None, noise: Latents, request: Request) -> Latents:
         """Guided sampling; the network sees one clip at a time, so that memory doesn't grow with their number.
 
         Raises:
@@ -119,52 +120,75 @@ class ControlAVideo:
                 or clip length.
         """
         assert state is not None
-        image = self._image_model(model)
-        image.schedule.timesteps(self.first_frame_steps, "method.first_frame_steps")
-        fitted = self._read(state, image)
-        hint = _hint(fitted["control"])
-        noise = noise.to(image.device)
+        self.require(model)
+        model.process.timesteps(self.first_frame_steps, "method.first_frame_steps")
+        fitted = self._read(state, model)
+        maps = _scaled(fitted["control_maps"])
+        noise = noise.to(model.device)
         if self.threshold is not None:
-            noise = residual_noise(noise, (fitted["change"] > self.threshold).to(image.device))
+            noise = residual_noise(noise, (fitted["change"] > self.threshold).to(model.device))
         frames = noise.shape[2]
         sources = full(frames) if self.full_attention else sparse_causal(frames)
         guides = [
-            Guidance(image, sources, hint, request.negative, states, self.video_scale, self.faithful_interleave)
-            for states in request.states.split(1)
+            GuidedClip(
+                model,
+                sources,
+                maps,
+                request.negative,
+                condition,
+                request.sampler.guidance,
+                self.video_scale,
+                self.faithful_interleave,
+            )
+            for condition in request.condition.split()
         ]
-        first = self._first_frames(image, guides, noise[:, :, :1])
+        first = self._first_frames(model, guides, noise[:, :, :1])
 
-        def denoise(latents: Latents, t: int) -> Latents:
+        def denoise(latents: Latents, t: Stop) -> Latents:
             return _each(guides, _starting(first, latents), t)
 
-        return _starting(first, request.sampler.sample(image.schedule, denoise, noise, request.progress))
+        return _starting(first, request.sampler.sample(model.process, denoise, noise, request.progress))
 
-    def _first_frames(self, model: ImageModel, guides: Sequence[Guidance], noise: FirstFrames) -> FirstFrames:
+    def _first_frames(self, model: Backbone, guides: Sequence[GuidedClip], noise: FirstFrames) -> FirstFrames:
         """Made as pictures of their own, and encoded anew."""
-        alone = [replace(guide, sources=full(1), hint=guide.hint[:, :, :1], video_scale=1.0) for guide in guides]
+        alone = [
+            replace(guide, sources=full(1), control_maps=guide.control_maps[:, :, :1], video_scale=1.0)
+            for guide in guides
+        ]
 
-        def denoise(latents: Latents, t: int) -> Latents:
+        def denoise(latents: Latents, t: Stop) -> Latents:
             return _each(alone, latents, t)
 
-        made = Ddim(self.first_frame_steps).sample(model.schedule, denoise, noise)
+        made = Ddim(self.first_frame_steps).sample(model.process, denoise, noise)
         return torch.cat([model.encode(model.decode(frame)) for frame in made.split(1)])
 
-    def _image_model(self, model: VideoModel) -> ImageModel:
-        """The model, if this method can run on it."""
-        image = require_image(model, self.name)
-        image.require_controlnet()
-        return image
-
-    def _read(self, state: Path, model: ImageModel) -> dict[str, Tensor]:
+    def _read(self, state: Path, model: Backbone) -> dict[str, Tensor]:
         config, (*_, frames, rows, columns) = model.config, model.latent_shape
         expected = {
-            "control": torch.empty(frames, config.height, config.width, 3, device="meta"),
+            "control_maps": torch.empty(frames, config.height, config.width, 3, device="meta"),
             "change": torch.empty(frames - 1, rows, columns, device="meta"),
         }
         return read_state(state, self.name, model, expected)
 
 
-def _hint(maps: Tensor) -> Hint:
+def _require_controlnet(model: Backbone) -> None:
+    """Raises InputError, saying how to give one, if there is no ControlNet; a hub is not asked."""
+    if not model.has("controlnet"):
+        raise InputError(
+            f"model={model.config.name} has no ControlNet; give a folder or hub id of one that fits the UNet: "
+            "++model.parts.controlnet=/path/to/controlnet, and model.family.controlnet=canny, depth or hed, as it was "
+            "trained"
+        )
+
+
+def _followed(model: Backbone) -> str:
+    """What the model's ControlNet was trained to follow."""
+    family = model.config.family
+    assert isinstance(family, HasControlNet)
+    return family.controlnet
+
+
+def _scaled(maps: Tensor) -> ControlMaps:
     """What the ControlNet takes, from 8-bit maps (f, height, width, 3)."""
     return (maps.float() / 255).permute(3, 0, 1, 2)[None]
 
@@ -174,6 +198,6 @@ def _starting(first: FirstFrames, latents: Latents) -> Latents:
     return torch.cat([first, latents[:, :, 1:]], 2)
 
 
-def _each(guides: Sequence[Guidance], latents: Latents, t: int) -> Latents:
+def _each(guides: Sequence[GuidedClip], latents: Latents, t: Stop) -> Latents:
     """The predictions for clips, one by one."""
     return torch.cat([guide(clip, t) for guide, clip in zip(guides, latents.split(1), strict=True)])

@@ -6,7 +6,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from motion_inversion.backbone.video_diffusion import Pixels
+from motion_inversion.backbone.autoencoder import Pixels
 from motion_inversion.core.shape import Latents
 
 Change = Float[Tensor, "g h w"]

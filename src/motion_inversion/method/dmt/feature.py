@@ -6,8 +6,10 @@ from typing import Any, TypeAlias
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from motion_inversion.backbone.video_diffusion import VideoModel
+from motion_inversion.backbone.model import Backbone
+from motion_inversion.core.condition import Condition
 from motion_inversion.core.error import InputError
+from motion_inversion.core.process import Stop
 from motion_inversion.core.shape import Latents
 
 Feature: TypeAlias = Float[Tensor, "f k _ _"]
@@ -44,7 +46,7 @@ def feature_layers(unet: nn.Module, block: int, resnet: int) -> tuple[nn.Module,
 
 
 def read_features(
-    model: VideoModel, latents: Latents, t: int, states: Float[Tensor, "1 l d"], layers: tuple[nn.Module, ...]
+    model: Backbone, latents: Latents, t: Stop, condition: Condition, layers: tuple[nn.Module, ...]
 ) -> tuple[Feature, ...]:
     """The outputs of `layers` for one clip; what the UNet would do after the last of them is left out.
 
@@ -60,5 +62,5 @@ def read_features(
     with ExitStack() as hooks, suppress(_Complete):
         for layer in layers:
             hooks.callback(layer.register_forward_hook(keep).remove)
-        model.denoise(latents, t, states)
+        model.predict(latents, t, condition)
     return tuple(found[layer] for layer in layers)

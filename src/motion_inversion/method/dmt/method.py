@@ -6,17 +6,17 @@ from pathlib import Path
 from typing import ClassVar
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from motion_inversion.backbone.video_diffusion import VideoModel
+from motion_inversion.backbone.model import Backbone
+from motion_inversion.core.condition import Condition
 from motion_inversion.core.error import InputError
-from motion_inversion.core.schedule import Schedule
+from motion_inversion.core.process import Stop
 from motion_inversion.core.seed import generator
 from motion_inversion.core.shape import Latents
 from motion_inversion.method.dmt.feature import feature_layers
-from motion_inversion.method.dmt.guidance import Guidance
+from motion_inversion.method.dmt.guidance import MotionGuidance
 from motion_inversion.method.dmt.loss import ChangeLoss
-from motion_inversion.method.family import require_video
 from motion_inversion.method.inverted_trajectory import inverted_trajectory, require_same_steps
 from motion_inversion.method.method import Fitting, Reference, Request
 from motion_inversion.method.state import read_state, write_state
@@ -62,7 +62,7 @@ class Dmt:
     at_sampling: ClassVar[frozenset[str]] = frozenset(
         {"loss", "unguided", "optimisation_steps", "lr", "final_lr", "restart", "block", "resnet"}
     )
-    controlled: ClassVar[bool] = False
+    reads_control_maps: ClassVar[bool] = False
     appearance_invariant: ClassVar[bool] = False
 
     loss: ChangeLoss
@@ -86,15 +86,15 @@ class Dmt:
         if not 0 <= self.unguided <= 1:
             raise InputError(f"method.unguided={self.unguided}: accepted are 0 to 1; set method.unguided=0.6")
 
-    def require(self, model: VideoModel) -> None:
-        """Raises InputError if the model isn't one for video."""
-        require_video(model, self.name)
+    def require(self, model: Backbone) -> None:
+        """Raises InputError if it has no temporal convolutions."""
+        model.require(self.name, "temporal convolutions")
 
-    def fit(self, model: VideoModel, reference: Reference, fitting: Fitting) -> int:
+    def fit(self, model: Backbone, reference: Reference, fitting: Fitting) -> int:
         """Inverts the reference, and saves it at the sampler's timesteps; no parameter is trained.
 
         Raises:
-            InputError: if the model isn't one for video or has no such features, or the inversion leaves timesteps of
+            InputError: if the model has no such features, or the inversion leaves timesteps of
                 the sampler out.
         """
         self.require(model)
@@ -102,11 +102,11 @@ class Dmt:
         log.info("inverting in %d steps with the source prompt", self.inversion_steps)
         steps = self.sampling_steps, self.inversion_steps
         trajectory = inverted_trajectory(model, reference, *steps, fitting.progress)
-        write_state(fitting.state, self.name, model, {"latents": trajectory, "states": reference.states})
+        write_state(fitting.state, self.name, model, {"latents": trajectory, **reference.condition.tensors})
         return 0
 
     @torch.no_grad()
-    def sample(self, model: VideoModel, state: Path | None, noise: Latents, request: Request) -> Latents:
+    def sample(self, model: Backbone, state: Path | None, noise: Latents, request: Request) -> Latents:
         """Guided sampling; one clip at a time, so that gradients take the memory of a single one.
 
         Raises:
@@ -114,20 +114,20 @@ class Dmt:
             FloatingPointError: when loss or latents stop being finite; it names the timestep.
         """
         assert state is not None
-        reference = self._read(state, model, request)
-        following = dict(model.schedule.transitions(request.sampler.steps))
+        trajectory, source = self._read(state, model, request)
+        following = dict(model.process.transitions(request.sampler.steps))
         timesteps, rates = list(following), self.rates(request.sampler.steps)
-        guide = Guidance(model, self._layers(model), self.loss, self.optimisation_steps)
+        guide = MotionGuidance(model, self._layers(model), self.loss, self.optimisation_steps)
         clips = [
-            replace(request, states=states, seeds=(seed,))
-            for states, seed in zip(request.states.split(1), request.seeds, strict=True)
+            replace(request, condition=condition, seeds=(seed,))
+            for condition, seed in zip(request.condition.split(), request.seeds, strict=True)
         ]
         latents = list(noise.to(model.device).split(1))
         for index, t in enumerate(request.progress(timesteps) if request.progress else timesteps):
             if index < len(rates):
-                goals = guide.means(reference["latents"][index : index + 1], t, reference["states"])
+                goals = guide.means(trajectory[index : index + 1], t, source)
                 latents = [
-                    guide(x, t, clip.states, goals, rates[index]) for x, clip in zip(latents, clips, strict=True)
+                    guide(x, t, clip.condition, goals, rates[index]) for x, clip in zip(latents, clips, strict=True)
                 ]
             restart = self.restart and t != timesteps[-1]
             step = t, following[t]
@@ -139,32 +139,30 @@ class Dmt:
         count = steps - int(self.unguided * steps)
         return torch.linspace(self.lr, self.final_lr, count, dtype=torch.float64).tolist()
 
-    def _read(self, state: Path, model: VideoModel, request: Request) -> dict[str, Tensor]:
+    def _read(self, state: Path, model: Backbone, request: Request) -> tuple[Latents, Condition]:
+        """The reference's latents, a row for each timestep, and its condition."""
         require_same_steps(self.sampling_steps, request.sampler)
         latents = torch.empty(self.sampling_steps, *model.latent_shape[1:], device="meta")
-        return read_state(state, self.name, model, {"latents": latents, "states": request.negative})
+        told = request.negative.tensors
+        found = read_state(state, self.name, model, {"latents": latents, **told})
+        return found["latents"], Condition({name: found[name] for name in told})
 
-    def _layers(self, model: VideoModel) -> tuple[nn.Module, ...]:
-        return feature_layers(model.unet, self.block, self.resnet)
+    def _layers(self, model: Backbone) -> tuple[nn.Module, ...]:
+        return feature_layers(model.network, self.block, self.resnet)
 
 
-def _advanced(model: VideoModel, latents: Latents, step: tuple[int, int], clip: Request, restart: bool) -> Latents:
+def _advanced(model: Backbone, latents: Latents, step: tuple[Stop, Stop], clip: Request, restart: bool) -> Latents:
     """One clip's latents a step (t, t_next) further, which is taken once or, with a restart, twice."""
-    schedule, (t, following) = model.schedule, step
+    process, (t, following) = model.process, step
 
     def down(noisy: Latents) -> Latents:
-        return schedule.step(noisy, model.guided(noisy, t, clip.states, clip.negative), t, following)
+        prediction = model.guided(noisy, t, clip.condition, clip.negative, clip.sampler.guidance)
+        return process.step(noisy, prediction, t, following)
 
     cleaner = down(latents)
     if restart:
         draw = torch.randn(cleaner.shape, generator=generator(clip.seeds[0], "restart", t)).to(cleaner)
-        cleaner = down(noised_back(schedule, cleaner, draw, following, t))
+        cleaner = down(process.noised_back(cleaner, draw, following, t))
     if not torch.isfinite(cleaner).all():
         raise FloatingPointError(f"sampling: latents not finite after timestep {t}")
     return cleaner
-
-
-def noised_back(schedule: Schedule, latents: Latents, noise: Latents, t: int, noisier: int) -> Latents:
-    """x_noisier from x_t by the diffusion's own forward process: √r x_t + √(1 − r) ε, r = ᾱ_noisier / ᾱ_t."""
-    ratio = schedule.alphas_cumprod[noisier] / schedule.alphas_cumprod[t]
-    return ratio.sqrt() * latents + (1 - ratio).sqrt() * noise

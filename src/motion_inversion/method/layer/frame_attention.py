@@ -12,7 +12,7 @@ from diffusers.models.attention_processor import Attention
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from motion_inversion.embedding.inject import processed
+from motion_inversion.method.layer.replacement import processed
 
 Sources = tuple[tuple[int, ...], ...]
 """For each frame, the frames whose tokens are its keys and values; as many for one frame as for another."""

@@ -1,9 +1,10 @@
-"""Modules of a model exchanged for the length of a context."""
+"""Modules and attention processors of a model exchanged for the length of a context."""
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 
-from torch import nn
+from diffusers.models.attention_processor import Attention
+from torch import Tensor, nn
 
 
 @contextmanager
@@ -21,6 +22,17 @@ def replaced(model: nn.Module, modules: Mapping[str, nn.Module]) -> Iterator[Non
     finally:
         for name, module in before.items():
             _put(model, name, module)
+
+
+@contextmanager
+def processed(processors: Mapping[Attention, Callable[..., Tensor]]) -> Iterator[None]:
+    """While the context lasts, attentions have these processors; afterwards those they had."""
+    with ExitStack() as undo:
+        for attention, processor in processors.items():
+            undo.callback(attention.set_processor, attention.processor)
+            # Any callable is a processor to diffusers; its annotation names one class only.
+            attention.set_processor(processor)  # pyright: ignore[reportArgumentType]
+        yield
 
 
 def _put(model: nn.Module, name: str, module: nn.Module) -> None:

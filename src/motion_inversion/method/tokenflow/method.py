@@ -8,11 +8,11 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from motion_inversion.backbone.image_diffusion import ImageModel
-from motion_inversion.backbone.video_diffusion import VideoModel
+from motion_inversion.backbone.model import Backbone
+from motion_inversion.core.condition import Condition
 from motion_inversion.core.error import InputError
+from motion_inversion.core.process import Stop
 from motion_inversion.core.shape import Latents
-from motion_inversion.method.family import require_image
 from motion_inversion.method.inverted_trajectory import inverted_trajectory, require_same_steps
 from motion_inversion.method.method import Fitting, Reference, Request
 from motion_inversion.method.state import read_state, write_state
@@ -55,7 +55,7 @@ class TokenFlow:
     fits: ClassVar[bool] = True
     state_file: ClassVar[str] = "trajectory.safetensors"
     at_sampling: ClassVar[frozenset[str]] = frozenset({"injection", "batch", "blend", "start"})
-    controlled: ClassVar[bool] = False
+    reads_control_maps: ClassVar[bool] = False
     appearance_invariant: ClassVar[bool] = False
 
     sampling_steps: int
@@ -72,9 +72,9 @@ class TokenFlow:
         if not 0 < self.start <= 1:
             raise InputError(f"method.start={self.start}: accepted are above 0 to 1; set method.start=0.9")
 
-    def require(self, model: VideoModel) -> None:
+    def require(self, model: Backbone) -> None:
         """Raises InputError for a video model, or a clip length that `batch` doesn't divide."""
-        require_image(model, self.name)
+        model.require(self.name, "frames on their own")
         frames = model.config.frames
         if frames % self.batch:
             near = max(self.batch, frames - frames % self.batch)
@@ -84,23 +84,23 @@ class TokenFlow:
                 f"set model.frames={near} or method.batch={divisor}"
             )
 
-    def fit(self, model: VideoModel, reference: Reference, fitting: Fitting) -> int:
+    def fit(self, model: Backbone, reference: Reference, fitting: Fitting) -> int:
         """Inverts the reference, and saves it at the sampler's timesteps; no parameter is trained.
 
         Raises:
             InputError: for a video model, a clip length that `batch` doesn't divide, paths that the UNet lacks, or if
                 the inversion leaves timesteps of the sampler out.
         """
-        self._image_model(model)  # what is refused now costs no inversion
+        self._check(model)  # what is refused now costs no inversion
         log.info("inverting in %d steps with the source prompt", self.inversion_steps)
         steps = self.sampling_steps, self.inversion_steps
         trajectory = inverted_trajectory(model, reference, *steps, fitting.progress)
-        tensors = {"latents": trajectory, "clean": reference.latents, "states": reference.states}
+        tensors = {"latents": trajectory, "clean": reference.latents, **reference.condition.tensors}
         write_state(fitting.state, self.name, model, tensors)
         return 0
 
     @torch.no_grad()
-    def sample(self, model: VideoModel, state: Path | None, noise: Latents, request: Request) -> Latents:
+    def sample(self, model: Backbone, state: Path | None, noise: Latents, request: Request) -> Latents:
         """Edits of the reference, one clip at a time.
 
         Raises:
@@ -108,45 +108,44 @@ class TokenFlow:
             FloatingPointError: when latents stop being finite; it names the step.
         """
         assert state is not None
-        image, schedule, sampler = self._image_model(model), model.schedule, request.sampler
+        self._check(model)
+        process, sampler = model.process, request.sampler
         reference = self._read(state, model, request)
-        timesteps = schedule.timesteps(sampler.steps)
-        source = dict(zip(timesteps, reference["latents"].to(image.device).split(1), strict=True))
+        timesteps = process.timesteps(sampler.steps)
+        source = dict(zip(timesteps, reference["latents"].to(model.device).split(1), strict=True))
         edits = [
-            Edit(image, source, prompts, seed, self.batch, self.blend, self.injection)
+            Edit(model, source, prompts, sampler.guidance, seed, self.batch, self.blend, self.injection)
             for prompts, seed in zip(_prompts(reference, request), request.seeds, strict=True)
         ]
 
-        def denoise(latents: Latents, t: int) -> Latents:
+        def denoise(latents: Latents, t: Stop) -> Latents:
             return torch.cat([edit(clip, t) for edit, clip in zip(edits, latents.split(1), strict=True)])
 
-        latents, skip = noise.to(image.device), self.skipped(sampler.steps)
+        latents, skip = noise.to(model.device), self.skipped(sampler.steps)
         if skip:
             clean = reference["clean"].to(latents).expand_as(latents)
-            latents = schedule.relevel(latents, clean, timesteps[0], timesteps[skip])
-        return sampler.sample(schedule, denoise, latents, request.progress, skip)
+            latents = process.relevel(latents, clean, timesteps[0], timesteps[skip])
+        return sampler.sample(process, denoise, latents, request.progress, skip)
 
     def skipped(self, steps: int) -> int:
         """How many steps of the sampler's are left out; at least the last is taken."""
         return steps - max(1, round(self.start * steps))
 
-    def _read(self, state: Path, model: VideoModel, request: Request) -> dict[str, Tensor]:
+    def _read(self, state: Path, model: Backbone, request: Request) -> dict[str, Tensor]:
         require_same_steps(self.sampling_steps, request.sampler)
         shape = model.latent_shape
         latents = torch.empty(self.sampling_steps, *shape[1:], device="meta")
-        expected = {"latents": latents, "clean": torch.empty(shape, device="meta"), "states": request.negative}
+        expected = {"latents": latents, "clean": torch.empty(shape, device="meta"), **request.negative.tensors}
         return read_state(state, self.name, model, expected)
 
-    def _image_model(self, model: VideoModel) -> ImageModel:
-        """The model, if this method can run on it."""
+    def _check(self, model: Backbone) -> None:
+        """Raises InputError if this method can't run on the model, or its UNet lacks what is injected into."""
         self.require(model)
-        image = require_image(model, self.name)
         if self.injection:
-            self.injection.check(image.unet)
-        return image
+            self.injection.check(model.network)
 
 
-def _prompts(reference: dict[str, Tensor], request: Request) -> list[Tensor]:
-    """Text states (3, l, d) for each clip: of the reference, of the negative prompt, of the edit."""
-    fixed = torch.cat([reference["states"], request.negative.cpu()])
-    return [torch.cat([fixed, states.cpu()]) for states in request.states.split(1)]
+def _prompts(reference: dict[str, Tensor], request: Request) -> list[Condition]:
+    """For each clip three conditions: of the reference, of the negative prompt, of the edit."""
+    source = Condition({name: reference[name] for name in request.negative.tensors})
+    return [Condition.cat([source, request.negative, condition]) for condition in request.condition.split()]

@@ -13,7 +13,7 @@ import torch
 from pytorch_lightning.callbacks import RichProgressBar
 from pytorch_lightning.utilities.exceptions import MisconfigurationException, SIGTERMException
 
-from motion_inversion.backbone.video_diffusion import VideoModel
+from motion_inversion.backbone.model import Backbone
 from motion_inversion.core.error import InputError
 from motion_inversion.core.shape import Latents
 from motion_inversion.method.method import Fitting, Reference, Request
@@ -153,7 +153,7 @@ def _trainer(
     )
 
 
-def _hardware(model: VideoModel) -> dict[str, Any]:
+def _hardware(model: Backbone) -> dict[str, Any]:
     """The trainer's device is the model's."""
     if model.device.type == "cpu":
         return {"accelerator": "cpu", "devices": 1}

@@ -6,11 +6,12 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Int
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, IterableDataset
 
-from motion_inversion.backbone.video_diffusion import VideoModel
+from motion_inversion.backbone.model import Backbone
+from motion_inversion.core.condition import Condition
 from motion_inversion.core.error import InputError
 from motion_inversion.core.loss import Loss
 from motion_inversion.core.seed import generator
@@ -28,16 +29,16 @@ class Noised:
 
     latents: Latents
     t: Int[Tensor, " b"]
-    states: Float[Tensor, "b l d"]
+    condition: Condition
     target: Latents
     draw: torch.Generator
 
 
-def loss_of(part: str, loss: Loss, model: VideoModel) -> Callable[[Noised], dict[str, Scalar]]:
+def loss_of(part: str, loss: Loss, model: Backbone) -> Callable[[Noised], dict[str, Scalar]]:
     """From a noised batch to the loss of one part, of the prediction by `model` as it is then."""
 
     def losses(noised: Noised) -> dict[str, Scalar]:
-        prediction = model.denoise(noised.latents, noised.t, noised.states)
+        prediction = model.predict(noised.latents, noised.t, noised.condition)
         return {part: loss(prediction, noised.target, noised.draw)}
 
     return losses
@@ -66,7 +67,7 @@ class MotionLearning(pl.LightningModule):
 
     def __init__(
         self,
-        model: VideoModel,
+        model: Backbone,
         parts: Mapping[str, nn.Module],
         losses: Callable[[Noised], Mapping[str, Scalar]],
         timestep: Timestep,
@@ -82,11 +83,11 @@ class MotionLearning(pl.LightningModule):
         self._pending: list[tuple[nn.Module, Tensor, Tensor]] = []
 
     @property
-    def model(self) -> VideoModel:
+    def model(self) -> Backbone:
         """The frozen model."""
         return self._held[0]
 
-    def training_step(self, batch: Mapping[str, Tensor], batch_idx: int) -> Tensor:
+    def training_step(self, batch: Mapping[str, Any], batch_idx: int) -> Tensor:
         """The sum of the losses of one noised batch; draws for a sample depend on (seed, its number) alone."""
         losses = self.losses(self._noised(batch))
         values = {name: loss.detach().requires_grad_() for name, loss in losses.items()}
@@ -117,18 +118,17 @@ class MotionLearning(pl.LightningModule):
         except (TypeError, ValueError) as error:
             raise InputError(f"method.optimizer can't be made: {error}; as in method.optimizer.lr=0.05") from error
 
-    def _noised(self, batch: Mapping[str, Tensor]) -> Noised:
-        schedule, latents = self.model.schedule, batch["latents"]
+    def _noised(self, batch: Mapping[str, Any]) -> Noised:
+        process, latents = self.model.process, batch["latents"]
         draws = [generator(self.seed, "draw", int(index)) for index in batch["index"]]
-        count = len(schedule.alphas_cumprod)
-        t = torch.cat([self.timestep(1, count, draw) for draw in draws]).to(latents.device)
+        t = torch.cat([self.timestep(1, process.levels, draw) for draw in draws]).to(latents.device)
         noise = torch.stack([torch.randn(latents.shape[1:], generator=draw) for draw in draws]).to(latents)
-        noisy, target = schedule.add_noise(latents, noise, t), schedule.target(latents, noise, t)
-        return Noised(noisy, t, batch["states"], target, draws[0])
+        noisy, target = process.add_noise(latents, noise, t), process.target(latents, noise, t)
+        return Noised(noisy, t, Condition(batch["condition"]), target, draws[0])
 
 
 class ReferenceData(pl.LightningDataModule):
-    """The prepared reference, endlessly: latents, text states and the number of the draw."""
+    """The prepared reference, endlessly: latents, what the prompt says and the number of the draw."""
 
     def __init__(self, reference: Reference, batch_size: int, start: int) -> None:
         super().__init__()
@@ -144,7 +144,7 @@ class _Repeated(IterableDataset[dict[str, Any]]):
         self.reference, self.start = reference, start
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
-        index = self.start
+        index, told = self.start, {name: each[0] for name, each in self.reference.condition.tensors.items()}
         while True:
-            yield {"latents": self.reference.latents[0], "states": self.reference.states[0], "index": index}
+            yield {"latents": self.reference.latents[0], "condition": told, "index": index}
             index += 1

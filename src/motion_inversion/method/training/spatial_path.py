@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from diffusers.models.transformers.transformer_2d import Transformer2DModel
 
-from motion_inversion.backbone.video_diffusion import VideoModel
+from motion_inversion.backbone.model import Backbone
 from motion_inversion.core.error import InputError
 from motion_inversion.core.loss import Mse
 from motion_inversion.core.shape import Scalar
@@ -59,18 +59,18 @@ class SpatialPath:
                 f"method.spatial.mask={self.mask}: accepted are probabilities from 0 to 1; set method.spatial.mask=0.2"
             )
 
-    def lora(self, model: VideoModel, seed: int) -> LowRank:
+    def lora(self, model: Backbone, seed: int) -> LowRank:
         """The LoRA as training starts: it changes nothing yet."""
-        names = linear_names(model.unet, Transformer2DModel, ("attn1", "ff"))
-        return LowRank(model.unet, names, self.rank, self.dropout, seed)
+        names = linear_names(model.network, Transformer2DModel, ("attn1", "ff"))
+        return LowRank(model.network, names, self.rank, self.dropout, seed)
 
-    def losses(self, model: VideoModel, lora: LowRank, noised: Noised) -> dict[str, Scalar]:
+    def losses(self, model: Backbone, lora: LowRank, noised: Noised) -> dict[str, Scalar]:
         """The loss of the part "spatial", or none in a step without it; sets `lora`, attached, for that step."""
         if float(torch.rand((), generator=noised.draw)) < self.mask:
             lora.use(0.0)
             return {}
         lora.use(1.0, noised.draw)
         index = int(torch.randint(noised.latents.shape[2], (), generator=noised.draw))
-        with single_frame(model.unet):
-            prediction = model.denoise(noised.latents[:, :, index : index + 1], noised.t, noised.states)
+        with single_frame(model.network):
+            prediction = model.predict(noised.latents[:, :, index : index + 1], noised.t, noised.condition)
         return {PART: Mse()(prediction, noised.target[:, :, index : index + 1], noised.draw)}

@@ -2,26 +2,26 @@
 
 import torch
 
-from motion_inversion.backbone.video_diffusion import VideoModel
+from motion_inversion.backbone.model import Backbone
 from motion_inversion.core.noise import Noise
-from motion_inversion.core.schedule import DdimInversion, Progress
+from motion_inversion.core.sampler import OdeInversion, Progress
 from motion_inversion.core.shape import Latents
 from motion_inversion.method.method import Reference
 
 
 def inverted(
-    model: VideoModel, reference: Reference, inversion: DdimInversion, progress: Progress | None = None
+    model: Backbone, reference: Reference, inversion: OdeInversion, progress: Progress | None = None
 ) -> Latents:
     """The reference's inverted latents by the model as it is now.
 
     Raises:
         FloatingPointError: when latents stop being finite.
     """
-    states = reference.states
+    condition = reference.condition
     if inversion.prompt is not None:
-        states = model.embed_text([inversion.prompt])
+        condition = model.embed([inversion.prompt])
         model.release("text_encoder", "tokenizer")
-    return model.invert(inversion, reference.latents, states, progress)
+    return model.invert(inversion, reference.latents, condition, progress)
 
 
 def exchanged(noise: Latents, change: Latents, mix: Noise) -> Latents:

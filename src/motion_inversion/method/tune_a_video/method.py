@@ -10,13 +10,12 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from motion_inversion.backbone.video_diffusion import VideoModel
+from motion_inversion.backbone.model import Backbone
 from motion_inversion.core.loss import Loss
 from motion_inversion.core.noise import Inversion, Noise
-from motion_inversion.core.schedule import DdimInversion, Progress
+from motion_inversion.core.sampler import OdeInversion, Progress
 from motion_inversion.core.shape import Latents
 from motion_inversion.core.timestep import Timestep
-from motion_inversion.method.family import require_image
 from motion_inversion.method.method import Fitting, Reference, Request, sample_guided
 from motion_inversion.method.state import read_state, write_state
 from motion_inversion.method.training.fit import check_counts, run_trainer
@@ -63,7 +62,7 @@ class TuneAVideo:
     fits: ClassVar[bool] = True
     state_file: ClassVar[str] = "inflation.safetensors"
     at_sampling: ClassVar[frozenset[str]] = frozenset({"noise"})
-    controlled: ClassVar[bool] = False
+    reads_control_maps: ClassVar[bool] = False
     appearance_invariant: ClassVar[bool] = False
 
     loss: Loss
@@ -71,7 +70,7 @@ class TuneAVideo:
     timestep: Timestep
     frame_pooled_groupnorm: bool = True
     zero_bias: bool = False
-    tuned_inversion: DdimInversion | None = None
+    tuned_inversion: OdeInversion | None = None
     noise: Noise = field(default_factory=Inversion)
     batch_size: int = 1
     checkpoint_every: int = field(default=50, metadata={"digest": False})
@@ -80,11 +79,11 @@ class TuneAVideo:
     def __post_init__(self) -> None:
         check_counts(self)
 
-    def require(self, model: VideoModel) -> None:
+    def require(self, model: Backbone) -> None:
         """Raises InputError if the model isn't one for images."""
-        require_image(model, self.name)
+        model.require(self.name, "frames on their own")
 
-    def fit(self, model: VideoModel, reference: Reference, fitting: Fitting) -> int:
+    def fit(self, model: Backbone, reference: Reference, fitting: Fitting) -> int:
         """Trains the inflation and saves it; gives the number of its parameters.
 
         Raises:
@@ -112,7 +111,7 @@ class TuneAVideo:
         write_state(fitting.state, self.name, model, {**inflation.tensors(), **change})
         return count
 
-    def sample(self, model: VideoModel, state: Path | None, noise: Latents, request: Request) -> Latents:
+    def sample(self, model: Backbone, state: Path | None, noise: Latents, request: Request) -> Latents:
         """Guided sampling with the tuned inflation.
 
         Raises:
@@ -127,20 +126,21 @@ class TuneAVideo:
         with self._attached(inflation, model):
             return sample_guided(model, self._start(model, noise, tensors, request), request)
 
-    def _inflation(self, model: VideoModel, seed: int) -> Inflation:
-        return Inflation(require_image(model, self.name).unet, seed, self.zero_bias)
+    def _inflation(self, model: Backbone, seed: int) -> Inflation:
+        self.require(model)
+        return Inflation(model.network, seed, self.zero_bias)
 
-    def _attached(self, inflation: Inflation, model: VideoModel) -> AbstractContextManager[None]:
-        return inflation.attached(model.unet, model.config.frames, self.frame_pooled_groupnorm)
+    def _attached(self, inflation: Inflation, model: Backbone) -> AbstractContextManager[None]:
+        return inflation.attached(model.network, model.config.frames, self.frame_pooled_groupnorm)
 
-    def _inverted(self, model: VideoModel, reference: Reference, progress: Progress | None) -> Latents | None:
+    def _inverted(self, model: Backbone, reference: Reference, progress: Progress | None) -> Latents | None:
         """The clip's inversion by the model as it is now, if the tuned one's is wanted."""
         return inverted(model, reference, self.tuned_inversion, progress) if self.tuned_inversion else None
 
-    def _start(self, model: VideoModel, noise: Latents, tensors: dict[str, Tensor], request: Request) -> Latents:
+    def _start(self, model: Backbone, noise: Latents, tensors: dict[str, Tensor], request: Request) -> Latents:
         """Initial noise of the tuned model's inversion, if it is wanted."""
         if self.tuned_inversion is None:
             return noise
-        change, schedule = tensors[_CHANGE].to(noise), model.schedule
-        end, start = (schedule.timesteps(loop.steps)[0] for loop in (self.tuned_inversion, request.sampler))
-        return exchanged(noise, schedule.relevel(change, torch.zeros_like(change), end, start), self.noise)
+        change, process = tensors[_CHANGE].to(noise), model.process
+        end, start = (process.timesteps(loop.steps)[0] for loop in (self.tuned_inversion, request.sampler))
+        return exchanged(noise, process.relevel(change, torch.zeros_like(change), end, start), self.noise)

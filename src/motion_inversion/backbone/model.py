@@ -1,0 +1,243 @@
+"""A pretrained model: what the configuration says of it, and the loaded model that stages and methods see."""
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Literal
+
+import torch
+from torch import nn
+
+from motion_inversion.backbone import autoencoder
+from motion_inversion.backbone.autoencoder import Pixels
+from motion_inversion.backbone.family import Capability, Family, require
+from motion_inversion.backbone.part import ModelFolder
+from motion_inversion.core.condition import Condition
+from motion_inversion.core.embedded import locate
+from motion_inversion.core.error import InputError
+from motion_inversion.core.process import Process, Stop, Time
+from motion_inversion.core.sampler import OdeInversion, Progress
+from motion_inversion.core.shape import Latents
+from motion_inversion.embedding.site import Site
+
+Precision = Literal["float32", "float16", "bfloat16"]
+_PRESENTATION: dict[str, Any] = {"digest": False}
+
+
+@dataclass(frozen=True)
+class Model:
+    """A model in the diffusers directory layout, at the size it is used at.
+
+    Args:
+        name: How tables call it.
+        path: A local folder, a hub id, or "embedded:shapes" for a model that ships with the package.
+        family: What kind of model it is.
+        frames, width, height: Size of its clips; width and height in pixels.
+        dtype: Of weights and activations; what is learnt is float32 always.
+        fps: Frames per second of what it generates.
+        device: "auto" takes a GPU where there is one.
+        checkpointing: Recompute activations in the backward pass: less memory, more time.
+        chunk: Frames that an autoencoder of pictures handles at a time.
+        parts: By the names of parts, folders or hub ids to take them from instead.
+
+    Raises:
+        InputError: for lengths and sizes that the family can't take.
+    """
+
+    name: str = field(metadata=_PRESENTATION)
+    path: str = field(metadata=_PRESENTATION)
+    family: Family
+    frames: int
+    width: int
+    height: int
+    dtype: Precision = "float32"
+    fps: float = 8.0
+    device: str = field(default="auto", metadata=_PRESENTATION)
+    checkpointing: bool = field(default=False, metadata=_PRESENTATION)
+    chunk: int = field(default=8, metadata=_PRESENTATION)
+    parts: Mapping[str, str] = field(default_factory=dict, metadata=_PRESENTATION)
+
+    def __post_init__(self) -> None:
+        self.family.check(self.frames, self.width, self.height)
+
+    @cached_property
+    def folder(self) -> ModelFolder:
+        """Where the weights are: what `path` and `parts` stand for."""
+        elsewhere = {part: locate(path) for part, path in self.parts.items()}
+        return ModelFolder(locate(self.path), elsewhere, self.family.parts, self.family.optional)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Checksum of the weights: a moved folder is the same model, replaced weights are another."""
+        return self.folder.fingerprint()
+
+    def load(self) -> "Backbone":
+        """The model, its parts to be read when first used.
+
+        Raises:
+            InputError: for a missing or incomplete folder, or one that the hub doesn't give.
+        """
+        self.folder.check()
+        model = Backbone(self)
+        model.part("scheduler")  # the smallest: a hub that gives nothing is found out here, once
+        return model
+
+
+class Backbone:
+    """A loaded model; every part is read at its first use and can be dropped again with `release`."""
+
+    def __init__(self, config: Model) -> None:
+        self.config = config
+        self.device = _device(config.device)
+        self.dtype: torch.dtype = getattr(torch, config.dtype)
+        self._parts: dict[str, Any] = {}
+
+    @property
+    def capabilities(self) -> frozenset[Capability]:
+        """What methods can ask of it."""
+        return self.config.family.capabilities
+
+    def require(self, method: str, *needed: Capability) -> None:
+        """Raises InputError, naming what is missing and a model that has it, if a method needs more than this one
+        can."""
+        require(self.config.family, self.config.name, method, *needed)
+
+    def has(self, part: str) -> bool:
+        """Whether the folder has a part, or may have it, on the hub."""
+        return self.config.folder.has(part)
+
+    def part(self, name: str) -> Any:
+        """A part of the folder, by the name that its model_index.json gives it.
+
+        Raises:
+            InputError: if it is missing, broken or of a class that the family doesn't know.
+        """
+        if name not in self._parts:
+            part = self.config.folder.load(name, self.dtype, self.device)
+            self.config.family.ready(name, part)
+            self._parts[name] = part
+        return self._parts[name]
+
+    def release(self, *names: str) -> None:
+        """Lets go of parts that aren't needed for now: "text_encoder" is every text encoder, and so on."""
+        for part in [part for part in self._parts if part.startswith(names)]:
+            del self._parts[part]
+        if self.device.type == "cuda":
+            torch.cuda.empty_cache()
+
+    @property
+    def network(self) -> nn.Module:
+        """The frozen network that denoises."""
+        return self.config.family.network(self)
+
+    def made(self, name: str, make: Callable[[], nn.Module]) -> nn.Module:
+        """What a family makes of parts, such as two experts as one module: once, until `release`."""
+        if name not in self._parts:
+            self._parts[name] = make()
+        return self._parts[name]
+
+    @cached_property
+    def process(self) -> Process:
+        """The noising process that the model was trained with."""
+        return self.config.family.process(self)
+
+    @cached_property
+    def latent_shape(self) -> tuple[int, int, int, int, int]:
+        """Shape of one clip's latents, (1, c, f, h, w)."""
+        config, family = self.config, self.config.family
+        channels = int(self.part(family.denoiser).config.in_channels)
+        return (1, channels, *family.compression.latents(config.frames, config.height, config.width))
+
+    def checkpointed(self) -> AbstractContextManager[None]:
+        """Gradient checkpointing while the context lasts, if the configuration asks for it."""
+        if not self.config.checkpointing:
+            return nullcontext()
+        return self.config.family.checkpointed(self.network)
+
+    def encode(self, video: Pixels) -> Latents:
+        """Latents (1, c, f, h, w) of 8-bit frames, in float32: the mean of the encoder's distribution, scaled.
+
+        Raises:
+            InputError: if the autoencoder makes latents of another shape than the family says.
+        """
+        latents = autoencoder.encode(self.part("vae"), video, self.config.chunk)
+        frames = latents.shape[2] if len(video) != self.config.frames else self.latent_shape[2]
+        expected = (*self.latent_shape[:2], frames, *self.latent_shape[3:])
+        if latents.shape != expected:
+            raise InputError(
+                f"the autoencoder of {self.config.name} makes latents of {_sides(latents.shape)} of this clip, the "
+                f"network takes {_sides(expected)}: the folder's parts don't belong together, or model.family "
+                "doesn't fit them"
+            )
+        return latents
+
+    def decode(self, latents: Latents) -> Pixels:
+        """8-bit frames of one clip's latents (1, c, f, h, w).
+
+        Raises:
+            FloatingPointError: if they are not finite.
+        """
+        return autoencoder.decode(self.part("vae"), latents, self.config.chunk)
+
+    def embed(self, prompts: Sequence[str]) -> Condition:
+        """What the network is told of prompts, in float32.
+
+        Raises:
+            InputError: for a prompt that is longer than the text encoder takes.
+        """
+        return self.config.family.embed(self, prompts)
+
+    def predict(self, latents: Latents, t: Time, condition: Condition) -> Latents:
+        """The network's prediction at timestep t, in float32; gradients flow to whatever was put into it."""
+        told = condition.to(self.device, self.dtype)
+        return self.config.family.predict(self, latents.to(self.device, self.dtype), t, told).float()
+
+    def guided(self, latents: Latents, t: Stop, condition: Condition, negative: Condition, scale: float) -> Latents:
+        """Classifier-free guidance; scale 1 needs no prediction for the negative prompt."""
+        if scale == 1:
+            return self.predict(latents, t, condition)
+        both = self.predict(torch.cat([latents, latents]), t, Condition.cat([negative, condition]))
+        without, with_text = both.chunk(2)
+        return without + scale * (with_text - without)
+
+    def invert(
+        self,
+        inversion: OdeInversion,
+        latents: Latents,
+        condition: Condition,
+        progress: Progress | None = None,
+        visit: Callable[[Stop, Latents], object] | None = None,
+    ) -> Latents:
+        """The noisiest latents from clean ones, without guidance; `visit` as in `OdeInversion.invert`.
+
+        Raises:
+            FloatingPointError: when latents stop being finite.
+        """
+
+        def denoise(noisy: Latents, t: Stop) -> Latents:
+            return self.predict(noisy, t, condition)
+
+        return inversion.invert(self.process, denoise, latents.to(self.device), progress, visit)
+
+    def sites(self) -> tuple[Site, ...]:
+        """Where motion embeddings can attach at the model's size, in forward order."""
+        return self.config.family.sites(self)
+
+
+def _sides(shape: Sequence[int]) -> str:
+    channels, frames, rows, columns = shape[1:]
+    return f"{channels} channels, {frames} frames, {rows}×{columns}"
+
+
+def _device(name: str) -> torch.device:
+    """The device of this name. Raises InputError if there is none."""
+    found = torch.cuda.is_available()
+    accepted = f"auto, cpu{', cuda' if found else ' (no GPU is visible)'}"
+    try:
+        device = torch.device(("cuda" if found else "cpu") if name == "auto" else name)
+    except RuntimeError as error:
+        raise InputError(f"model.device={name} is no device; accepted are {accepted}; set model.device=auto") from error
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise InputError(f"model.device={name} is not there; accepted are {accepted}; set model.device=auto")
+    return device

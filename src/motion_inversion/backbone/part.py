@@ -1,0 +1,261 @@
+"""Finds and loads the parts of a model in the diffusers layout one by one, frozen and in evaluation mode."""
+
+import functools
+import hashlib
+import importlib
+import json
+import logging
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+import transformers
+from huggingface_hub import HfApi, hf_hub_download
+from huggingface_hub.constants import is_offline_mode
+from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError, LocalEntryNotFoundError
+from safetensors import SafetensorError
+from torch import nn
+
+from motion_inversion.backbone.family import Classes
+from motion_inversion.core.error import InputError
+from motion_inversion.core.file import known_sha256
+
+log = logging.getLogger(__name__)
+
+INDEX = "model_index.json"
+WEIGHTLESS = ("tokenizer", "scheduler")
+# Of these patterns, a file must match one. A tokenizer without a vocabulary would load, and know no word.
+_WEIGHTS = ("*.safetensors", "*.bin")
+_CONTENT = {
+    "tokenizer": ("vocab.json", "tokenizer.json", "spiece.model", "*.model"),
+    "scheduler": ("scheduler_config.json", "config.json"),
+}
+_CONFIGURATIONS = ("config.json", "scheduler_config.json", "tokenizer_config.json")
+# Classes that transformers renamed: a folder's index may still have the older word.
+_RENAMED = {
+    "T5TokenizerFast": "T5Tokenizer",
+    "CLIPTokenizerFast": "CLIPTokenizer",
+    "LlamaTokenizerFast": "LlamaTokenizer",
+}
+
+
+@dataclass(frozen=True)
+class ModelFolder:
+    """Where the parts of a model are.
+
+    Args:
+        path: A local folder in the diffusers layout, or a hub id.
+        elsewhere: By the names of parts, hub ids of the part itself, or folders of it or with a folder of its name.
+        classes: The parts that there must be, and the classes that can be each.
+        optional: The parts that there may be besides.
+    """
+
+    path: str
+    elsewhere: Mapping[str, str]
+    classes: Classes
+    optional: Classes
+
+    @property
+    def known(self) -> Classes:
+        """All parts that there may be."""
+        return {**self.classes, **self.optional}
+
+    def check(self) -> None:
+        """Checks that local folders hold every part, and that they are of known classes; what may be a hub id passes.
+
+        Raises:
+            InputError: naming the first part that is missing or unknown, or the folder if there is none.
+        """
+        for part, path in self.elsewhere.items():
+            if part not in self.known:
+                accepted = ", ".join(self.known)
+                raise InputError(f"model.parts.{part}: the parts of this model are {accepted}; use one of them")
+            _require_folder(f"model.parts.{part}", path)
+        _require_folder("model.path", self.path)
+        for part in self.classes:
+            folder, option = self._local(part), self._option(part)
+            if folder is None:
+                continue
+            if not folder.is_dir():
+                raise InputError(
+                    f"{option} has no {part}/; accepted is a folder with {', '.join(self.classes)}, "
+                    "as diffusers' save_pretrained writes it"
+                )
+            patterns = _content(part)
+            if not any(any(folder.glob(pattern)) for pattern in patterns):
+                raise InputError(f"{option} has neither {' nor '.join(patterns)} in {part}/; copy it there")
+            self._class_name(part)
+
+    def setting(self, name: str) -> Any:
+        """What the folder's index says beside its parts, such as the boundary between two experts; None if nothing."""
+        return self._index().get(name)
+
+    def has(self, part: str) -> bool:
+        """Whether the part is there, or may be, on the hub."""
+        folder = self._local(part)
+        return folder is None or folder.is_dir()
+
+    def load(self, part: str, dtype: torch.dtype, device: torch.device) -> Any:
+        """One part of the model, ready to run; networks come frozen, in evaluation mode, in `dtype` on `device`.
+
+        Raises:
+            InputError: if it is missing or broken, or of a class that isn't one of the known.
+        """
+        place, option = self.elsewhere.get(part, self.path), self._option(part)
+        if not Path(place).is_dir():
+            require_reachable(option, place)
+        name = self._class_name(part)
+        kind, library = _import(name)
+        transformers.utils.logging.disable_progress_bar()  # a second's bar per part hides the lines that matter
+        source = {"subfolder": part} if part not in self.elsewhere or (Path(place) / part).is_dir() else {}
+        try:
+            if part.startswith(WEIGHTLESS):
+                return kind.from_pretrained(place, **source)
+            # Without `accelerate`, diffusers warns unless told to load the plain way.
+            plain = {"torch_dtype": dtype, "low_cpu_mem_usage": False}
+            options = {"dtype": dtype} if library == "transformers" else plain
+            loaded, account = kind.from_pretrained(
+                place, output_loading_info=True, **self._variant(part), **source, **options
+            )
+        except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
+            reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+            raise InputError(
+                f"{option}: {part} can't be loaded as {name} ({reason}); give a complete local folder: "
+                f"{option.partition('=')[0]}=/path/to/model"
+            ) from error
+        if absent := sorted(account["missing_keys"]):  # both libraries would draw them at random
+            raise InputError(
+                f"{option}: {part} lacks {len(absent)} of its weights, such as {absent[0]}; give a "
+                f"complete local folder: {option.partition('=')[0]}=/path/to/model"
+            )
+        network: nn.Module = loaded
+        return network.requires_grad_(False).eval().to(device)
+
+    def fingerprint(self) -> str:
+        """Tells models apart by the content of all their files. A hub id is its name."""
+        digest = hashlib.sha256()
+        for part in self.known:
+            folder = self._local(part)
+            if folder is None:
+                digest.update(f"{part} {self.elsewhere.get(part, self.path)}\n".encode())
+            else:
+                for file in sorted(path for path in folder.rglob("*") if path.is_file()):
+                    digest.update(f"{part}/{file.name} {known_sha256(file)}\n".encode())
+        return digest.hexdigest()[:16]
+
+    def _class_name(self, part: str) -> str:
+        """The class that reads a part, by the folder's index, the part's own configuration or, last, the family's
+        first.
+
+        Raises:
+            InputError: for a class that the family doesn't know.
+        """
+        accepted = self.known[part]
+        name = next(self._said(part), accepted[0])
+        name = name if name in accepted else _RENAMED.get(name, name)
+        if name not in accepted:
+            raise InputError(
+                f"{self._option(part)}: {part} is of class {name}; the family of this model accepts "
+                f"{' or '.join(accepted)}; choose the model= that fits the folder"
+            )
+        return name
+
+    def _said(self, part: str) -> Iterator[str]:
+        """What the files say of a part's class, the most telling first."""
+        if part not in self.elsewhere and (index := self._index()) and (entry := index.get(part)):
+            yield str(entry[1])
+        folder = self._local(part)
+        for name in _CONFIGURATIONS if folder else ():
+            found = _json(folder / name) if folder and (folder / name).is_file() else {}
+            for said in (found.get("_class_name"), *found.get("architectures", ()), found.get("tokenizer_class")):
+                if said:
+                    yield str(said)
+
+    def _index(self) -> dict[str, Any]:
+        """The folder's index of parts and classes; nothing where it has none."""
+        if Path(self.path).is_dir():
+            index = Path(self.path) / INDEX
+            return _json(index) if index.is_file() else {}
+        return _hub_index(self.path)
+
+    def _variant(self, part: str) -> dict[str, str]:
+        """How the weights of a part are named where there are only others than the plain ones, as in
+        *.fp16.safetensors."""
+        folder = self._local(part)
+        if folder is None:
+            return {}
+        names = [path.name for pattern in _WEIGHTS for path in folder.glob(pattern)]
+        found = {name.split(".")[1].partition("-")[0] if name.count(".") == 2 else "" for name in names}
+        if "" in found or len(found) != 1:
+            return {}
+        [variant] = found
+        log.info("%s holds only the variant %s of its weights: that is taken", folder, variant)
+        return {"variant": variant}
+
+    def _option(self, part: str) -> str:
+        """The option that says where a part is, and what it says."""
+        return f"model.parts.{part}={self.elsewhere[part]}" if part in self.elsewhere else f"model.path={self.path}"
+
+    def _local(self, part: str) -> Path | None:
+        """The folder of a part, whether it is there or not; None on the hub."""
+        place = Path(self.elsewhere.get(part, self.path))
+        if not place.is_dir():
+            return None
+        return place if part in self.elsewhere and not (place / part).is_dir() else place / part
+
+
+def _content(part: str) -> tuple[str, ...]:
+    return next((patterns for stem, patterns in _CONTENT.items() if part.startswith(stem)), _WEIGHTS)
+
+
+def _import(name: str) -> tuple[Any, str]:
+    """A class of diffusers or of transformers, and which of the two it is of."""
+    for library in ("diffusers", "transformers"):
+        if kind := getattr(importlib.import_module(library), name, None):
+            return kind, library
+    raise InputError(f"neither diffusers nor transformers has {name}: pip install --upgrade diffusers transformers")
+
+
+def _json(path: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path} can't be read ({error}); copy it anew from where the model is from") from error
+    if not isinstance(found, dict):
+        raise InputError(f"{path} holds no mapping; copy it anew from where the model is from")
+    return found
+
+
+@functools.cache
+def _hub_index(name: str) -> dict[str, Any]:
+    try:
+        return _json(Path(hf_hub_download(name, INDEX)))
+    except (EntryNotFoundError, LocalEntryNotFoundError, HfHubHTTPError, OSError, ValueError):
+        return {}
+
+
+def _require_folder(option: str, path: str) -> None:
+    """Raises InputError for what is neither a folder nor can be a hub id."""
+    folder = Path(path)
+    if not folder.is_dir() and (folder.is_absolute() or path.startswith(".") or folder.exists()):
+        raise InputError(f"{option}={path} is no folder; set {option} to a model in the diffusers layout")
+
+
+@functools.cache
+def require_reachable(option: str, path: str) -> None:
+    """Asks the hub for a model, once: loading would ask again and again for minutes before it gives up.
+
+    Raises:
+        InputError: if it gives none, naming the option that says which; nothing is asked in offline mode.
+    """
+    if is_offline_mode():
+        return
+    try:
+        HfApi().model_info(path, timeout=10)
+    except Exception as error:  # that of an HTTP library, which depends on the hub client's version
+        raise InputError(
+            f"{option} is no folder here, and the hub has no such model to give ({error}); give a local folder: "
+            f"{option.partition('=')[0]}=/path/to/model, or set HF_HUB_OFFLINE=1 to use what was downloaded earlier"
+        ) from error

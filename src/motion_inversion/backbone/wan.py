@@ -1,0 +1,111 @@
+"""Wan 2.1 and 2.2 (arXiv 2503.20314): self-attention over the video, cross-attention to the text, flow matching."""
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from motion_inversion.backbone.checkpointing import checkpoint_by_diffusers
+from motion_inversion.backbone.family import Capability, Classes, each_time
+from motion_inversion.backbone.model import Backbone
+from motion_inversion.backbone.scheduler import process_of
+from motion_inversion.backbone.size import Compression
+from motion_inversion.backbone.text import encode_text
+from motion_inversion.core.condition import PROMPT_EMBEDS, Condition
+from motion_inversion.core.process import Process, Time
+from motion_inversion.core.shape import Latents
+from motion_inversion.embedding.site import Site
+from motion_inversion.embedding.unified import find_sites
+
+_PATCH = (1, 2, 2)
+
+
+@dataclass(frozen=True)
+class Wan:
+    """One transformer, or two: an expert for high noise, where motion is decided, and one for low noise.
+
+    Args:
+        time: Frames to a latent frame after the first; 1 for an autoencoder of pictures.
+        space: Pixels of a side to a latent row or column.
+        length: Tokens of text, padding included, which is zero to the transformer.
+    """
+
+    parts: ClassVar[Classes] = {
+        "tokenizer": ("T5Tokenizer", "CLIPTokenizer"),
+        "text_encoder": ("UMT5EncoderModel", "CLIPTextModel"),
+        "vae": ("AutoencoderKLWan", "AutoencoderKL"),
+        "transformer": ("WanTransformer3DModel",),
+        "scheduler": ("UniPCMultistepScheduler", "FlowMatchEulerDiscreteScheduler"),
+    }
+    optional: ClassVar[Classes] = {"transformer_2": ("WanTransformer3DModel",)}
+    denoiser: ClassVar[str] = "transformer"
+    capabilities: ClassVar[frozenset[Capability]] = frozenset({"motion sites", "attention over space and time"})
+
+    time: int = 4
+    space: int = 8
+    length: int = 512
+
+    @property
+    def compression(self) -> Compression:
+        """How latents and tokens divide a clip."""
+        return Compression(self.time, self.space, _PATCH, "alone")
+
+    def check(self, frames: int, width: int, height: int) -> None:
+        """Raises InputError unless there are 4k+1 frames, of which the autoencoder loses none, and whole patches."""
+        self.compression.check(frames, width, height)
+
+    def process(self, model: Backbone) -> Process:
+        """A straight path with the folder's shift."""
+        return process_of(model.part("scheduler"))
+
+    def embed(self, model: Backbone, prompts: Sequence[str]) -> Condition:
+        """Hidden states of UMT5, zero behind the prompt's end."""
+        tokenizer, encoder = model.part("tokenizer"), model.part("text_encoder")
+        return encode_text(tokenizer, encoder, prompts, model.config.name, self.length, "zero")
+
+    def network(self, model: Backbone) -> nn.Module:
+        """The transformer, or both experts as one module."""
+        if self._boundary(model) is None:
+            return model.part("transformer")
+
+        def experts() -> nn.Module:
+            return nn.ModuleDict({"high": model.part("transformer"), "low": model.part("transformer_2")})
+
+        return model.made("experts", experts)
+
+    def ready(self, part: str, module: Any) -> None:
+        """Nothing to do."""
+
+    def predict(self, model: Backbone, latents: Latents, t: Time, condition: Condition) -> Latents:
+        """The velocity; time is σ · 1000."""
+        boundary, times = self._boundary(model), each_time(t, latents) + 1
+        if boundary is None:
+            return _velocity(model.part("transformer"), latents, times, condition)
+        experts = ["transformer" if noisy else "transformer_2" for noisy in times >= boundary * model.process.levels]
+        if len({*experts}) == 1:
+            return _velocity(model.part(experts[0]), latents, times, condition)
+        clips = zip(experts, latents.split(1), times.split(1), condition.split(), strict=True)
+        return torch.cat([_velocity(model.part(expert), clip, time, told) for expert, clip, time, told in clips])
+
+    def sites(self, model: Backbone) -> tuple[Site, ...]:
+        """Every self-attention; of two experts, those in sections "high" and "low"."""
+        _, _, frames, rows, columns = model.latent_shape
+        sections = {"block": (r"blocks\.(\d+)", "attn1", 0)}
+        if self._boundary(model) is not None:
+            sections = {expert: (rf"{expert}\.blocks\.(\d+)", "attn1", 0) for expert in ("high", "low")}
+        return find_sites(self.network(model), sections, self.compression.tokens((frames, rows, columns)))
+
+    def checkpointed(self, network: nn.Module) -> AbstractContextManager[None]:
+        """Block by block."""
+        return checkpoint_by_diffusers(*(network.children() if isinstance(network, nn.ModuleDict) else (network,)))
+
+    def _boundary(self, model: Backbone) -> float | None:
+        """The σ from which on the expert for high noise is asked; None for a model without experts."""
+        return model.config.folder.setting("boundary_ratio")
+
+
+def _velocity(transformer: Any, latents: Latents, times: Tensor, condition: Condition) -> Latents:
+    return transformer(latents, times, condition[PROMPT_EMBEDS], return_dict=False)[0]

@@ -1,0 +1,107 @@
+"""Wan on tiny random folders: one transformer, and two experts."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from contract import FamilyContract, ask, drawn, latents, told
+from diffusers import AutoencoderKLWan, UniPCMultistepScheduler, WanTransformer3DModel
+from tiny import WIDTH, seeded, t5, t5_tokenizer, write_parts
+from transformers import UMT5Config, UMT5EncoderModel
+
+from motion_inversion.backbone.model import Backbone
+from motion_inversion.backbone.wan import Wan
+from motion_inversion.core.error import InputError
+from motion_inversion.embedding.inject import inject
+
+TRANSFORMER: dict[str, Any] = {
+    "num_attention_heads": 2,
+    "attention_head_dim": 12,
+    "in_channels": 4,
+    "out_channels": 4,
+    "text_dim": WIDTH,
+    "freq_dim": 16,
+    "ffn_dim": 16,
+    "num_layers": 3,
+    "rope_max_seq_len": 32,
+}
+AUTOENCODER: dict[str, Any] = {
+    "base_dim": 4,
+    "z_dim": 4,
+    "dim_mult": [1, 1, 1, 1],
+    "num_res_blocks": 1,
+    "latents_mean": [0.1, 0.2, 0.3, 0.4],
+    "latents_std": [1.5, 1.0, 0.5, 2.0],
+}
+
+
+def _write(folder: Path, experts: bool) -> None:
+    kinds = [(WanTransformer3DModel, TRANSFORMER)] * (1 + experts)
+    vae, *transformers = seeded((AutoencoderKLWan, AUTOENCODER), *kinds)
+    names = ["transformer", "transformer_2"][: len(transformers)]
+    parts = {
+        "tokenizer": t5_tokenizer(),
+        "text_encoder": t5(UMT5EncoderModel, UMT5Config),
+        "vae": vae,
+        **dict(zip(names, transformers, strict=True)),
+        "scheduler": UniPCMultistepScheduler(
+            prediction_type="flow_prediction", use_flow_sigmas=True, flow_shift=3.0, final_sigmas_type="zero"
+        ),
+    }
+    write_parts(folder, "WanPipeline", parts, **({"boundary_ratio": 0.875} if experts else {}))
+
+
+class TestWan(FamilyContract):
+    model = "wan"
+    overrides = ("model.frames=9", "model.width=32", "model.height=32")
+
+    def write(self, folder: Path) -> None:
+        _write(folder, experts=False)
+
+    def test_padding_is_zero_to_the_transformer(self, backbone: Backbone) -> None:
+        embeds = told(backbone)["prompt_embeds"]
+        assert embeds.shape[1] == 512
+        words = len("a red star") + 2  # a mark ahead, and one at the end
+        assert embeds[:, :words].any() and not embeds[:, words:].any()
+
+    def test_latents_have_the_mean_and_deviation_of_each_channel_taken_out(self, backbone: Backbone) -> None:
+        clip = torch.zeros(9, 32, 32, 3, dtype=torch.uint8).numpy()
+        vae = backbone.part("vae")
+        raw = vae.encode(torch.full((1, 3, 9, 32, 32), -1.0)).latent_dist.mean
+        mean, std = (torch.tensor(AUTOENCODER[f"latents_{name}"]).view(1, -1, 1, 1, 1) for name in ("mean", "std"))
+        torch.testing.assert_close(backbone.encode(clip), (raw - mean) / std)
+
+    def test_its_answer_is_that_of_the_transformer_at_sigma_times_1000(self, backbone: Backbone) -> None:
+        transformer, embeds = backbone.part("transformer"), told(backbone)["prompt_embeds"]
+        expected = transformer(latents(backbone), torch.tensor([501]), embeds, return_dict=False)[0]
+        assert torch.equal(ask(backbone, 500), expected)
+
+
+class TestWanOfTwoExperts(FamilyContract):
+    model = "wan_2_2"
+    overrides = ("model.frames=9", "model.width=32", "model.height=32")
+
+    def write(self, folder: Path) -> None:
+        _write(folder, experts=True)
+
+    def test_experts_share_the_noise_levels_at_the_boundary(self, backbone: Backbone) -> None:
+        high, low = (
+            backbone.part(name)(latents(backbone), torch.tensor([time]), told(backbone)["prompt_embeds"])[0]
+            for name, time in (("transformer", 875), ("transformer_2", 874))
+        )
+        assert torch.equal(ask(backbone, 874), high) and torch.equal(ask(backbone, 873), low)
+
+    def test_embeddings_can_live_in_the_expert_for_high_noise_alone(self, backbone: Backbone) -> None:
+        sites = tuple(site for site in backbone.sites() if site.section == "high")
+        assert len(sites) == TRANSFORMER["num_layers"] == len(backbone.sites()) / 2
+        plain = ask(backbone, 900), ask(backbone, 500)
+        with inject(backbone.network, drawn(sites)):
+            assert not torch.equal(ask(backbone, 900), plain[0])
+            assert torch.equal(ask(backbone, 500), plain[1])
+
+
+@pytest.mark.parametrize(("frames", "near"), [(16, "13 and 17"), (24, "21 and 25"), (2, "5")])
+def test_lengths_that_the_autoencoder_would_cut_are_refused(frames: int, near: str) -> None:
+    with pytest.raises(InputError, match=f"model.frames={frames}.*nearest are {near}"):
+        Wan().check(frames, 512, 320)
