@@ -99,7 +99,7 @@ def export(work: Path, target: Path, parts: tuple[str, ...]) -> None:
     for path in target.rglob("*.safetensors"):
         tensors = {name: v.half() if v.is_floating_point() else v for name, v in load_file(path).items()}
         save_file(tensors, path, metadata={"format": "pt"})
-    write_index(target, image="controlnet" in parts)
+    write_index(target, "StableDiffusionPipeline" if "controlnet" in parts else "TextToVideoSDPipeline")
     size = sum(path.stat().st_size for path in target.rglob("*") if path.is_file())
     print(f"{target}: {size / 1e6:.2f} MB")
 

@@ -72,7 +72,7 @@ def write(folder: Path, tiny: bool, dtype: torch.dtype, image: bool = False) -> 
     _write_network(folder / "unet", lambda: kind(**size.unet), dtype)
     if image:
         _write_network(folder / "controlnet", lambda: build_controlnet(folder / "unet", tiny), dtype)
-    write_index(folder, image)
+    write_index(folder, "StableDiffusionPipeline" if image else "TextToVideoSDPipeline")
 
 
 def build_controlnet(unet: Path, tiny: bool) -> ControlNetModel:

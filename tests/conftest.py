@@ -47,7 +47,7 @@ def small(tiny_model: Path) -> tuple[str, ...]:
     return (
         f"model.path={tiny_model}",
         "model.frames=4",
-        "model.guidance=2",
+        "sampler.guidance=2",
         "sampler.steps=2",
         "inversion.steps=2",
         "trainer.max_steps=4",

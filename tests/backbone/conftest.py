@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from motion_inversion.backbone.model import Backbone, Model
+from motion_inversion.backbone.unet3d import UNet3D
 
 
 @pytest.fixture(scope="session")

@@ -7,6 +7,7 @@ import torch
 from diffusers.models.unets.unet_3d_condition import UNet3DConditionModel
 
 from motion_inversion.embedding.embeddings import MotionEmbeddings
+from motion_inversion.embedding.factorised import find_sites
 from motion_inversion.embedding.site import Site
 
 

@@ -10,9 +10,11 @@ import numpy as np
 import pytest
 import pytorch_lightning as pl
 import torch
-from trial import randn
+from trial import prompts, randn
 
 from motion_inversion.backbone.model import Backbone, Model
+from motion_inversion.backbone.unet2d import UNet2D
+from motion_inversion.backbone.unet3d import UNet3D
 from motion_inversion.core.loss import Debiased, Mse
 from motion_inversion.core.loss import Vmc as VmcLoss
 from motion_inversion.core.sampler import Ddim
@@ -41,20 +43,18 @@ def longer(model: Backbone) -> Backbone:
 
 @pytest.fixture(scope="session")
 def image_model(tiny_image_model: Path) -> Backbone:
-    model = Model("tiny", str(tiny_image_model), UNet2D(), 4, 64, 64, device="cpu").load()
-    assert isinstance(model, Backbone)
-    return model
+    return Model("tiny", str(tiny_image_model), UNet2D(), 4, 64, 64, device="cpu").load()
 
 
 @pytest.fixture(scope="session")
 def reference() -> Reference:
-    return Reference(randn(1, 1, 4, 4, 8, 8), randn(2, 1, 32, 16), "object", np.zeros((4, 64, 64, 3), np.uint8))
+    return Reference(randn(1, 1, 4, 4, 8, 8), prompts(2, 1), "object", np.zeros((4, 64, 64, 3), np.uint8))
 
 
 @pytest.fixture(scope="session")
 def request_() -> Request:
     """Two clips to sample at once."""
-    return Request(randn(3, 2, 32, 16), randn(4, 1, 32, 16), "object", Ddim(2))
+    return Request(prompts(3, 2), prompts(4, 1), "object", Ddim(2))
 
 
 @pytest.fixture(scope="session")
@@ -65,7 +65,7 @@ def noise() -> torch.Tensor:
 @pytest.fixture(scope="session")
 def brief() -> tuple[torch.Tensor, Request]:
     """Noise and request of one clip in one step."""
-    return randn(5, 1, 4, 4, 8, 8), Request(randn(3, 1, 32, 16), randn(4, 1, 32, 16), "object", Ddim(1), seeds=(1,))
+    return randn(5, 1, 4, 4, 8, 8), Request(prompts(3, 1), prompts(4, 1), "object", Ddim(1), seeds=(1,))
 
 
 @pytest.fixture

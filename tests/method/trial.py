@@ -14,6 +14,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from motion_inversion.backbone.model import Backbone
+from motion_inversion.core.condition import PROMPT_EMBEDS, Condition
 from motion_inversion.method.method import Fitting, Reference, Request
 from motion_inversion.method.training.module import MotionLearning, Noised
 
@@ -69,6 +70,11 @@ def randn(seed: int, *shape: int) -> Tensor:
     return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
 
 
+def prompts(seed: int, count: int) -> Condition:
+    """Random text of so many prompts, as the tiny models take it."""
+    return Condition({PROMPT_EMBEDS: randn(seed, count, 32, 16)})
+
+
 @contextmanager
 def untouched(model: Backbone) -> Iterator[None]:
     """Asserts that the UNet has the same modules, weights and attributes after the block as before, error or not."""
@@ -91,4 +97,4 @@ def noised_reference(model: Backbone, reference: Reference) -> Noised:
     t = torch.tensor([500])
     schedule, latents = model.process, reference.latents
     noisy, target = schedule.add_noise(latents, noise, t), schedule.target(latents, noise, t)
-    return Noised(noisy, t, reference.states, target, torch.Generator().manual_seed(7))
+    return Noised(noisy, t, reference.condition, target, torch.Generator().manual_seed(7))

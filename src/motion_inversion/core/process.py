@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Literal, Protocol, TypeAlias
+from typing import Literal, Protocol, TypeAlias, runtime_checkable
 
 import torch
 from jaxtyping import Float, Real
@@ -25,6 +25,7 @@ Scales: TypeAlias = tuple[Tensor, Tensor]
 """Two factors of latents, shaped to multiply them."""
 
 
+@runtime_checkable
 class Path(Protocol):
     """The levels between a clip and noise: x_t = signal(t) x_0 + sigma(t) ε.
 
