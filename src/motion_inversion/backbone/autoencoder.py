@@ -5,12 +5,13 @@ from typing import Any, TypeAlias
 import numpy as np
 import torch
 from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
+from diffusers.models.autoencoders.autoencoder_kl_allegro import AutoencoderKLAllegro
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from motion_inversion.core.shape import Latents
 
-Pixels: TypeAlias = UInt8[np.ndarray, "f height width 3"]
+Pixels: TypeAlias = UInt8[np.ndarray, "frames height width 3"]
 """A clip's frames, 8-bit RGB; their sides are other numbers than those of `Latents`."""
 
 Frames: TypeAlias = Float[Tensor, "f 3 height width"]
@@ -45,7 +46,9 @@ def decode(vae: Any, latents: Latents, chunk: int) -> Pixels:
     if _of_pictures(vae):
         frames = torch.cat([vae.decode(part).sample.float() for part in raw[0].transpose(0, 1).split(chunk)])
     else:
-        frames = vae.decode(raw).sample.float()[0].transpose(0, 1)
+        frames = vae.decode(raw).sample.float()[0]
+        if not isinstance(vae, AutoencoderKLAllegro):  # it alone puts frames before channels
+            frames = frames.transpose(0, 1)
     if not torch.isfinite(frames).all():
         raise FloatingPointError("the autoencoder's output is not finite: model.dtype=float32")
     pixels = ((frames / 2 + 0.5).clamp(0, 1) * 255).round().to(torch.uint8)

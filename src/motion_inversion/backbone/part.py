@@ -38,6 +38,7 @@ _RENAMED = {
     "T5TokenizerFast": "T5Tokenizer",
     "CLIPTokenizerFast": "CLIPTokenizer",
     "LlamaTokenizerFast": "LlamaTokenizer",
+    "TokenizersBackend": "PreTrainedTokenizerFast",
 }
 
 
@@ -113,9 +114,7 @@ class ModelFolder:
         try:
             if part.startswith(WEIGHTLESS):
                 return kind.from_pretrained(place, **source)
-            # Without `accelerate`, diffusers warns unless told to load the plain way.
-            plain = {"torch_dtype": dtype, "low_cpu_mem_usage": False}
-            options = {"dtype": dtype} if library == "transformers" else plain
+            options = {"dtype" if library == "transformers" else "torch_dtype": dtype}
             loaded, account = kind.from_pretrained(
                 place, output_loading_info=True, **self._variant(part), **source, **options
             )

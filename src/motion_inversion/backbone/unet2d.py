@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from jaxtyping import Float
+from jaxtyping import Float, Real
 from torch import Tensor, nn
 
 from motion_inversion.backbone.checkpointing import checkpoint_blocks
@@ -15,7 +15,7 @@ from motion_inversion.backbone.scheduler import process_of
 from motion_inversion.backbone.size import Compression
 from motion_inversion.backbone.text import encode_text
 from motion_inversion.core.condition import CONTROL_MAPS, PROMPT_EMBEDS, Condition
-from motion_inversion.core.process import Process, Time
+from motion_inversion.core.process import Process, Stop, Time
 from motion_inversion.core.shape import Latents
 from motion_inversion.embedding.site import Site
 
@@ -100,6 +100,6 @@ def _frames(clips: Float[Tensor, "b c f h w"]) -> Float[Tensor, "n c h w"]:
     return clips.transpose(1, 2).flatten(0, 1)
 
 
-def _each(t: Time, latents: Latents) -> Time:
+def _each(t: Time, latents: Latents) -> Stop | Real[Tensor, " n"]:
     """The timestep of every frame."""
     return t.repeat_interleave(latents.shape[2]) if isinstance(t, Tensor) and t.ndim else t

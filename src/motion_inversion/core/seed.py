@@ -1,11 +1,15 @@
 """Random generators that depend on what is drawn, not on when: (seed, words) → generator."""
 
 import hashlib
+from typing import TypeAlias
 
 import torch
 
+Word: TypeAlias = str | int | float
+"""What a draw is for, or its number."""
 
-def generator(seed: int, *words: str | float) -> torch.Generator:
+
+def generator(seed: int, *words: Word) -> torch.Generator:
     """A CPU generator seeded by `seed` and `words`.
 
     Equal arguments give equal draws in any process, on any number of devices and in any order of calls:

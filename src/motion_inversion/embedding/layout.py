@@ -74,8 +74,8 @@ class Layout:
             )
         if self.value_grid < 1:
             raise InputError(
-                f"method.layout.value_grid={self.value_grid}: accepted are whole numbers from 1, as fine as the tokens; set "
-                " method.layout.value_grid=1"
+                f"method.layout.value_grid={self.value_grid}: accepted are whole numbers from 1, as fine as the "
+                "tokens; set method.layout.value_grid=1"
             )
 
     def __str__(self) -> str:

@@ -2,8 +2,8 @@
 
 import logging
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
@@ -117,8 +117,23 @@ class MotionInversion:
     def _learn(self, model: Backbone, embeddings: MotionEmbeddings, reference: Reference, fitting: Fitting) -> int:
         parts = {"motion": embeddings}
         module = MotionLearning(model, parts, self.losses(model), self.timestep, self.optimizer, fitting.seed)
-        with inject(model.network, embeddings), model.checkpointed():
-            return run_trainer(module, reference, fitting, self, partial(self._sample, model, embeddings))
+        with ExitStack() as injected, model.checkpointed():
+            return run_trainer(module, reference, fitting, self, self._previewing(model, embeddings, injected))
+
+    def _previewing(
+        self, model: Backbone, embeddings: MotionEmbeddings, injected: ExitStack
+    ) -> Callable[[Latents, Request], Latents]:
+        """Injects embeddings; gives a sampler that takes them out while it runs with its own, as both would add up."""
+        injected.enter_context(inject(model.network, embeddings))
+
+        def sample(noise: Latents, request: Request) -> Latents:
+            injected.close()
+            try:
+                return self._sample(model, embeddings, noise, request)
+            finally:
+                injected.enter_context(inject(model.network, embeddings))
+
+        return sample
 
     def _sample(self, model: Backbone, embeddings: MotionEmbeddings, noise: Latents, request: Request) -> Latents:
         motion: Motion = request.motion

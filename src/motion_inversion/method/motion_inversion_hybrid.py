@@ -1,12 +1,12 @@
 """Motion Inversion's hybrid variant: motion embeddings learnt beside MotionDirector's spatial path."""
 
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import ClassVar
 
 from motion_inversion.backbone.model import Backbone
 from motion_inversion.core.shape import Latents, Scalar
 from motion_inversion.embedding.embeddings import MotionEmbeddings
-from motion_inversion.embedding.inject import inject
 from motion_inversion.method.method import Fitting, Reference, Request
 from motion_inversion.method.motion_inversion import MotionInversion
 from motion_inversion.method.training.fit import run_trainer
@@ -37,11 +37,13 @@ class MotionInversionHybrid(MotionInversion):
         def losses(noised: Noised) -> dict[str, Scalar]:
             return {**self.spatial.losses(model, lora, noised), **motion(noised)}
 
-        def sample(noise: Latents, request: Request) -> Latents:
-            lora.use(0.0)
-            return self._sample(model, embeddings, noise, request)
-
         parts, rates = {"motion": embeddings, PART: lora}, {PART: self.spatial.lr}
         module = MotionLearning(model, parts, losses, self.timestep, self.optimizer, fitting.seed, rates)
-        with inject(model.network, embeddings), lora.attached(model.network), model.checkpointed():
+        with ExitStack() as injected, lora.attached(model.network), model.checkpointed():
+            preview = self._previewing(model, embeddings, injected)
+
+            def sample(noise: Latents, request: Request) -> Latents:
+                lora.use(0.0)
+                return preview(noise, request)
+
             return run_trainer(module, reference, fitting, self, sample)

@@ -49,7 +49,7 @@ def t5(kind: Any = T5EncoderModel, config: Any = T5Config) -> Any:
 def clip_tokenizer(folder: Path) -> CLIPTokenizer:
     """Words of a few colours, letters else."""
     write_clip_tokenizer(folder, merges_for(("a", "red", "star", "on")))
-    return CLIPTokenizer.from_pretrained(folder)
+    return CLIPTokenizer.from_pretrained(folder, model_max_length=77)
 
 
 def clip(tokenizer: CLIPTokenizer) -> CLIPTextModel:
