@@ -2,13 +2,14 @@
 
 import math
 from dataclasses import dataclass
-from typing import Literal, Protocol, runtime_checkable
+from typing import ClassVar, Literal, Protocol, get_args, runtime_checkable
 
 import torch
 from torch import Tensor
 from torch.nn.functional import cosine_similarity, mse_loss
 
 from motion_inversion.core.error import InputError
+from motion_inversion.core.process import Compared
 from motion_inversion.core.shape import Latents, Scalar
 
 # Below it the printed form's root is held constant: the root's slope is then at most 1 / (2 · 0.01) = 50.
@@ -20,14 +21,25 @@ class Loss(Protocol):
     """Compares a network's prediction with its target, both latents of any precision, in fp32.
 
     `generator` feeds the losses that draw something; the others leave it untouched.
+
+    on: What is compared. A loss that depends on what networks predict (ε, v, velocity) says which it is made for, and
+        is given that: see `Process.read`.
     """
+
+    @property
+    def on(self) -> Compared: ...
 
     def __call__(self, prediction: Latents, target: Latents, generator: torch.Generator) -> Scalar: ...
 
 
 @dataclass(frozen=True)
 class Mse:
-    """Mean squared error, the denoising loss: E (ε̂ − ε)², over clips, channels, frames, rows and columns."""
+    """Mean squared error, the denoising loss: E (ε̂ − ε)², over clips, channels, frames, rows and columns.
+
+    Of v and of velocity it is the loss that such networks are trained with.
+    """
+
+    on: ClassVar[Compared] = "prediction"
 
     def __call__(self, prediction: Latents, target: Latents, generator: torch.Generator) -> Scalar:
         return mse_loss(prediction.float(), target.float())
@@ -42,8 +54,10 @@ class Vmc:
     Args:
         axis: What one cosine compares. "frame": the F − 1 differences of one channel of one pixel, as VMC's
             public code does; with two frames and `absolute` that is one non-negative number against another,
-            and the loss is 0 whatever is predicted. "pair": all the differences between two consecutive
+            and the loss would be 0 whatever is predicted. "pair": all the differences between two consecutive
             frames, as VMC's paper describes.
+        on: Whose differences: those of the predicted "noise", as in the papers; of the "clean" latents, which are
+            the motion itself; or of the "prediction" as it is. Only for ε the first and the last are the same.
         absolute: Whether the differences lose their signs, as in VMC's code and Motion Inversion's equation.
 
     The loss is blind to the scale of the differences and to any offset constant in time. A prediction
@@ -51,15 +65,21 @@ class Vmc:
     finite but of the order of 1e8, the cosine's clamp.
 
     Raises:
-        InputError: for an unknown axis; when called, for clips of fewer than two frames.
+        InputError: for an unknown axis or tensor; when called, for clips of fewer than two frames, or of two
+            where the loss would say nothing.
     """
 
     axis: Literal["frame", "pair"] = "frame"
     absolute: bool = True
+    on: Compared = "noise"
 
     def __post_init__(self) -> None:
         if self.axis not in ("frame", "pair"):
             raise InputError(f"method.loss.axis={self.axis}: accepted are frame and pair; set method.loss.axis=frame")
+        if self.on not in get_args(Compared):
+            raise InputError(
+                f"method.loss.on={self.on}: accepted are {', '.join(get_args(Compared))}; set method.loss.on=noise"
+            )
 
     def __call__(self, prediction: Latents, target: Latents, generator: torch.Generator) -> Scalar:
         frames = target.shape[2]
@@ -67,6 +87,11 @@ class Vmc:
             raise InputError(
                 f"the vmc loss compares consecutive frames and was given clips of {frames}: "
                 "two or more are accepted; set model.frames=8 or loss=mse"
+            )
+        if frames == 2 and self.axis == "frame" and self.absolute:
+            raise InputError(
+                "the vmc loss with method.loss.axis=frame and method.loss.absolute=true is 0 for clips of two latent "
+                "frames, whatever is predicted: set method.loss.axis=pair, or more model.frames"
             )
         return 1 - cosine_similarity(self._residual(prediction), self._residual(target), dim=2).mean()
 
@@ -88,7 +113,7 @@ class Debiased:
     - "printed", as the paper's text: φ(ε)_i = √(β² + ε_i² − β ε_a). The radicand is negative for about 7 % of
       Gaussian noise off the anchor, where the text leaves φ undefined. Here radicands are held at 1e-4 or
       above: below, φ is 0.01 and has zero gradient; above, the root's slope is at most 50. It cannot tell ε_i
-      from −ε_i.
+      from −ε_i. It is a formula for noise: of v or velocity, the noise that they stand for is compared.
 
     φ applies to all frames, the anchor included, and gradients flow through the prediction's anchor too. An
     error constant in time weighs (√(β² + 1) − β)² in the linear form, .17 for β = 1: appearance counts less
@@ -122,6 +147,11 @@ class Debiased:
                 f"method.loss.anchor={self.anchor}: accepted are random and frame indices from 0; "
                 "set method.loss.anchor=random"
             )
+
+    @property
+    def on(self) -> Compared:
+        """Noise for the printed form; the linear one is valid for every prediction."""
+        return "prediction" if self.form == "linear" else "noise"
 
     def __call__(self, prediction: Latents, target: Latents, generator: torch.Generator) -> Scalar:
         prediction, target = prediction.float(), target.float()

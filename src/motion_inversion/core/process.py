@@ -21,6 +21,9 @@ Time: TypeAlias = Stop | Real[Tensor, " b"]
 Prediction: TypeAlias = Literal["epsilon", "v", "velocity"]
 """What a network answers: ε; v = signal ε − sigma x_0 (arXiv 2202.00512); or the velocity u = ε − x_0."""
 
+Compared: TypeAlias = Literal["prediction", "noise", "clean"]
+"""What a loss compares: predictions as they are, or the noise or the clean latents that they stand for."""
+
 Scales: TypeAlias = tuple[Tensor, Tensor]
 """Two factors of latents, shaped to multiply them."""
 
@@ -210,6 +213,16 @@ class Process:
                 return (signal * x - sigma * prediction).to(x.dtype)
             case "velocity":
                 return (x - sigma * prediction).to(x.dtype)
+
+    def read(self, kind: Compared, prediction: Latents, x: Latents, t: Time) -> Latents:
+        """A prediction at x = x_t as it is, or the ε or the x_0 that it stands for."""
+        match kind:
+            case "prediction":
+                return prediction
+            case "noise":
+                return self.to_noise(prediction, x, t)
+            case "clean":
+                return self.to_clean(prediction, x, t)
 
     def from_clean(self, x0: Latents, x: Latents, t: Time) -> Latents:
         """The prediction at x = x_t that `to_clean` reads as x0."""

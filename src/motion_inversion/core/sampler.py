@@ -1,7 +1,7 @@
 """The loops down and up the noise levels: deterministic sampling, and its inversion."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 import torch
@@ -63,6 +63,8 @@ class OdeInversion:
         steps: How many network evaluations; 50 in Motion Inversion, 999 in DMT, which keeps every latent.
         prompt: What the network is told meanwhile, without guidance. Nothing in the codes of VMC and Motion
             Inversion; None is the clip's own prompt, as in DMT's.
+        measure: Whether the clip is sampled back, at the cost of as many evaluations, to say what inversion loses:
+            users of some transformers see washed-out clips come back.
 
     Raises:
         InputError: below one step; when inverting, for more than the model has noise levels.
@@ -70,6 +72,7 @@ class OdeInversion:
 
     steps: int = 50
     prompt: str | None = ""
+    measure: bool = field(default=False, metadata={"digest": False})
 
     def __post_init__(self) -> None:
         check_steps(self.steps, "inversion.steps")
@@ -96,6 +99,24 @@ class OdeInversion:
             if visit:
                 visit(t, latents)
         return latents
+
+
+@dataclass(frozen=True)
+class RoundTrip:
+    """What inversion and sampling back made of latents: 0 and 1 for a perfect one.
+
+    error: The difference's norm, as a share of the deviation of the latents from their mean.
+    contrast: The standard deviation, as a share of what it was: below 1, the clip comes back washed out.
+    """
+
+    error: float
+    contrast: float
+
+    @classmethod
+    def of(cls, latents: Latents, back: Latents) -> "RoundTrip":
+        """Compares latents with what came back."""
+        deviation = (latents - latents.mean()).norm()
+        return cls(float((back - latents).norm() / deviation), float((back - back.mean()).norm() / deviation))
 
 
 def _check_finite(latents: Latents, t: Stop, timesteps: list[Stop], loop: str) -> None:

@@ -85,3 +85,60 @@ class HighNoise:
         u = torch.rand(batch, generator=generator, device=generator.device, dtype=torch.float64)
         # A root close to 1 can round up to 1, and T is no timestep.
         return (count * u ** (1 / self.power)).long().clamp(max=count - 1)
+
+
+@dataclass(frozen=True)
+class LogitNormal:
+    """Middle noise levels more often: t = ⌊T / (1 + e^(−z))⌋, z normal (Stable Diffusion 3, arXiv 2403.03206, eq. 19).
+
+    Args:
+        mean: Of z; above 0 leans to high noise.
+        std: Standard deviation of z.
+
+    Raises:
+        InputError: for a mean that isn't finite or a std that isn't positive.
+    """
+
+    mean: float = 0.0
+    std: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not math.isfinite(self.mean):
+            raise InputError(
+                f"method.timestep.mean={self.mean}: accepted are finite numbers; set method.timestep.mean=0"
+            )
+        if not 0 < self.std < math.inf:
+            raise InputError(
+                f"method.timestep.std={self.std}: accepted are finite numbers above 0; set method.timestep.std=1"
+            )
+
+    def __call__(self, batch: int, count: int, generator: torch.Generator) -> Int[Tensor, " b"]:
+        z = torch.randn(batch, generator=generator, device=generator.device, dtype=torch.float64)
+        return (count * torch.sigmoid(self.mean + self.std * z)).long().clamp(max=count - 1)
+
+
+@dataclass(frozen=True)
+class Shifted:
+    """High noise more often: t = ⌊T s u / (1 + (s − 1) u)⌋ with u uniform (arXiv 2403.03206, eq. 23).
+
+    With the shift that a flow-matching model is sampled with, training visits noise levels as often as sampling does.
+
+    Args:
+        shift: s ≥ 1; 1 is uniform.
+
+    Raises:
+        InputError: for any other shift.
+    """
+
+    shift: float = 3.0
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.shift < math.inf:
+            raise InputError(
+                f"method.timestep.shift={self.shift}: accepted are finite numbers from 1, uniform; "
+                "set method.timestep.shift=3"
+            )
+
+    def __call__(self, batch: int, count: int, generator: torch.Generator) -> Int[Tensor, " b"]:
+        u = torch.rand(batch, generator=generator, device=generator.device, dtype=torch.float64)
+        return (count * self.shift * u / (1 + (self.shift - 1) * u)).long().clamp(max=count - 1)

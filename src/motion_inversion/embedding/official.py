@@ -52,15 +52,15 @@ def import_official(path: Path, sites: Sequence[Site]) -> MotionEmbeddings:
 def export_official(embeddings: MotionEmbeddings, path: Path) -> None:
     """Write `embeddings` as a `motion_embed.pt` that the authors' code reads; unused frame slots are zero.
 
-    Raises InputError for more than 32 frames.
+    Coarse and static value embeddings are written in full. Raises InputError for more than 32 frames.
     """
-    tensors = embeddings.tensors()
     named: dict[str, nn.Parameter] = {}
     for site in embeddings.sites:
         _require_slots(path, site)
-        for theirs, name in _names(site).items():
-            if name in tensors:
-                named[theirs] = nn.Parameter(pad(tensors[name].cpu(), (0, 0, 0, SLOTS - site.frames)))
+        values = {f"{site.name}.{name}.vSpatial": embeddings.value(site, name) for name in site.attentions}
+        for theirs, tensor in {f"{site.name}.pos_embed": embeddings.query_key(site), **values}.items():
+            if tensor is not None:
+                named[theirs] = nn.Parameter(pad(tensor.detach().cpu(), (0, 0, 0, SLOTS - site.frames)))
     with replacing(path) as temporary:
         torch.save(named, temporary)
 

@@ -1,6 +1,7 @@
 """What every method offers: fit(reference) → state on disk, sample(state, prompt, noise) → latents."""
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, runtime_checkable
@@ -97,11 +98,20 @@ class Method(Protocol):
         ...
 
 
-def sample_guided(model: Backbone, noise: Latents, request: Request) -> Latents:
-    """The sampler's loop with classifier-free guidance over whatever is injected into the model."""
+def sample_guided(
+    model: Backbone,
+    noise: Latents,
+    request: Request,
+    during: Callable[[Stop], AbstractContextManager[object]] | None = None,
+) -> Latents:
+    """The sampler's loop with classifier-free guidance over whatever is injected into the model.
+
+    during: what holds while the model predicts at a timestep, such as embeddings of a strength of its own.
+    """
     negative = request.negative.expand(len(noise))
 
     def denoise(latents: Latents, t: Stop) -> Latents:
-        return model.guided(latents, t, request.condition, negative, request.sampler.guidance)
+        with during(t) if during else nullcontext():
+            return model.guided(latents, t, request.condition, negative, request.sampler.guidance)
 
     return request.sampler.sample(model.process, denoise, noise.to(model.device), request.progress)

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
@@ -12,9 +12,12 @@ import torch
 from motion_inversion.backbone.model import Backbone
 from motion_inversion.core.error import InputError
 from motion_inversion.core.loss import Loss
+from motion_inversion.core.process import Stop
+from motion_inversion.core.scale import Constant, Scale
 from motion_inversion.core.shape import Latents, Scalar
 from motion_inversion.core.strategy import Motion, Strategy
 from motion_inversion.core.timestep import Timestep
+from motion_inversion.embedding.budget import require_memory, warn_of_idle
 from motion_inversion.embedding.embeddings import MotionEmbeddings, read_metadata
 from motion_inversion.embedding.inject import inject
 from motion_inversion.embedding.layout import Layout
@@ -38,6 +41,8 @@ class MotionInversion:
         optimizer: A partial torch optimizer.
         timestep: Which noise levels are trained on.
         strategy: The map on value embeddings at inference.
+        query_key_scale, value_scale: Factors for the two kinds of embeddings at the noise levels of sampling; value
+            embeddings are mapped first.
         batch_size: Noised copies of the reference per step.
         embeddings: A file with embeddings learnt before, ours or the official motion_embed.pt, used instead of
             learning them: layout, loss, optimizer and timestep are not used then.
@@ -49,7 +54,7 @@ class MotionInversion:
     name: ClassVar[str] = "motion_inversion"
     fits: ClassVar[bool] = True
     state_file: ClassVar[str] = "motion_embeddings.safetensors"
-    at_sampling: ClassVar[frozenset[str]] = frozenset({"strategy"})
+    at_sampling: ClassVar[frozenset[str]] = frozenset({"strategy", "query_key_scale", "value_scale"})
     reads_control_maps: ClassVar[bool] = False
     appearance_invariant: ClassVar[bool] = False
 
@@ -58,6 +63,8 @@ class MotionInversion:
     optimizer: Callable[..., torch.optim.Optimizer]
     timestep: Timestep
     strategy: Strategy
+    query_key_scale: Scale = Constant()
+    value_scale: Scale = Constant()
     batch_size: int = 1
     embeddings: Path | None = field(default=None, metadata={"digest": "content"})
     resample: bool = False
@@ -90,10 +97,10 @@ class MotionInversion:
         if self.embeddings is not None:
             self._adopt(self.embeddings, sites, model, fitting)
             return 0
+        require_memory(self.layout, sites, model.device)
         embeddings = self.layout.zeros(sites)
-        count = sum(parameter.numel() for parameter in embeddings.parameters())
-        log.info("%s parameters in %d blocks", f"{count:,}", len(embeddings.sites))
         trained = self._learn(model, embeddings, reference, fitting)
+        warn_of_idle(embeddings)
         embeddings.save(fitting.state, identity(model))
         return trained
 
@@ -138,8 +145,16 @@ class MotionInversion:
     def _sample(self, model: Backbone, embeddings: MotionEmbeddings, noise: Latents, request: Request) -> Latents:
         motion: Motion = request.motion
         mapped = embeddings.map_value(lambda value: self.strategy(value, motion))
-        with inject(model.network, mapped):
-            return sample_guided(model, noise, request)
+        scales = self.query_key_scale, self.value_scale
+        if scales == (Constant(), Constant()):
+            with inject(model.network, mapped):
+                return sample_guided(model, noise, request)
+
+        def during(t: Stop) -> AbstractContextManager[None]:
+            query_key, value = (scale(model.process.sigma(t)) for scale in scales)
+            return inject(model.network, mapped.scaled(query_key, value))
+
+        return sample_guided(model, noise, request, during)
 
     def _adopt(self, path: Path, sites: tuple[Site, ...], model: Backbone, fitting: Fitting) -> None:
         log.info("taking the embeddings of %s: layout, loss, optimizer, timestep and trainer are not used", path)

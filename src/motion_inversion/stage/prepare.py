@@ -5,6 +5,9 @@ import logging
 import torch
 
 from motion_inversion.backbone.model import Backbone
+from motion_inversion.core.process import Stop
+from motion_inversion.core.sampler import Ddim, RoundTrip
+from motion_inversion.core.shape import Latents
 from motion_inversion.data.clip import Clip
 from motion_inversion.data.video import write_lossless, write_video
 from motion_inversion.stage.address import Address
@@ -69,4 +72,26 @@ def _inversion(address: Address, model: Backbone, clip: Clip) -> None:
         condition = read_condition(address.text(address.inversion_prompt(clip)))
         label = f"{clip.name}: inverting in {address.inversion.steps} steps"
         log.info(label)
-        write_tensors(folder, inverted=model.invert(address.inversion, latents, condition, shown(label)))
+        inverted = model.invert(address.inversion, latents, condition, shown(label))
+        if address.inversion.measure:
+            _measure(address, model, clip, latents, inverted)
+        write_tensors(folder, inverted=inverted)
+
+
+def _measure(address: Address, model: Backbone, clip: Clip, latents: Latents, inverted: Latents) -> None:
+    """Logs what becomes of the clip when its inversion is sampled back, without guidance, from the same prompt."""
+    condition = read_condition(address.text(address.inversion_prompt(clip)))
+
+    def denoise(noisy: Latents, t: Stop) -> Latents:
+        return model.predict(noisy, t, condition)
+
+    label = f"{clip.name}: sampling back in {address.inversion.steps} steps"
+    back = Ddim(address.inversion.steps).sample(model.process, denoise, inverted, shown(label))
+    trip = RoundTrip.of(latents.to(back), back)
+    log.info(
+        "%s: inverted and sampled back, the latents are off by %.1f %% of their deviation and keep %.0f %% of their "
+        "contrast",
+        clip.name,
+        100 * trip.error,
+        100 * trip.contrast,
+    )

@@ -39,7 +39,8 @@ def loss_of(part: str, loss: Loss, model: Backbone) -> Callable[[Noised], dict[s
 
     def losses(noised: Noised) -> dict[str, Scalar]:
         prediction = model.predict(noised.latents, noised.t, noised.condition)
-        return {part: loss(prediction, noised.target, noised.draw)}
+        compared = [model.process.read(loss.on, each, noised.latents, noised.t) for each in (prediction, noised.target)]
+        return {part: loss(compared[0], compared[1], noised.draw)}
 
     return losses
 

@@ -1,0 +1,81 @@
+"""What embeddings cost before they are learnt, and whether all of them were: lines for the log, and a refusal."""
+
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+import psutil
+import torch
+
+from motion_inversion.core.error import InputError
+from motion_inversion.embedding.embeddings import MotionEmbeddings
+from motion_inversion.embedding.layout import Layout
+from motion_inversion.embedding.site import Site
+
+log = logging.getLogger(__name__)
+
+BYTES = 16  # of a parameter in float32: itself, its gradient and AdamW's two moments
+_GIB = 2**30
+_COARSER = (2, 4, 8, 16)
+
+
+def require_memory(layout: Layout, sites: Sequence[Site], device: torch.device) -> None:
+    """Says how many parameters a layout has, and what they take with gradients and an optimizer's two moments.
+
+    Raises:
+        InputError: if the device has less memory left, with a smaller layout that fits.
+    """
+    parameters, available = layout.parameters(sites), available_memory(device)
+    log.info(
+        "%s parameters in %d of %d blocks, %s while they are learnt",
+        f"{parameters:,}",
+        len(layout.select(sites)),
+        len(sites),
+        _size(parameters * BYTES),
+    )
+    if parameters * BYTES <= available:
+        return
+    fitting = (words for words, smaller in _smaller(layout) if smaller.parameters(sites) * BYTES <= available)
+    remedy = next(fitting, "method.layout.value=false")
+    raise InputError(
+        f"the motion embeddings of layout {layout} have {parameters:,} parameters, which take "
+        f"{_size(parameters * BYTES)} while they are learnt; {device} has {_size(available)} left; a "
+        f"smaller layout that fits: {remedy}"
+    )
+
+
+def available_memory(device: torch.device) -> int:
+    """Bytes that a device has left."""
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0]
+    return psutil.virtual_memory().available
+
+
+def warn_of_idle(embeddings: MotionEmbeddings) -> None:
+    """Names the blocks whose embeddings are still zero after a training: none of its steps reached them."""
+    learnt = {name for name, tensor in embeddings.tensors().items() if tensor.any()}
+    idle = [site.name for site in embeddings.sites if not any(name.startswith(f"{site.name}.") for name in learnt)]
+    if idle:
+        log.warning(
+            "the embeddings of %d of %d blocks took no part in the training, such as %s: they are zero, and change "
+            "nothing",
+            len(idle),
+            len(embeddings.sites),
+            idle[0],
+        )
+
+
+def _size(count: int) -> str:
+    return f"{count / _GIB:.1f} GiB" if count >= _GIB / 10 else f"{count / 2**20:.1f} MiB"
+
+
+def _smaller(layout: Layout) -> Iterator[tuple[str, Layout]]:
+    """Layouts of fewer parameters, the nearest first, with the overrides that choose them."""
+    for value_blocks in (layout.value_blocks, ("early",)):
+        words = "" if value_blocks == layout.value_blocks else " method.layout.value_blocks=[early]"
+        for grid in _COARSER:
+            if grid > layout.value_grid:
+                yield (
+                    f"method.layout.value_grid={grid}{words}",
+                    replace(layout, value_grid=grid, value_blocks=value_blocks),
+                )
