@@ -228,7 +228,8 @@ def _unknown_key(key: str, given: str, base: DictConfig) -> InputError:
     parent, node, parts = "", config, key.split(".")
     while isinstance(node, dict) and parts[0] in node and len(parts) > 1:
         node, parent = node[parts[0]], f"{parent}.{parts.pop(0)}".lstrip(".")
-    names = (
+    names = [name for name in node if not str(name).startswith("_")] if isinstance(node, dict) else []
+    names = [name for name in names if name != "hydra"]
         [name for name in node if not str(name).startswith("_") and name != "hydra"] if isinstance(node, dict) else []
     )
     if isinstance(node, dict) and "_target_" in node:

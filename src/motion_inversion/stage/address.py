@@ -4,6 +4,7 @@ import functools
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from motion_inversion.core.description import Json, describe
 from motion_inversion.core.noise import Noise
 from motion_inversion.core.record import SOURCE, UNRELATED
 from motion_inversion.core.sampler import Ddim, OdeInversion
-from motion_inversion.data.clip import Clip
+from motion_inversion.data.clip import Clip, Footage
 from motion_inversion.method.method import Method
 from motion_inversion.metric.metric import Metric
 from motion_inversion.stage.artifact import Artifact
@@ -23,7 +24,10 @@ _PRESENTATION = {"_target_", "_partial_", "enable_progress_bar", "log_every_n_st
 
 @dataclass(frozen=True, eq=False)
 class Address:
-    """The axes of an experiment, and from them the address of each of its artifacts."""
+    """The axes of an experiment, and from them the address of each of its artifacts.
+
+    Descriptions and footage are read once, at their first use: an address lives as long as a run.
+    """
 
     root: Path
     model: Model
@@ -53,14 +57,14 @@ class Address:
 
     def reference(self, clip: Clip) -> Artifact:
         """Frames and latents of a reference clip."""
-        identity = {"model": self._model, "footage": _fingerprint(clip)}
+        identity = {"model": self._model, "footage": self._footage(clip.name, clip.footage)}
         return Artifact(self.root / clip.name / "prepare", "reference", identity)
 
     def control(self, clip: Clip) -> Artifact | None:
         """The control maps that come with a clip; None if there are none, or the method reads none."""
         if clip.control is None or not self.method.reads_control_maps:
             return None
-        identity: Json = {"model": self._model, "footage": clip.control.fingerprint()}
+        identity: Json = {"model": self._model, "footage": self._footage(f"{clip.name} control", clip.control)}
         return Artifact(self.root / clip.name / "prepare", "control", identity)
 
     def inverted(self, clip: Clip) -> Artifact:
@@ -75,13 +79,11 @@ class Address:
 
     def state(self, clip: Clip) -> Artifact:
         """What the method learnt from a clip."""
-        method = describe(self.method)
-        assert isinstance(method, dict)
         control = self.control(clip)
         identity: Json = {
             "reference": self.reference(clip).digest,
             "source_prompt": self.training_prompt(clip),
-            "method": {key: value for key, value in method.items() if key not in self.method.at_sampling},
+            "method": {key: value for key, value in self._method.items() if key not in self.method.at_sampling},
             "trainer": self._trainer(),
             "seed": self.seed,
             **({"control": control.digest} if control else {}),
@@ -90,12 +92,10 @@ class Address:
 
     def sample(self, clip: Clip, prompt: str, seed: int) -> Artifact:
         """A generated clip."""
-        method = describe(self.method)
-        assert isinstance(method, dict)
         identity: Json = {
             "model": self._model,
             "state": self.state(clip).digest if self.method.fits else self.method.name,
-            "method": {key: value for key, value in method.items() if key in self.method.at_sampling},
+            "method": {key: value for key, value in self._method.items() if key in self.method.at_sampling},
             "motion": clip.motion,
             "noise": describe(self.noise),
             "inverted": self.inverted(clip).digest if self.noise.needs_inversion else None,
@@ -132,18 +132,29 @@ class Address:
         label = SOURCE if shown.name == clip.name else f"{UNRELATED}-{shown.name}"
         return Artifact(self.root / clip.name / "evaluate", label, identity)
 
-    @property
+    @cached_property
     def _model(self) -> Json:
         return {"weights": self.model.fingerprint, "settings": describe(self.model)}
+
+    @cached_property
+    def _method(self) -> dict[str, Json]:
+        method = describe(self.method)
+        assert isinstance(method, dict)
+        return method
+
+    @cached_property
+    def _fingerprints(self) -> dict[str, str]:
+        return {}
+
+    def _footage(self, name: str, footage: Footage) -> str:
+        if name not in self._fingerprints:
+            self._fingerprints[name] = footage.fingerprint()
+        return self._fingerprints[name]
 
     def _trainer(self) -> Json:
         if not isinstance(self.trainer, functools.partial):
             return None
         return {key: describe(value) for key, value in self.trainer.keywords.items() if key not in _PRESENTATION}
-
-
-def _fingerprint(clip: Clip) -> str:
-    return clip.footage.fingerprint()
 
 
 def _slug(text: str, length: int = 32) -> str:
