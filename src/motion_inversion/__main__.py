@@ -230,8 +230,6 @@ def _unknown_key(key: str, given: str, base: DictConfig) -> InputError:
         node, parent = node[parts[0]], f"{parent}.{parts.pop(0)}".lstrip(".")
     names = [name for name in node if not str(name).startswith("_")] if isinstance(node, dict) else []
     names = [name for name in names if name != "hydra"]
-        [name for name in node if not str(name).startswith("_") and name != "hydra"] if isinstance(node, dict) else []
-    )
     if isinstance(node, dict) and "_target_" in node:
         names = list(dict.fromkeys([*names, *arguments(node["_target_"])]))
     if parts[0] in names:

@@ -53,10 +53,16 @@ def test_vmc_is_blind_to_sign_scale_and_offsets_constant_in_time(scale: float, s
         assert Vmc()(prediction, x, generator(0)).item() == pytest.approx(0, abs=1e-5)
 
 
-def test_vmc_along_frames_says_nothing_of_two_frames() -> None:
-    assert Vmc()(gaussian(0, 1, 4, 2, 8, 8), gaussian(1, 1, 4, 2, 8, 8), generator(0)).item() == pytest.approx(
-        0, abs=1e-6
-    )
+def test_vmc_along_frames_refuses_two_frames_of_which_it_would_say_nothing() -> None:
+    with pytest.raises(InputError, match=r"method\.loss\.axis=pair"):
+        Vmc()(gaussian(0, 1, 4, 2, 8, 8), gaussian(1, 1, 4, 2, 8, 8), generator(0))
+
+
+def test_losses_say_what_they_compare() -> None:
+    assert Mse().on == "prediction" and Vmc().on == "noise" and Vmc(on="clean").on == "clean"
+    assert Debiased().on == "prediction" and Debiased(form="printed").on == "noise"
+    with pytest.raises(InputError, match=r"method\.loss\.on=frames.*method\.loss\.on=noise"):
+        Vmc(on="frames")  # pyright: ignore[reportArgumentType]
 
 
 @pytest.mark.parametrize("axis", ["frame", "pair"])
