@@ -11,6 +11,9 @@ Measured costs and results: docs/shapes_model.md.
 On a CPU the UNet trains faster in as many processes as there are cores, with one thread each:
 
     OMP_NUM_THREADS=1 torchrun --nproc-per-node 2 scripts/pretrain_shapes.py unet --batch 8 --pool 512 --workers 0
+
+`dit` and `wan` train transformers on the same autoencoder, first with `--lesson directions` and a pause, then on the
+whole world.
 """
 
 import argparse
@@ -22,15 +25,19 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from motion_inversion.data.world import WORDS
-from pretraining import autoencoder, contrastive, diffusion, image, sheet
+from pretraining import autoencoder, contrastive, diffusion, image, sheet, transformer
 from pretraining.index import write_index
+from pretraining.lesson import LESSONS
 from pretraining.processes import join, rank, size, wait
 from pretraining.progress import Budget
 from pretraining.vocabulary import merges_for, write_clip_tokenizer, write_open_clip_vocabulary
 
-PHASES = ("vae", "decoder", "clip", "unet", "sheet", "image", "controlnet", "export")
-VIDEO_PARTS = ("vae", "unet", "text_encoder", "tokenizer", "scheduler", "clip")
-IMAGE_PARTS = ("unet", "text_encoder", "scheduler", "controlnet")  # it shares the others
+PHASES = ("vae", "decoder", "clip", "unet", "dit", "wan", "sheet", "image", "controlnet", "export")
+SHARED = ("unet", "dit", "wan")  # what several processes can train together
+SHARED_PARTS = ("vae", "tokenizer", "clip")  # by all models of the shapes world
+UNET_PARTS = ("unet", "text_encoder", "scheduler")
+IMAGE_PARTS = (*UNET_PARTS, "controlnet")
+TRANSFORMER_PARTS = ("transformer", "text_encoder", "scheduler")
 
 
 def main() -> None:
@@ -38,20 +45,24 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("phases", nargs="+", choices=PHASES)
     parser.add_argument("--work", type=Path, default=Path("outputs/pretrain"))
-    parser.add_argument("--target", type=Path, default=Path("src/motion_inversion/weights/shapes"))
+    parser.add_argument("--target", type=Path, default=Path("src/motion_inversion/weights"))
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--steps", type=int, default=10**9, help="at most so many steps a phase")
     parser.add_argument("--seconds", type=float, default=3600.0, help="at most so many seconds a phase")
-    parser.add_argument("--pause-after", type=float, default=math.inf, help="seconds after which unet pauses")
+    parser.add_argument("--pause-after", type=float, default=math.inf, help="seconds after which it pauses")
     parser.add_argument("--batch", type=int, default=128, help="clips a step and process (8 suit a CPU), or pictures")
     parser.add_argument("--rate", type=float, default=1.2e-3, help="peak learning rate of diffusion")
     parser.add_argument("--pool", type=int, default=16384, help="encoded clips kept by unet")
+    parser.add_argument("--lesson", choices=LESSONS, default="whole", help="what transformers are shown")
     arguments = parser.parse_args()
     join()
-    if size() > 1 and (arguments.phases != ["unet"] or arguments.device != "cpu"):
+    alone = len(arguments.phases) == 1 and arguments.phases[0] in SHARED and arguments.device == "cpu"
+    if size() > 1 and not alone:
         given = f"{' '.join(arguments.phases)} on {arguments.device}"
-        parser.error(f"torchrun is for unet --device cpu alone, not {given}: run python {parser.prog} instead")
+        parser.error(
+            f"torchrun is for one of {', '.join(SHARED)} with --device cpu, not {given}: run python {parser.prog} instead"
+        )
     torch.set_float32_matmul_precision("high")
     if rank() == 0:
         _write_vocabulary(arguments.work)
@@ -80,15 +91,32 @@ def _run(phase: str, arguments: argparse.Namespace) -> None:
         budget.pause_after = arguments.pause_after
         options = (arguments.batch, arguments.rate, arguments.pool)
         diffusion.train(work, budget, device, workers, *options)
+    elif phase in ("dit", "wan"):
+        budget.pause_after = arguments.pause_after
+        lesson = LESSONS[arguments.lesson]
+        transformer.train(work, phase, lesson, budget, device, workers, arguments.batch, arguments.rate, arguments.pool)
     elif phase == "sheet":
         sheet.write(work, device)
     elif phase in ("image", "controlnet"):
         train = image.train_unet if phase == "image" else image.train_controlnet
         train(work, budget, device, workers, arguments.batch, arguments.rate)
     else:
-        export(work, arguments.target, VIDEO_PARTS)
-        if (work / image.FOLDER / "controlnet").exists():
-            export(work / image.FOLDER, arguments.target.with_name(arguments.target.name + "_image"), IMAGE_PARTS)
+        _export_all(work, arguments.target)
+
+
+def _export_all(work: Path, target: Path) -> None:
+    """Exports whatever has been trained: what models share, and a folder for each of them."""
+    export(work, target / "shapes_shared", SHARED_PARTS)
+    models = {
+        "shapes": (work, UNET_PARTS, "TextToVideoSDPipeline"),
+        "shapes_image": (work / image.FOLDER, IMAGE_PARTS, "StableDiffusionPipeline"),
+        "shapes_dit": (work / "dit", TRANSFORMER_PARTS, "CogVideoXPipeline"),
+        "shapes_wan": (work / "wan", TRANSFORMER_PARTS, "WanPipeline"),
+    }
+    for name, (folder, parts, pipeline) in models.items():
+        if all((folder / part).is_dir() for part in parts):
+            export(folder, target / name, parts)
+            write_index(target / name, pipeline)
 
 
 def export(work: Path, target: Path, parts: tuple[str, ...]) -> None:
@@ -99,7 +127,6 @@ def export(work: Path, target: Path, parts: tuple[str, ...]) -> None:
     for path in target.rglob("*.safetensors"):
         tensors = {name: v.half() if v.is_floating_point() else v for name, v in load_file(path).items()}
         save_file(tensors, path, metadata={"format": "pt"})
-    write_index(target, "StableDiffusionPipeline" if "controlnet" in parts else "TextToVideoSDPipeline")
     size = sum(path.stat().st_size for path in target.rglob("*") if path.is_file())
     print(f"{target}: {size / 1e6:.2f} MB")
 

@@ -11,9 +11,9 @@ from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 from motion_inversion.backbone.temporal_convolution import specialise
 from motion_inversion.data.render import render
-from motion_inversion.data.world import Scene
 from pretraining.autoencoder import LATENT_CHANNELS
-from pretraining.graph import Step, choose_attention
+from pretraining.graph import Step, choose_attention, has_bfloat16
+from pretraining.lesson import UNET, Lesson
 from pretraining.optimizer import MuonAdamW
 from pretraining.processes import average_gradients, rank
 from pretraining.progress import Average, Budget, Log
@@ -24,15 +24,12 @@ WIDTH = 96  # of the text encoder
 MIN_SNR = 5.0
 CAPTION_DROPOUT = 0.1
 MAX_WEIGHT = 200.0
-# Bands of noise levels by their upper ends, and the share of training that each gets: paths are decided in the last,
-# and whether an object keeps its size and place from frame to frame in the second.
-LEVELS = ((0.4, 0.12), (0.8, 0.58), (1.0, 0.30))
 # Steps take turns: frames of a clip, and how many times `batch` of them. Motion is learnt from whole clips, the
 # meaning of captions from many single frames at a fraction of the cost.
 STEPS = ((16, 1), (16, 1), (16, 1), (16, 1), (1, 8))
 
 # What the video UNet and the image UNet have in common; diffusers reads attention_head_dim in two ways.
-UNET: dict[str, Any] = {
+TOPOLOGY: dict[str, Any] = {
     "sample_size": 8,
     "in_channels": LATENT_CHANNELS,
     "out_channels": LATENT_CHANNELS,
@@ -45,7 +42,7 @@ UNET: dict[str, Any] = {
 
 def build_unet() -> UNet3DConditionModel:
     """ZeroScope's four-level topology with its 16 temporal transformers, at a small width."""
-    return UNet3DConditionModel(**UNET, attention_head_dim=8)
+    return UNet3DConditionModel(**TOPOLOGY, attention_head_dim=8)
 
 
 def build_text_encoder(tokenizer: Any) -> CLIPTextModel:
@@ -91,12 +88,15 @@ def build_video_scheduler() -> DDIMScheduler:
 class Pool:
     """Encoded clips in a ring: every step replaces a few, so that one encoding serves several steps."""
 
-    def __init__(self, folder: Path, device: str, workers: int, size: int, fresh: int, start: int) -> None:
-        self.device, self.size, self.fresh, self.place = device, size, fresh, 0
+    def __init__(
+        self, folder: Path, device: str, workers: int, size: int, fresh: int, start: int, lesson: Lesson
+    ) -> None:
+        self.device, self.size, self.fresh, self.place, self.lesson = device, size, fresh, 0, lesson
         self.tokenizer = CLIPTokenizer.from_pretrained(folder / "tokenizer")
         vae: Any = AutoencoderKL.from_pretrained(folder / "vae")
         self.vae = vae.to(device, memory_format=torch.channels_last).eval()
-        self.stream = iter(SceneStream(3 + 1000 * rank(), fresh, start=start).loader(workers))
+        stream = SceneStream(3 + 1000 * rank(), fresh, 16, start, lesson.mixture, lesson.dropped)
+        self.stream = iter(stream.loader(workers))
         self.latents = torch.zeros(size, LATENT_CHANNELS, 16, 8, 8, dtype=torch.float16, device=device)
         self.tokens = torch.zeros(size, CONTEXT, dtype=torch.long, device=device)
         self.shares = torch.zeros(size, device=device)
@@ -114,13 +114,13 @@ class Pool:
         """Puts the stream's next batch in the place of the oldest."""
         captioned = next(self.stream)
         video = render(captioned.batch.map(lambda value: value.to(self.device)))
-        with torch.autocast(self.device, torch.bfloat16, enabled=self.device != "cpu"):
+        with torch.autocast(self.device, torch.bfloat16, enabled=has_bfloat16(self.device)):
             frames = (2 * video.flatten(0, 1) - 1).contiguous(memory_format=torch.channels_last)
             latent = self.vae.encode(frames).latent_dist.mean
         place = slice(self.place, self.place + self.fresh)
         self.latents[place] = latent.unflatten(0, video.shape[:2]).transpose(1, 2).half()
         self.tokens[place] = self.tokenize(captioned.captions)
-        self.shares[place] = torch.tensor([share(scene) for scene in captioned.scenes])
+        self.shares[place] = torch.tensor([self.lesson.share(scene) for scene in captioned.scenes])
         self.place = (self.place + self.fresh) % self.size
 
     def draw(self, batch: int, frames: int) -> tuple[Tensor, Tensor]:
@@ -148,10 +148,10 @@ def train(folder: Path, budget: Budget, device: str, workers: int, batch: int, r
     average = Average(models, 0.997)
     parameters = [p for model in models.values() for p in model.parameters()]
     optimizer = MuonAdamW(models, rate, fused=device != "cpu")
-    kept = _State(folder, models, average, optimizer, budget)
+    kept = State(folder, models, average, optimizer, budget)
     kept.resume()
     torch.manual_seed(budget.step + 10**9 * rank())
-    clips = Pool(folder, device, workers, pool, 32 if device != "cpu" else 2, start=budget.step)
+    clips = Pool(folder, device, workers, pool, 32 if device != "cpu" else 2, budget.step, UNET)
     log = Log(folder / "unet.jsonl", budget)
     if device != "cpu":
         log(attention=choose_attention(64 * batch, 4, 16, 8))
@@ -168,7 +168,7 @@ def train(folder: Path, budget: Budget, device: str, workers: int, batch: int, r
         clips.refresh()
         frames, times = STEPS[step % len(STEPS)]
         latents, tokens = clips.draw(times * batch, frames)
-        t = towards_noise(spread(len(latents))).mul(len(weights)).long().to(device)
+        t = UNET.place(spread(len(latents))).mul(len(weights)).long().to(device)
         noise = torch.randn_like(latents)
         noisy = scheduler.add_noise(latents, noise, t)
         text.zero_grad(set_to_none=True)
@@ -197,24 +197,9 @@ def train(folder: Path, budget: Budget, device: str, workers: int, batch: int, r
     scheduler.save_pretrained(folder / "scheduler")
 
 
-def share(scene: Scene) -> float:
-    """How often a clip is trained on, relative to the others: more where objects are small or all of it moves."""
-    small = scene.thing is not None and scene.thing.shape in ("triangle", "star")
-    return 1.5 if small or scene.kind == "camera" else 1.0
-
-
 def spread(count: int) -> Tensor:
     """`count` numbers in [0, 1), each uniform, together spread evenly."""
     return (torch.rand(()) + torch.arange(count)).div(count)
-
-
-def towards_noise(uniform: Tensor) -> Tensor:
-    """Uniform numbers as places in [0, 1), of which every band of LEVELS holds its share."""
-    ends, shares = torch.tensor(LEVELS).unbind(1)
-    widths, upto = torch.diff(ends, prepend=torch.zeros(1)), shares.cumsum(0)
-    band = torch.searchsorted(upto, uniform, right=True).clamp(max=len(LEVELS) - 1)
-    place = ends[band] - (upto[band] - uniform) / shares[band] * widths[band]
-    return place.clamp(0, 1 - 1e-6)
 
 
 def weighted_error(prediction: Tensor, noise: Tensor, weights: Tensor) -> Tensor:
@@ -234,7 +219,7 @@ def loss_weights(alphas: Tensor, most: float) -> Tensor:
 
 
 @dataclass(frozen=True, eq=False)
-class _State:
+class State:
     """All that a training goes on from, kept in `folder`/state.pt."""
 
     folder: Path

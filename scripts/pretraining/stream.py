@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset
 
-from motion_inversion.data.random_scene import captions_at_random, scenes_at_random
+from motion_inversion.data.random_scene import DROPPED, WORLD, Mixture, captions_at_random, scenes_at_random
 from motion_inversion.data.render import SceneBatch
 from motion_inversion.data.world import Scene
 
@@ -24,16 +24,25 @@ class Captioned:
 class SceneStream(Dataset[Captioned]):
     """Batch k depends on (seed, k) alone, so a resumed run sees what an uninterrupted one would have."""
 
-    def __init__(self, seed: int, size: int, frames: int = 16, start: int = 0) -> None:
+    def __init__(
+        self,
+        seed: int,
+        size: int,
+        frames: int = 16,
+        start: int = 0,
+        mixture: Mixture = WORLD,
+        dropped: tuple[float, ...] = DROPPED,
+    ) -> None:
         self.seed, self.size, self.frames, self.start = seed, size, frames, start
+        self.mixture, self.dropped = mixture, dropped
 
     def __len__(self) -> int:
         return 1 << 40
 
     def __getitem__(self, index: int) -> Captioned:
         random = np.random.default_rng([self.seed, self.start + index])
-        scenes = scenes_at_random(random, self.size, self.frames)
-        return Captioned(SceneBatch.pack(scenes), captions_at_random(random, scenes), scenes)
+        scenes = scenes_at_random(random, self.size, self.frames, self.mixture)
+        return Captioned(SceneBatch.pack(scenes), captions_at_random(random, scenes, self.dropped), scenes)
 
     def __iter__(self) -> Iterator[Captioned]:
         return iter(self.loader(0))

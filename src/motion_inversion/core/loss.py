@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass
-from typing import ClassVar, Literal, Protocol, get_args, runtime_checkable
+from typing import Literal, Protocol, get_args, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -39,7 +39,10 @@ class Mse:
     Of v and of velocity it is the loss that such networks are trained with.
     """
 
-    on: ClassVar[Compared] = "prediction"
+    @property
+    def on(self) -> Compared:
+        """Predictions as they are."""
+        return "prediction"
 
     def __call__(self, prediction: Latents, target: Latents, generator: torch.Generator) -> Scalar:
         return mse_loss(prediction.float(), target.float())

@@ -1,6 +1,8 @@
 """Scenes drawn at random, many at once: the distribution that the embedded model is trained on."""
 
 import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 from jaxtyping import Float
@@ -21,24 +23,49 @@ from motion_inversion.data.world import (
 )
 
 REACH = 0.6  # how far an object's centre may stray from the middle of the frame, in half-widths
-KINDS = {"object": 0.55, "camera": 0.15, "hybrid": 0.30}
-PATHS = {
-    "straight": 0.36,
-    "circling": 0.10,
-    "bouncing": 0.06,
-    "zigzagging": 0.06,
-    "standing still": 0.06,
-    "around": 0.36,
-}
 DROPPED = (0.5, 0.05, 0.1, 0.12, 0.15, 0.1)  # size, colour, motion, ground, texture, camera
+
+
+def _kinds() -> dict[str, float]:
+    return {"object": 0.55, "camera": 0.15, "hybrid": 0.30}
+
+
+def _motions() -> dict[str, float]:
+    return {
+        "straight": 0.36,
+        "circling": 0.10,
+        "bouncing": 0.06,
+        "zigzagging": 0.06,
+        "standing still": 0.06,
+        "around": 0.36,
+    }
+
+
+@dataclass(frozen=True)
+class Mixture:
+    """Shares of what scenes hold.
+
+    kinds: a moving object, a camera move over bare ground, or both. paths: of objects. plain: how often the ground
+    below a still camera has no texture.
+    """
+
+    kinds: Mapping[str, float] = field(default_factory=_kinds)
+    paths: Mapping[str, float] = field(default_factory=_motions)
+    plain: float = 0.5
+
+
+WORLD = Mixture()
 
 Paths = Float[np.ndarray, "n f 2"]
 
 
-def scenes_at_random(random: np.random.Generator, count: int, frames: int = 16) -> list[Scene]:
-    """`count` scenes: 55 % of a moving object, 15 % of a camera move over bare ground, 30 % of both."""
-    kinds = random.choice(list(KINDS), size=count, p=list(KINDS.values()))
-    motions, paths = _paths(random, count, frames)
+def scenes_at_random(
+    random: np.random.Generator, count: int, frames: int = 16, mixture: Mixture = WORLD
+) -> list[Scene]:
+    """`count` scenes: 55 % of a moving object, 15 % of a camera move over bare ground, 30 % of both; or as a mixture
+    says."""
+    kinds = random.choice(list(mixture.kinds), size=count, p=list(mixture.kinds.values()))
+    motions, paths = _paths(random, count, frames, mixture)
     moves = random.integers(len(CAMERA_MOTIONS), size=count)
     unit = np.stack([camera_path(motion, 1.0, frames) for motion in CAMERA_MOTIONS])
     amounts = random.uniform(0.75, 1.25, size=count) * (kinds != "object")
@@ -46,7 +73,7 @@ def scenes_at_random(random: np.random.Generator, count: int, frames: int = 16) 
     paths = _into_view(paths, cameras, random.uniform(-1, 1, size=(count, 2)))
     colours = np.array(list(COLOURS))[random.random((count, len(COLOURS))).argsort(axis=1)[:, :2]]
     shapes, radii = random.choice(SHAPES, size=count), random.uniform(0.30, 0.52, size=count)
-    grounds = _grounds(random, colours[:, 0], kinds)
+    grounds = _grounds(random, colours[:, 0], kinds, mixture.plain)
     things = [Thing(str(shapes[i]), str(colours[i, 1]), radii[i], paths[i], motions[i]) for i in range(count)]
     return [
         Scene(
@@ -59,17 +86,19 @@ def scenes_at_random(random: np.random.Generator, count: int, frames: int = 16) 
     ]
 
 
-def captions_at_random(random: np.random.Generator, scenes: list[Scene]) -> list[str]:
+def captions_at_random(
+    random: np.random.Generator, scenes: list[Scene], dropped: tuple[float, ...] = DROPPED
+) -> list[str]:
     """Captions with parts left out now and then, so that a model learns to do without them."""
-    drops = random.random((len(scenes), len(DROPPED))) < np.array(DROPPED)
+    drops = random.random((len(scenes), len(dropped))) < np.array(dropped)
     return [describe(scene, tuple(drop)) for scene, drop in zip(scenes, drops.tolist(), strict=True)]
 
 
-def _grounds(random: np.random.Generator, colours: np.ndarray, kinds: np.ndarray) -> list[Ground]:
+def _grounds(random: np.random.Generator, colours: np.ndarray, kinds: np.ndarray, plain: float) -> list[Ground]:
     """Grounds; where the camera moves, never a plain or striped one: stripes hide motion along them."""
     count = len(colours)
     textured, flat = random.choice(TEXTURES[2:], size=count), random.choice(TEXTURES[1:], size=count)
-    flat = np.where(random.random(count) < 0.5, "plain", flat)
+    flat = np.where(random.random(count) < plain, "plain", flat)
     textures = np.where(kinds == "object", flat, textured)
     periods, offsets = random.uniform(0.8, 1.15, size=count), random.uniform(-1, 1, size=(count, 2))
     angles = random.uniform(-math.pi / 8, math.pi / 8, size=count)
@@ -79,9 +108,9 @@ def _grounds(random: np.random.Generator, colours: np.ndarray, kinds: np.ndarray
     ]
 
 
-def _paths(random: np.random.Generator, count: int, frames: int) -> tuple[list[str], Paths]:
+def _paths(random: np.random.Generator, count: int, frames: int, mixture: Mixture) -> tuple[list[str], Paths]:
     """Named and arbitrary paths around the origin, with their names."""
-    kinds = random.choice(list(PATHS), size=count, p=list(PATHS.values()))
+    kinds = random.choice(list(mixture.paths), size=count, p=list(mixture.paths.values()))
     time, sign = np.linspace(0, 1, frames), random.choice([-1, 1], size=count)
 
     def uniform(low: float, high: float) -> np.ndarray:

@@ -157,7 +157,7 @@ class FolderClip:
     `text_cfg.vocab_size` is their number.
 
     Args:
-        folder: Where these files are; "embedded:shapes/clip" is the one that ships with the package.
+        folder: Where these files are; "embedded:shapes_shared/clip" is the one that ships with the package.
         batch_size: Frames or texts encoded at a time.
     """
 

@@ -1,0 +1,87 @@
+"""Trains a text encoder and a transformer together on latents of the stream: the phases "dit" and "wan"."""
+
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from transformers import CLIPTokenizer
+
+from pretraining.denoiser import BUILD, attention
+from pretraining.diffusion import Pool, State, build_text_encoder, spread
+from pretraining.graph import Step
+from pretraining.lesson import Lesson
+from pretraining.optimizer import MuonAdamW
+from pretraining.processes import average_gradients, rank
+from pretraining.progress import Average, Budget, Log
+
+FRAMES = 16
+
+
+def train(
+    folder: Path,
+    kind: str,
+    lesson: Lesson,
+    budget: Budget,
+    device: str,
+    workers: int,
+    batch: int,
+    rate: float,
+    pool: int,
+) -> None:
+    """Trains to the budget's end or pause; saves a resumable state and the averaged model in `folder`/`kind`.
+
+    The loss is the mean squared error of what the network predicts (v, velocity), which weighs the high noise levels,
+    where paths are decided, as they should be.
+    """
+    tokenizer = CLIPTokenizer.from_pretrained(folder / "tokenizer")
+    torch.manual_seed(0)
+    trained = BUILD[kind](device)
+    network, text = trained.network.eval(), build_text_encoder(tokenizer).eval().to(device)
+    models: dict[str, nn.Module] = {trained.part: network, "text_encoder": text}
+    average = Average(models, 0.999)
+    parameters = [p for model in models.values() for p in model.parameters()]
+    optimizer = MuonAdamW(models, rate, fused=device != "cpu")
+    place = folder / kind
+    place.mkdir(exist_ok=True)
+    kept = State(place, models, average, optimizer, budget)
+    kept.resume()
+    torch.manual_seed(budget.step + 10**9 * rank())
+    clips = Pool(folder, device, workers, pool, 32 if device != "cpu" else 2, budget.step, lesson)
+    log = Log(place / "log.jsonl", budget)
+
+    def compute(noisy: Tensor, t: Tensor, prompt_embeds: Tensor, target: Tensor) -> Tensor:
+        with attention(device):
+            output = trained.predict(noisy, t, prompt_embeds)
+        return (output.float() - target).square().mean()
+
+    once: Step | None = None
+    total, saved = torch.zeros((), device=device), budget.elapsed
+    for step in budget:
+        clips.refresh()
+        latents, tokens = clips.draw(batch, FRAMES)
+        t = lesson.place(spread(len(latents))).mul(len(trained.sigma)).long().to(device)
+        noise = torch.randn_like(latents)
+        signal, sigma = (table[t].view(-1, 1, 1, 1, 1) for table in (trained.signal, trained.sigma))
+        text.zero_grad(set_to_none=True)
+        prompt_embeds = text(tokens).last_hidden_state
+        inputs = (signal * latents + sigma * noise, t, prompt_embeds, trained.target(latents, noise, signal, sigma))
+        once = once or Step(compute, [network], inputs)
+        total += once(*inputs)
+        prompt_embeds.backward(once.inputs[2].grad)
+        average_gradients(parameters)
+        torch.nn.utils.clip_grad_norm_(parameters, 1.0)
+        optimizer.step(budget.rate())
+        average.update(step)
+        if step % 100 == 99 and rank() == 0:
+            log(loss=total.item() / 100)
+            total.zero_()
+            if budget.elapsed - saved > 120:
+                saved = budget.elapsed
+                kept.save()
+    if rank() > 0:
+        return
+    kept.save()
+    average.swap()
+    for name, model in models.items():
+        model.save_pretrained(place / name)  # pyright: ignore[reportCallIssue]
+    trained.scheduler.save_pretrained(place / "scheduler")
