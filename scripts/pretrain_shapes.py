@@ -61,7 +61,8 @@ def main() -> None:
     if size() > 1 and not alone:
         given = f"{' '.join(arguments.phases)} on {arguments.device}"
         parser.error(
-            f"torchrun is for one of {', '.join(SHARED)} with --device cpu, not {given}: run python {parser.prog} instead"
+            f"torchrun is for one of {', '.join(SHARED)} with --device cpu, not {given}: "
+            f"run python {parser.prog} instead"
         )
     torch.set_float32_matmul_precision("high")
     if rank() == 0:

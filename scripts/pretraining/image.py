@@ -14,7 +14,7 @@ from transformers import CLIPTextModel, CLIPTokenizer
 
 from motion_inversion.data.render import render
 from motion_inversion.method.control_a_video.detector import Canny
-from pretraining.diffusion import CAPTION_DROPOUT, UNET, build_scheduler, loss_weights, spread, weighted_error
+from pretraining.diffusion import CAPTION_DROPOUT, TOPOLOGY, build_scheduler, loss_weights, spread, weighted_error
 from pretraining.optimizer import MuonAdamW
 from pretraining.progress import Average, Budget, Log
 from pretraining.stream import SceneStream, pick_frames
@@ -28,7 +28,7 @@ CONTROLLED_DROPOUT = 0.5  # of captions, as in arXiv 2302.05543: the edges must 
 def build_unet() -> UNet2DConditionModel:
     """Stable Diffusion 1.x's layout, at the widths and head sizes of the video UNet."""
     heads: Any = (4, 6, 8, 8)  # in this class attention_head_dim is the number of heads; a single one is declared
-    return UNet2DConditionModel(**UNET, attention_head_dim=heads)
+    return UNet2DConditionModel(**TOPOLOGY, attention_head_dim=heads)
 
 
 def take_spatial(unet: nn.Module, video: dict[str, Tensor]) -> None:

@@ -36,7 +36,8 @@ def train(
     tokenizer = CLIPTokenizer.from_pretrained(folder / "tokenizer")
     torch.manual_seed(0)
     trained = BUILD[kind](device)
-    network, text = trained.network.eval(), build_text_encoder(tokenizer).eval().to(device)
+    network, text = trained.network.eval(), build_text_encoder(tokenizer).eval()
+    text.to(torch.device(device))  # pyright: ignore[reportArgumentType]
     models: dict[str, nn.Module] = {trained.part: network, "text_encoder": text}
     average = Average(models, 0.999)
     parameters = [p for model in models.values() for p in model.parameters()]

@@ -11,18 +11,22 @@ from torch import Tensor
 
 from motion_inversion.backbone.checkpointing import checkpoint_blocks
 from motion_inversion.backbone.model import Backbone, Model
+from motion_inversion.core.condition import PROMPT_EMBEDS, Condition
 from motion_inversion.embedding.embeddings import MotionEmbeddings
 from motion_inversion.embedding.inject import inject
-from motion_inversion.embedding.site import find_sites
 
 
 def randn(seed: int, *shape: int) -> Tensor:
     return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
 
 
+def told() -> Condition:
+    return Condition({PROMPT_EMBEDS: randn(2, 1, 3, 16)})
+
+
 def gradients(model: Backbone, checkpointing: Callable[[], AbstractContextManager[None]]) -> tuple[list[Tensor], int]:
     """Gradients of all embeddings, and how many tensors were kept for them."""
-    embeddings = MotionEmbeddings.zeros(find_sites(model.network, 4, 8, 8), query_key=True, value=True)
+    embeddings = MotionEmbeddings.zeros(model.sites(), query_key=True, value=True)
     with torch.no_grad():
         for number, parameter in enumerate(embeddings.parameters()):
             parameter.copy_(randn(number, *parameter.shape))
@@ -35,7 +39,7 @@ def gradients(model: Backbone, checkpointing: Callable[[], AbstractContextManage
     hooks = torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor)
     with inject(model.network, embeddings), checkpointing():
         with hooks:
-            loss = model.predict(randn(1, 1, 4, 4, 8, 8), 500, randn(2, 1, 3, 16)).square().mean()
+            loss = model.predict(randn(1, 1, 4, 4, 8, 8), 500, told()).square().mean()
         loss.backward()
     found = [parameter.grad for parameter in embeddings.parameters()]
     return [gradient for gradient in found if gradient is not None], sum(kept)
@@ -62,7 +66,7 @@ def test_everything_is_as_before_afterwards(model: Backbone):
 
 @torch.no_grad()
 def test_without_gradients_nothing_is_checkpointed(model: Backbone, monkeypatch: pytest.MonkeyPatch):
-    inputs: tuple[Any, ...] = (randn(1, 1, 4, 4, 8, 8), 500, randn(2, 1, 3, 16))
+    inputs: tuple[Any, ...] = (randn(1, 1, 4, 4, 8, 8), 500, told())
     expected = model.predict(*inputs)
     monkeypatch.setattr("motion_inversion.backbone.checkpointing.checkpoint", None)
     with checkpoint_blocks(model.network):

@@ -1,8 +1,9 @@
-"""The model protocol on a random model: encode, decode, embed text, denoise, guide."""
+"""The loaded model on random weights: what it refuses, embeds, predicts, guides and inverts."""
 
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,16 +11,15 @@ import torch
 from torch import Tensor
 
 from motion_inversion.backbone.model import Backbone, Model
-from motion_inversion.backbone.temporal_convolution import TemporalConvolution
+from motion_inversion.backbone.unet3d import UNet3D
+from motion_inversion.core.condition import PROMPT_EMBEDS, Condition
 from motion_inversion.core.error import InputError
+from motion_inversion.core.process import Stop
+from motion_inversion.core.sampler import OdeInversion
 
 
 def randn(seed: int, *shape: int) -> Tensor:
     return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
-
-
-def video(frames: int = 4, height: int = 64, width: int = 64) -> np.ndarray:
-    return np.random.default_rng(0).integers(0, 256, (frames, height, width, 3), dtype=np.uint8)
 
 
 @pytest.mark.parametrize(
@@ -27,13 +27,13 @@ def video(frames: int = 4, height: int = 64, width: int = 64) -> np.ndarray:
     [
         ({"width": 60}, r"model\.width=60: accepted are multiples of 8; set model\.width=64"),
         ({"height": 0}, r"model\.height=0: accepted are multiples of 8; set model\.height=8"),
-        ({"width": 96, "multiple": 64}, r"multiples of 64; set model\.width=128"),
+        ({"width": 96, "family": UNet3D(space=64)}, r"multiples of 64; set model\.width=128"),
         ({"frames": 1}, r"model\.frames=1: motion takes at least 2 frames"),
     ],
 )
-def test_sizes_that_do_not_fit_are_refused(config: Model, changes: dict[str, int], message: str):
+def test_sizes_that_do_not_fit_are_refused(config: Model, changes: dict[str, Any], message: str):
     with pytest.raises(InputError, match=message):
-        replace(config, **changes)  # pyright: ignore[reportArgumentType]
+        replace(config, **changes)
 
 
 def test_building_reads_nothing(config: Model, tmp_path: Path):
@@ -55,62 +55,17 @@ def test_a_moved_folder_is_the_same_model_and_other_weights_are_another(config: 
     assert replace(config, path=str(moved)).fingerprint != config.fingerprint
 
 
-def test_a_clip_has_latents_of_an_eighth_of_its_size(config: Model):
-    wide = replace(config, width=96).load()
-    latents = wide.encode(video(width=96))
-    assert latents.shape == wide.latent_shape == (1, 4, 4, 8, 12)
-    assert latents.dtype == torch.float32
-    decoded = wide.decode(latents)
-    assert decoded.shape == (4, 64, 96, 3)
-    assert decoded.dtype == np.uint8
-
-
-@torch.no_grad()
-def test_latents_are_the_scaled_mean_frame_by_frame(model: Backbone):
-    frames = video()
-    latents = model.encode(frames)
-    vae = model.part("vae")
-    pixels = torch.from_numpy(frames[2]).permute(2, 0, 1)[None].float() / 255 * 2 - 1
-    expected = vae.encode(pixels).latent_dist.mean * 0.18215
-    torch.testing.assert_close(latents[:, :, 2], expected, atol=1e-5, rtol=1e-4)
-
-
-@torch.no_grad()
-def test_decoding_rounds_to_the_nearest_of_256_levels(model: Backbone):
-    latents = randn(0, 1, 4, 4, 8, 8)
-    frames = model.decode(latents)
-    output = model.part("vae").decode(latents[:, :, 1] / 0.18215).sample[0].permute(1, 2, 0)
-    expected = ((output.clamp(-1, 1) + 1) / 2 * 255).numpy()
-    assert np.abs(frames[1] - expected).max() <= 0.501
-    assert not np.array_equal(frames[0], frames[1])
-
-
-@pytest.mark.parametrize("chunk", [1, 3])
-def test_the_chunk_makes_no_difference(config: Model, model: Backbone, chunk: int):
-    chunked, latents = replace(config, chunk=chunk).load(), randn(0, 1, 4, 4, 8, 8)
-    torch.testing.assert_close(chunked.encode(video()), model.encode(video()), atol=1e-5, rtol=1e-4)
-    difference = chunked.decode(latents).astype(int) - model.decode(latents)
-    assert np.abs(difference).max() <= 1
-
-
-def test_latents_that_are_not_finite_are_noticed(model: Backbone):
-    latents = randn(0, 1, 4, 4, 8, 8)
-    latents[0, 0, 0, 0, 0] = float("nan")
-    with pytest.raises(FloatingPointError, match=r"model\.dtype=float32"):
-        model.decode(latents)
-
-
 def test_prompts_have_states_of_their_own_whatever_they_come_with(model: Backbone):
     prompts = ["a red star", "a blue circle moving around"]
-    states = model.embed(prompts)
+    states = model.embed(prompts)[PROMPT_EMBEDS]
     assert states.shape == (2, 32, 16)
     assert states.dtype == torch.float32
-    torch.testing.assert_close(model.embed(prompts[1:]), states[1:], atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(model.embed(prompts[1:])[PROMPT_EMBEDS], states[1:], atol=1e-5, rtol=1e-5)
     assert not torch.allclose(states[0], states[1])
 
 
 def test_a_prompt_that_is_too_long_is_refused(model: Backbone):
-    assert model.embed(["red " * 30]).shape == (1, 32, 16)  # with start and end, just what fits
+    assert model.embed(["red " * 30])[PROMPT_EMBEDS].shape == (1, 32, 16)  # with start and end, just what fits
     with pytest.raises(InputError, match=r"has 33 tokens, the text encoder of tiny takes 32: shorten it"):
         model.embed(["a red star", "red " * 31])
 
@@ -119,28 +74,40 @@ def test_a_prompt_that_is_too_long_is_refused(model: Backbone):
 @torch.no_grad()
 def test_predictions_are_single_precision(config: Model, dtype: str):
     half = replace(config, dtype=dtype).load()  # pyright: ignore[reportArgumentType]
-    prediction = half.denoise(randn(0, 2, 4, 4, 8, 8), torch.tensor([3, 700]), randn(1, 2, 32, 16))
+    told = Condition({PROMPT_EMBEDS: randn(1, 2, 32, 16)})
+    prediction = half.predict(randn(0, 2, 4, 4, 8, 8), torch.tensor([3, 700]), told)
     assert prediction.shape == (2, 4, 4, 8, 8)
     assert prediction.dtype == torch.float32
 
 
-def test_guidance_extrapolates_from_the_negative_prompt(config: Model, monkeypatch: pytest.MonkeyPatch):
+def test_guidance_extrapolates_from_the_negative_prompt(model: Backbone, monkeypatch: pytest.MonkeyPatch):
     calls: list[int] = []
 
-    def denoise(self: Backbone, latents: Tensor, t: int, states: Tensor) -> Tensor:
+    def predict(self: Backbone, latents: Tensor, t: Stop, condition: Condition) -> Tensor:
         calls.append(len(latents))
-        return latents * 0 + states.mean(dim=(1, 2)).view(-1, 1, 1, 1, 1)
+        return latents * 0 + condition[PROMPT_EMBEDS].mean(dim=(1, 2)).view(-1, 1, 1, 1, 1)
 
-    monkeypatch.setattr(Backbone, "denoise", denoise)
+    monkeypatch.setattr(Backbone, "predict", predict)
     latents = randn(0, 2, 4, 4, 8, 8)
-    states = torch.tensor([2.0, 5.0]).view(2, 1, 1).expand(2, 3, 16)
-    negative = torch.ones(2, 3, 16)
-    guided = replace(config, guidance=3.0).load().guided(latents, 9, states, negative)
+    condition = Condition({PROMPT_EMBEDS: torch.tensor([2.0, 5.0]).view(2, 1, 1).expand(2, 3, 16)})
+    negative = Condition({PROMPT_EMBEDS: torch.ones(2, 3, 16)})
+    guided = model.guided(latents, 9, condition, negative, 3.0)
     # 1 + 3 (2 − 1) = 4 and 1 + 3 (5 − 1) = 13
     assert guided[:, 0, 0, 0, 0].tolist() == [4, 13]
-    plain = replace(config, guidance=1.0).load().guided(latents, 9, states, negative)
+    plain = model.guided(latents, 9, condition, negative, 1.0)
     assert plain[:, 0, 0, 0, 0].tolist() == [2, 5]
     assert calls == [4, 2]
+
+
+def test_inversion_asks_for_what_the_prompt_tells_without_guidance(model: Backbone):
+    latents, told, visited = randn(0, 1, 4, 4, 8, 8), model.embed(["a red star"]), {}
+    inverted = model.invert(OdeInversion(2), latents, told, visit=lambda t, x: visited.update({t: x}))
+    expected = latents
+    with torch.no_grad():
+        for t, t_next in ((-499, 1), (1, 501)):
+            expected = model.process.unstep(expected, model.predict(expected, t_next, told), t, t_next)
+    assert list(visited) == [1, 501]
+    torch.testing.assert_close(inverted, expected)
 
 
 def test_parts_are_read_once_and_again_after_their_release(config: Model):
@@ -152,6 +119,24 @@ def test_parts_are_read_once_and_again_after_their_release(config: Model):
     assert model.network is unet
 
 
-def test_temporal_convolutions_are_the_fast_ones(model: Backbone):
-    layers = [layer for layer in model.network.modules() if isinstance(layer, torch.nn.Conv3d)]
-    assert layers and all(isinstance(layer, TemporalConvolution) for layer in layers)
+def test_what_a_family_makes_of_parts_is_kept_until_its_release(config: Model):
+    model = config.load()
+    made = model.made("experts", torch.nn.Identity)
+    assert model.made("experts", torch.nn.Identity) is made
+    model.release("experts")
+    assert model.made("experts", torch.nn.Identity) is not made
+
+
+def test_every_text_encoder_is_released_by_one_name(config: Model):
+    model = config.load()
+    first, second = model.part("text_encoder"), model.made("text_encoder_2", torch.nn.Identity)
+    model.release("text_encoder")
+    assert model.part("text_encoder") is not first
+    assert model.made("text_encoder_2", torch.nn.Identity) is not second
+
+
+def test_an_autoencoder_of_another_family_is_refused_when_it_is_met(config: Model):
+    model = replace(config, family=UNet3D(space=4)).load()
+    frames = np.zeros((4, 64, 64, 3), np.uint8)
+    with pytest.raises(InputError, match=r"4 channels, 4 frames, 8×8 .* takes 4 channels, 4 frames, 16×16: .*family"):
+        model.encode(frames)

@@ -8,6 +8,9 @@ import pytest
 import torch
 from torch import Tensor
 
+from motion_inversion.backbone.model import Backbone, Model
+from motion_inversion.backbone.unet2d import UNet2D
+from motion_inversion.core.condition import CONTROL_MAPS, PROMPT_EMBEDS, Condition
 from motion_inversion.core.error import InputError
 
 
@@ -22,18 +25,18 @@ def config(tiny_image_model: Path) -> Model:
 
 @pytest.fixture(scope="module")
 def image_model(config: Model) -> Backbone:
-    model = config.load()
-    assert isinstance(model, Backbone)
-    return model
+    return config.load()
 
 
 LATENTS, STATES = randn(0, 2, 4, 4, 8, 8), randn(1, 2, 32, 16)
 HINT = torch.rand(2, 3, 4, 64, 64, generator=torch.Generator().manual_seed(2))
+TOLD = Condition({PROMPT_EMBEDS: STATES})
+LED = TOLD.having(**{CONTROL_MAPS: HINT})
 
 
 @torch.no_grad()
 def test_a_frame_is_denoised_as_a_picture_with_the_text_of_its_clip(image_model: Backbone):
-    prediction = image_model.predict(LATENTS, 500, STATES)
+    prediction = image_model.predict(LATENTS, 500, TOLD)
     assert prediction.shape == LATENTS.shape
     alone = image_model.network(LATENTS[1:, :, 2], 500, STATES[1:]).sample
     torch.testing.assert_close(prediction[1:, :, 2], alone, atol=1e-5, rtol=1e-4)
@@ -41,16 +44,17 @@ def test_a_frame_is_denoised_as_a_picture_with_the_text_of_its_clip(image_model:
 
 @torch.no_grad()
 def test_every_clip_has_its_own_timestep(image_model: Backbone):
-    both = image_model.predict(LATENTS, torch.tensor([100, 900]), STATES)
-    late = image_model.predict(LATENTS[1:], 900, STATES[1:])
+    first, second = TOLD.split()
+    both = image_model.predict(LATENTS, torch.tensor([100, 900]), TOLD)
+    late = image_model.predict(LATENTS[1:], 900, second)
     torch.testing.assert_close(both[1:], late, atol=1e-5, rtol=1e-4)
-    assert not torch.allclose(both[:1], image_model.predict(LATENTS[:1], 900, STATES[:1]), atol=1e-3)
+    assert not torch.allclose(both[:1], image_model.predict(LATENTS[:1], 900, first), atol=1e-3)
 
 
 @torch.no_grad()
 def test_a_controlnet_adds_its_residuals_for_the_hint_of_each_frame(image_model: Backbone):
-    controlled = image_model.denoise_controlled(LATENTS, 500, STATES, HINT)
-    assert not torch.allclose(controlled, image_model.predict(LATENTS, 500, STATES), atol=1e-3)
+    controlled = image_model.predict(LATENTS, 500, LED)
+    assert not torch.allclose(controlled, image_model.predict(LATENTS, 500, TOLD), atol=1e-3)
     picture, states = LATENTS[:1, :, 3], STATES[:1]
     controlnet = image_model.part("controlnet")
     down, mid = controlnet(picture, 500, states, controlnet_cond=HINT[:1, :, 3], return_dict=False)
@@ -79,9 +83,7 @@ def test_parts_may_lie_elsewhere_alone_or_in_a_folder_of_their_name(
     parts = {"controlnet": str(tmp_path / "other" / ("" if below else "controlnet"))}
     split = replace(config, path=str(folder), parts=parts)
     model = split.load()
-    assert isinstance(model, Backbone)
-    inputs = (LATENTS, 500, STATES, HINT)
-    assert torch.equal(model.denoise_controlled(*inputs), image_model.denoise_controlled(*inputs))
+    assert torch.equal(model.predict(LATENTS, 500, LED), image_model.predict(LATENTS, 500, LED))
     assert split.fingerprint == config.fingerprint
 
 
@@ -96,5 +98,5 @@ def test_a_part_that_is_nowhere_is_refused_by_its_option(config: Model, tmp_path
 
 
 def test_a_video_model_is_refused_as_an_image_model(config: Model, tiny_model: Path):
-    with pytest.raises(InputError, match=r"unet can't be loaded as UNet2DConditionModel"):
-        _ = replace(config, path=str(tiny_model)).load().unet
+    with pytest.raises(InputError, match=r"unet is of class UNet3DConditionModel; .* accepts UNet2DConditionModel"):
+        replace(config, path=str(tiny_model)).load()

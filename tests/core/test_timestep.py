@@ -14,7 +14,7 @@ from motion_inversion.core.timestep import HighNoise, LogitNormal, Range, Shifte
 
 @given(
     timestep=st.sampled_from(
-        [Uniform(), HighNoise(), HighNoise(1.0), HighNoise(1e18), LogitNormal(), LogitNormal(9, 30), Shifted()]
+        [Uniform(), HighNoise(), HighNoise(1.0), HighNoise(1e18), LogitNormal(), LogitNormal(9.0, 30.0), Shifted()]
     ),
     count=st.integers(1, 1000),
     seed=st.integers(0, 1000),
@@ -63,7 +63,7 @@ def test_shifted_visits_levels_as_often_as_a_shifted_sampler_does() -> None:
 @pytest.mark.parametrize(
     ("build", "names"),
     [
-        (lambda: LogitNormal(std=0), r"timestep\.std=0"),
+        (lambda: LogitNormal(std=0.0), r"timestep\.std=0\.0"),
         (lambda: LogitNormal(float("nan")), r"timestep\.mean=nan"),
         (lambda: Shifted(0.5), r"timestep\.shift=0\.5"),
         (lambda: Range(-1, 5), r"timestep\.low=-1"),

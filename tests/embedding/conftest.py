@@ -4,8 +4,10 @@ from collections.abc import Callable, Sequence
 
 import pytest
 import torch
+from diffusers.models.transformers.transformer_temporal import TransformerTemporalModel
 from diffusers.models.unets.unet_3d_condition import UNet3DConditionModel
 
+from motion_inversion.backbone import unet3d
 from motion_inversion.embedding.embeddings import MotionEmbeddings
 from motion_inversion.embedding.factorised import find_sites
 from motion_inversion.embedding.site import Site
@@ -26,6 +28,16 @@ def random_embeddings() -> Callable[..., MotionEmbeddings]:
     return _random_embeddings
 
 
+def _sites_of(unet: UNet3DConditionModel, frames: int, height: int, width: int) -> tuple[Site, ...]:
+    return find_sites(unet, TransformerTemporalModel, unet3d._place, unet3d._run, (frames, height, width))
+
+
+@pytest.fixture(scope="session")
+def sites_of() -> Callable[..., tuple[Site, ...]]:
+    """(unet, frames, height, width) → the sites of a video UNet for latents of a size."""
+    return _sites_of
+
+
 @pytest.fixture(scope="session")
 def unet() -> UNet3DConditionModel:
     with torch.random.fork_rng():
@@ -42,7 +54,7 @@ def unet() -> UNet3DConditionModel:
 @pytest.fixture(scope="session")
 def sites(unet: UNet3DConditionModel) -> tuple[Site, ...]:
     """The sites of `unet` for latents of 4 frames of 8x12: no grid is square."""
-    return find_sites(unet, 4, 8, 12)
+    return _sites_of(unet, 4, 8, 12)
 
 
 @pytest.fixture(scope="session")

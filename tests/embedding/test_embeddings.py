@@ -1,5 +1,6 @@
 import json
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -10,12 +11,22 @@ from safetensors.torch import load_file, save_file
 
 from motion_inversion.core.error import InputError
 from motion_inversion.core.file import replacing
-from motion_inversion.embedding.embeddings import MotionEmbeddings, read_metadata, tensor_shapes
+from motion_inversion.core.strategy import Difference
+from motion_inversion.embedding.embeddings import MotionEmbeddings, read_metadata
 from motion_inversion.embedding.site import Site
 
 
 def single(grid: tuple[int, int], frames: int, channels: int = 1) -> Site:
     return Site("mid_block.temp_attentions.0.transformer_blocks.0", "mid", 3, channels, grid, frames, ("attn1",))
+
+
+def shapes(tensors: dict[str, torch.Tensor]) -> dict[str, tuple[int, ...]]:
+    return {name: tuple(tensor.shape) for name, tensor in tensors.items()}
+
+
+def coarse(site: Site, grid: tuple[int, int], value: torch.Tensor) -> MotionEmbeddings:
+    """A value embedding of a site's first attention, held on another grid."""
+    return MotionEmbeddings([site], {f"{site.name}.attn1.value": value}, {site.name: grid})
 
 
 def test_five_blocks_have_fifteen_tensors(deep):
@@ -137,12 +148,15 @@ def write_other_tensors(path: Path) -> None:
     save_file({"weight": torch.zeros(2)}, path)
 
 
-def write_later_version(path: Path) -> None:
-    contents = json.dumps({"format": "motion-inversion-embeddings/2", "sites": "[]"})
+def write_version(version: int, path: Path) -> None:
+    contents = json.dumps({"format": f"motion-inversion-embeddings/{version}", "sites": "[]"})
     save_file({"weight": torch.zeros(2)}, path, {"motion_inversion": contents})
 
 
-@pytest.mark.parametrize("write", [write_nothing, write_noise, write_other_tensors, write_later_version])
+OTHER_VERSIONS = [partial(write_version, version) for version in (1, 3)]
+
+
+@pytest.mark.parametrize("write", [write_nothing, write_noise, write_other_tensors, *OTHER_VERSIONS])
 @pytest.mark.parametrize("read", [MotionEmbeddings.load, read_metadata])
 def test_a_foreign_file_is_refused(tmp_path, write, read):
     write(tmp_path / "file")
@@ -152,12 +166,17 @@ def test_a_foreign_file_is_refused(tmp_path, write, read):
 
 @pytest.mark.parametrize(
     "record",
-    ["[]", "nonsense", '[{"name": "a"}]', json.dumps([{"grid": [1, 1], "attentions": [], "extra": 1}])],
+    [
+        "[]",
+        "nonsense",
+        '[{"name": "a"}]',
+        json.dumps([{"name": "a", "grid": [1, 1], "value_grid": [1, 1], "attentions": [], "extra": 1}]),
+    ],
 )
 def test_a_file_that_contradicts_itself_is_refused(embeddings, tmp_path, record):
     path = tmp_path / "file"
     embeddings.save(path, {})
-    contents = {"format": "motion-inversion-embeddings/1", "sites": record}
+    contents = {"format": "motion-inversion-embeddings/2", "sites": record}
     save_file(load_file(path), path, {"motion_inversion": json.dumps(contents)})
     with pytest.raises(InputError, match="contradicts itself"):
         MotionEmbeddings.load(path)
@@ -174,7 +193,10 @@ def test_a_fitting_model_is_accepted(embeddings, sites):
 
 
 def test_another_number_of_frames_is_refused(embeddings, sites):
-    with pytest.raises(InputError, match=r"of 4 frames, the model.*of 9 frames: model\.frames=4"):
+    with pytest.raises(
+        InputError,
+        match=r"of 4 frames, the model.*of 9 frames: model\.frames=<that of the training>, or method\.resample=true",
+    ):
         embeddings.require([replace(site, frames=9) for site in sites])
 
 
@@ -229,9 +251,10 @@ def test_resampling_in_space_treats_positions_as_areas():
 )
 def test_resampling_keeps_constants_and_gives_the_shapes_asked_for(grid, to_grid, frames, to_frames):
     site, other = single(grid, frames, 2), single(to_grid, to_frames, 2)
-    ones = MotionEmbeddings([site], {name: torch.ones(shape) for name, shape in tensor_shapes(site).items()})
+    zeros, expected = (MotionEmbeddings.zeros([each], query_key=True, value=True).tensors() for each in (site, other))
+    ones = MotionEmbeddings([site], {name: tensor + 1 for name, tensor in zeros.items()})
     resampled = ones.resampled([other])
-    assert {name: tuple(tensor.shape) for name, tensor in resampled.tensors().items()} == tensor_shapes(other)
+    assert shapes(resampled.tensors()) == shapes(expected)
     for tensor in resampled.tensors().values():
         torch.testing.assert_close(tensor, torch.ones_like(tensor))
 
@@ -248,3 +271,83 @@ def test_resampling_keeps_rows_and_columns_apart():
 def test_resampling_needs_the_same_blocks(embeddings, sites):
     with pytest.raises(InputError, match="missing or differs"):
         embeddings.resampled(sites[:3])
+
+
+def test_a_coarse_value_is_interpolated_to_the_sites_grid():
+    # As in resizing: two columns of centres 1/4 and 3/4, read at 1/8, 3/8, 5/8, 7/8; rows alike.
+    site = single((2, 4), 2)
+    value = torch.tensor([[[0.0], [8.0]], [[4.0], [0.0]]])  # positions, frames, channel
+    found = coarse(site, (1, 2), value).value(site, "attn1")
+    assert found is not None
+    assert found[:, 0, 0].tolist() == [0.0, 1.0, 3.0, 4.0] * 2
+    assert found[:, 1, 0].tolist() == [8.0, 6.0, 2.0, 0.0] * 2
+
+
+def test_a_coarse_value_learns_through_the_interpolation():
+    site = single((2, 4), 2)
+    embeddings = coarse(site, (1, 2), torch.zeros(2, 2, 1))
+    value = embeddings.value(site, "attn1")
+    assert value is not None
+    value[:1].sum().backward()  # the corner is at the left column's outer side
+    [held] = embeddings.parameters()
+    assert held.grad is not None and held.grad[:, :, 0].tolist() == [[1.0, 1.0], [0.0, 0.0]]
+
+
+def test_a_static_value_is_the_same_in_all_frames():
+    site = single((1, 2), 3)
+    embeddings = MotionEmbeddings([site], {f"{site.name}.attn1.value": torch.tensor([[[1.0]], [[2.0]]])})
+    value = embeddings.value(site, "attn1")
+    assert value is not None
+    assert value[..., 0].tolist() == [[1.0] * 3, [2.0] * 3]
+    value.sum().backward()
+    [held] = embeddings.parameters()
+    assert held.shape == (2, 1, 1)
+    assert held.grad is not None and held.grad.flatten().tolist() == [3.0, 3.0]
+
+
+def test_the_differences_of_a_static_value_are_zero_but_at_the_first_frame():
+    site = single((1, 1), 3)
+    embeddings = MotionEmbeddings([site], {f"{site.name}.attn1.value": torch.full((1, 1, 1), 5.0)})
+    mapped = embeddings.map_value(lambda value: Difference()(value, "object"))
+    assert mapped.tensors()[f"{site.name}.attn1.value"].flatten().tolist() == [5.0, 0.0, 0.0]
+
+
+def test_a_grid_that_no_tensor_has_is_refused():
+    with pytest.raises(ValueError, match=r"has shape \(8, 2, 1\), the sites ask for \(\(2, 2, 1\), \(2, 1, 1\)\)"):
+        coarse(single((2, 4), 2), (1, 2), torch.zeros(8, 2, 1))
+
+
+def test_coarse_and_static_embeddings_load_equal(tmp_path):
+    site = single((2, 4), 2)
+    embeddings = coarse(site, (1, 2), torch.tensor([[[3.0]], [[4.0]]]))
+    embeddings.save(tmp_path / "file", {})
+    loaded = MotionEmbeddings.load(tmp_path / "file")
+    assert loaded.grids == {site.name: (1, 2)}
+    assert shapes(loaded.tensors()) == {f"{site.name}.attn1.value": (2, 1, 1)}
+    value, expected = loaded.value(site, "attn1"), embeddings.value(site, "attn1")
+    assert value is not None and expected is not None and torch.equal(value, expected)
+
+
+def test_resampling_keeps_a_coarse_grid_and_a_single_frame():
+    site, other = single((2, 4), 2), single((4, 4), 5)
+    static = coarse(site, (1, 2), torch.tensor([[[3.0]], [[4.0]]])).resampled([other])
+    assert static.grids == {site.name: (1, 2)}
+    assert static.tensors()[f"{site.name}.attn1.value"].flatten().tolist() == [3.0, 4.0]
+    moving = coarse(site, (1, 2), torch.tensor([[[0.0], [4.0]], [[8.0], [0.0]]])).resampled([other])
+    found = moving.tensors()[f"{site.name}.attn1.value"][..., 0].tolist()
+    assert found == [[0.0, 1.0, 2.0, 3.0, 4.0], [8.0, 6.0, 4.0, 2.0, 0.0]]
+
+
+def test_scaling_takes_each_kind_by_its_factor(embeddings):
+    for name, tensor in embeddings.scaled(2.0, 0.5).tensors().items():
+        assert torch.equal(tensor, embeddings.tensors()[name] * (2.0 if name.endswith("query_key") else 0.5))
+
+
+def test_fitted_embeddings_have_the_models_own_sites(deep, sites, random_embeddings):
+    wide = [replace(site, grid=(9, 9)) for site in sites]
+    query_key = random_embeddings(deep, value=False)
+    fitted = query_key.fitted(wide)
+    assert {site.grid for site in fitted.sites} == {(9, 9)} and len(fitted.sites) == len(deep)
+    assert all(torch.equal(tensor, query_key.tensors()[name]) for name, tensor in fitted.tensors().items())
+    with pytest.raises(InputError, match=r"use the size of the training \(model\.height, model\.width\)"):
+        random_embeddings(deep).fitted(wide)

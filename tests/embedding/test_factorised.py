@@ -3,7 +3,6 @@ import torch
 from diffusers.models.unets.unet_3d_condition import UNet3DConditionModel
 
 from motion_inversion.core.error import InputError
-from motion_inversion.embedding.site import describe, find_sites
 
 
 def names(prefix: str, count: int) -> list[str]:
@@ -36,8 +35,8 @@ def zeroscope() -> UNet3DConditionModel:
         (8, 8, [(8, 8), (4, 4), (2, 2), (1, 1)]),
     ],
 )
-def test_zeroscope_map(zeroscope, height, width, grids):
-    sites = find_sites(zeroscope, 24, height, width)
+def test_zeroscope_map(zeroscope, sites_of, height, width, grids):
+    sites = sites_of(zeroscope, 24, height, width)
     assert [site.name for site in sites] == FORWARD_ORDER
     assert [site.level for site in sites] == [0, 0, 1, 1, 2, 2, 3, 2, 2, 2, 1, 1, 1, 0, 0, 0]
     assert [site.section for site in sites] == ["down"] * 6 + ["mid"] + ["up"] * 9
@@ -46,17 +45,18 @@ def test_zeroscope_map(zeroscope, height, width, grids):
         assert site.channels == (320, 640, 1280, 1280)[site.level]
         assert site.frames == 24
         assert site.attentions == ("attn1", "attn2")
+        assert site.start is None
 
 
-def test_published_position_counts(zeroscope):
+def test_published_position_counts(zeroscope, sites_of):
     # Value embeddings of the authors' code: 169 and 625 positions at 400x400 pixels, 180 and 720 at 576x320.
-    assert {site.level: site.positions for site in find_sites(zeroscope, 24, 50, 50)} == {
+    assert {site.level: site.positions for site in sites_of(zeroscope, 24, 50, 50)} == {
         0: 2500,
         1: 625,
         2: 169,
         3: 49,
     }
-    assert {site.level: site.positions for site in find_sites(zeroscope, 24, 40, 72)} == {
+    assert {site.level: site.positions for site in sites_of(zeroscope, 24, 40, 72)} == {
         0: 2880,
         1: 720,
         2: 180,
@@ -65,7 +65,7 @@ def test_published_position_counts(zeroscope):
 
 
 @pytest.mark.parametrize(("height", "width"), [(5, 7), (1, 9)])
-def test_grids_are_those_of_a_real_forward_pass(unet, height, width):
+def test_grids_are_those_of_a_real_forward_pass(unet, sites_of, height, width):
     seen: dict[str, tuple[int, int]] = {}
     hooks = [
         module.register_forward_pre_hook(
@@ -78,26 +78,18 @@ def test_grids_are_those_of_a_real_forward_pass(unet, height, width):
         unet(torch.zeros(1, 4, 2, height, width), 0, torch.zeros(1, 1, 16))
     for hook in hooks:
         hook.remove()
-    assert [(site.name, site.grid) for site in find_sites(unet, 2, height, width)] == list(seen.items())
+    assert [(site.name, site.grid) for site in sites_of(unet, 2, height, width)] == list(seen.items())
 
 
-def test_the_model_and_the_random_state_are_not_touched(unet):
+def test_the_model_and_the_random_state_are_not_touched(unet, sites_of):
     parameters = [(name, parameter.data_ptr(), parameter.device) for name, parameter in unet.named_parameters()]
     random_state = torch.get_rng_state()
-    find_sites(unet, 3, 8, 8)
+    sites_of(unet, 3, 8, 8)
     assert [(name, p.data_ptr(), p.device) for name, p in unet.named_parameters()] == parameters
     assert not any(module._forward_pre_hooks for module in unet.modules())
     assert torch.equal(torch.get_rng_state(), random_state)
 
 
-def test_empty_latents_are_refused(unet):
+def test_empty_latents_are_refused(unet, sites_of):
     with pytest.raises(InputError, match=r"0 frames of 8x8.*model\.frames"):
-        find_sites(unet, 0, 8, 8)
-
-
-def test_description(sites):
-    assert describe(sites) == (
-        "down.0@16 (8x12), down.1@16 (4x6), down.2@32 (2x3), mid.3@32 (1x2), "
-        "up.2@32 (2x3), up.1@16 (4x6), up.0@16 (8x12) of 4 frames"
-    )
-    assert describe(()) == "no temporal transformer block"
+        sites_of(unet, 0, 8, 8)

@@ -60,6 +60,21 @@ def test_export_then_import_is_the_identity(embeddings, sites, tmp_path):
     assert all(torch.equal(tensor, expected[name]) for name, tensor in back.tensors().items())
 
 
+def test_coarse_and_static_values_are_exported_in_full(deep, sites, tmp_path):
+    site = deep[0]
+    held = {
+        f"{site.name}.{name}.value": torch.tensor([[[float(number)] * 32]])
+        for number, name in ((1, "attn1"), (2, "attn2"))
+    }
+    embeddings = MotionEmbeddings([site], held, {site.name: (1, 1)})
+    export_official(embeddings, tmp_path / "motion_embed.pt")
+    back = import_official(tmp_path / "motion_embed.pt", sites)
+    for name in site.attentions:
+        own, theirs = embeddings.value(site, name), back.value(site, name)
+        assert own is not None and theirs is not None
+        assert torch.equal(theirs, own) and theirs.shape == (6, 4, 32)
+
+
 def test_a_file_of_the_first_version_gives_query_keys_and_a_warning(deep, sites, tmp_path, caplog):
     authors_file(tmp_path / "v1.pt", value=False)
     with caplog.at_level(logging.WARNING):

@@ -54,7 +54,7 @@ def reference() -> Reference:
 @pytest.fixture(scope="session")
 def request_() -> Request:
     """Two clips to sample at once."""
-    return Request(prompts(3, 2), prompts(4, 1), "object", Ddim(2))
+    return Request(prompts(3, 2), prompts(4, 1), "object", Ddim(2, 2.0))
 
 
 @pytest.fixture(scope="session")
@@ -65,7 +65,7 @@ def noise() -> torch.Tensor:
 @pytest.fixture(scope="session")
 def brief() -> tuple[torch.Tensor, Request]:
     """Noise and request of one clip in one step."""
-    return randn(5, 1, 4, 4, 8, 8), Request(prompts(3, 1), prompts(4, 1), "object", Ddim(1), seeds=(1,))
+    return randn(5, 1, 4, 4, 8, 8), Request(prompts(3, 1), prompts(4, 1), "object", Ddim(1, 2.0), seeds=(1,))
 
 
 @pytest.fixture

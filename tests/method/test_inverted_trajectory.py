@@ -15,7 +15,7 @@ def test_it_keeps_the_timesteps_of_the_sampler_noisiest_first(model: Backbone, r
     passed = {}
     with torch.no_grad():
         for before, t in ((-249, 1), (1, 251), (251, 501)):
-            latents = model.process.unstep(latents, model.predict(latents, t, reference.states), before, t)
+            latents = model.process.unstep(latents, model.predict(latents, t, reference.condition), before, t)
             passed[t] = latents
     assert torch.equal(inverted_trajectory(model, reference, 2, 4), torch.cat([passed[501], passed[1]]))
 

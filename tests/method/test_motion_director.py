@@ -66,7 +66,7 @@ def gradients(
     module = MotionLearning(
         model, loras, lambda _: method._losses(model, loras)(batch), method.timestep, method.optimizer, 0
     )
-    data = {"latents": reference.latents, "states": reference.states, "index": torch.tensor([0])}
+    data = {"latents": reference.latents, "condition": reference.condition.tensors, "index": torch.tensor([0])}
     with loras["spatial"].attached(model.network), loras["temporal"].attached(model.network):
         module.zero_grad()
         module.backward(module.training_step(data, 0))
@@ -106,9 +106,9 @@ def test_a_single_frame_does_not_depend_on_the_temporal_lora(
     frame = batch.latents[:, :, :1]
     loras["temporal"].use(1.0)
     with single_frame(model.network):
-        without = model.predict(frame, batch.t, batch.states)
+        without = model.predict(frame, batch.t, batch.condition)
     with loras["temporal"].attached(model.network), single_frame(model.network):
-        assert torch.equal(model.predict(frame, batch.t, batch.states), without)
+        assert torch.equal(model.predict(frame, batch.t, batch.condition), without)
 
 
 def test_fresh_loras_sample_what_the_frozen_model_samples(
@@ -153,7 +153,7 @@ def test_training_changes_both_loras_and_lowers_the_loss(
     def loss(loras: dict[str, LowRank]) -> float:
         batch = noised_reference(model, reference)
         with loras["temporal"].attached(model.network):
-            prediction = model.predict(batch.latents, batch.t, batch.states)
+            prediction = model.predict(batch.latents, batch.t, batch.condition)
         return float(Mse()(prediction, batch.target, batch.draw))
 
     loras = varied._loras(model, 0)

@@ -10,17 +10,18 @@ import pytest
 import torch
 from safetensors.torch import load_file
 from torch import Tensor
+from trial import train
 
 from motion_inversion.backbone.model import Backbone
 from motion_inversion.core.error import InputError
-from motion_inversion.core.strategy import Drop
+from motion_inversion.core.strategy import Difference, Drop
 from motion_inversion.embedding.embeddings import MotionEmbeddings, read_metadata
 from motion_inversion.embedding.inject import inject
 from motion_inversion.embedding.layout import Layout
 from motion_inversion.embedding.official import export_official
 from motion_inversion.method.frozen import Frozen
 from motion_inversion.method.method import Fitting, Reference, Request
-from motion_inversion.method.motion_inversion import MotionInversion, model_sites
+from motion_inversion.method.motion_inversion import MotionInversion
 from motion_inversion.method.training.module import MotionLearning
 
 Fittings = Callable[..., Fitting]
@@ -29,7 +30,7 @@ Fittings = Callable[..., Fitting]
 @pytest.fixture
 def learnt(model: Backbone, method: MotionInversion, tmp_path: Path) -> Path:
     """A file of Gaussian embeddings, all different from each other."""
-    embeddings = method.layout.zeros(model_sites(model))
+    embeddings = method.layout.zeros(model.sites())
     draws = torch.Generator().manual_seed(6)
     with torch.no_grad():
         for parameter in embeddings.parameters():
@@ -44,7 +45,7 @@ def fixed_loss(model: Backbone, embeddings: MotionEmbeddings, reference: Referen
     noise = torch.randn(4, 4, 4, 8, 8, generator=torch.Generator().manual_seed(99))
     noisy = model.process.add_noise(reference.latents.expand_as(noise), noise, 500)
     with inject(model.network, embeddings):
-        prediction = model.predict(noisy, 500, reference.states.expand(4, -1, -1))
+        prediction = model.predict(noisy, 500, reference.condition.expand(4))
     return float((prediction - noise).square().mean())
 
 
@@ -53,7 +54,7 @@ def test_learning_changes_the_embeddings_alone_and_lowers_the_loss(
 ):
     before = {name: tensor.clone() for name, tensor in model.network.state_dict().items()}
     fast = functools.partial(torch.optim.AdamW, lr=0.2, eps=1e-12)
-    everywhere = replace(method, layout=Layout(["down", "up"], True, True), optimizer=fast)
+    everywhere = replace(method, layout=Layout(["all"], True, True), optimizer=fast)
     count = everywhere.fit(model, reference, fitting(max_steps=8))
     embeddings = MotionEmbeddings.load(fitting().state)
     assert count == sum(tensor.numel() for tensor in embeddings.tensors().values())
@@ -63,8 +64,17 @@ def test_learning_changes_the_embeddings_alone_and_lowers_the_loss(
     assert not any(parameter.requires_grad or parameter.grad is not None for parameter in model.network.parameters())
     assert len(embeddings.tensors()) == 45  # 15 blocks: one query-key, two values each
     assert all(tensor.abs().max() > 0 for tensor in embeddings.tensors().values())
-    zero = everywhere.layout.zeros(model_sites(model))
+    zero = everywhere.layout.zeros(model.sites())
     assert fixed_loss(model, embeddings, reference) < 0.96 * fixed_loss(model, zero, reference)
+
+
+def test_a_preview_is_what_generation_would_give(
+    model: Backbone, method: MotionInversion, reference: Reference, brief: tuple[Tensor, Request], tmp_path: Path
+):
+    trained = train(model, replace(method, strategy=Difference()), reference, tmp_path, brief)
+    sampled = replace(method, strategy=Difference()).sample(model, trained.state, *brief)
+    assert torch.equal(sampled, trained.preview)
+    assert not any(module._forward_pre_hooks for module in model.network.modules())
 
 
 def test_checkpointing_learns_the_same(
@@ -103,7 +113,7 @@ def test_accumulated_batches_draw_consecutive_samples(
 def test_zero_embeddings_sample_what_the_frozen_model_samples(
     model: Backbone, method: MotionInversion, noise: Tensor, request_: Request, tmp_path: Path
 ):
-    method.layout.zeros(model_sites(model)).save(tmp_path / "zero.safetensors", {})
+    method.layout.zeros(model.sites()).save(tmp_path / "zero.safetensors", {})
     sampled = method.sample(model, tmp_path / "zero.safetensors", noise, request_)
     assert torch.equal(sampled, Frozen().sample(model, None, noise, request_))
 
@@ -146,7 +156,7 @@ def test_embeddings_given_are_adopted_without_training(
     if official:
         export_official(MotionEmbeddings.load(learnt), learnt.with_suffix(".pt"))
         learnt = learnt.with_suffix(".pt")
-    monkeypatch.setattr(Backbone, "denoise", None)
+    monkeypatch.setattr(Backbone, "predict", None)
     assert replace(method, embeddings=learnt).fit(model, reference, fitting()) == 0
     adopted = load_file(fitting().state)
     assert adopted.keys() == expected.keys()
@@ -163,9 +173,13 @@ def test_embeddings_of_another_length_are_refused_or_resampled(
     request_: Request,
 ):
     given = replace(method, embeddings=learnt)
-    with pytest.raises(InputError, match=r"of 4 frames.*of 6 frames.*model\.frames=4"):
+    with pytest.raises(
+        InputError, match=r"of 4 frames.*of 6 frames.*model\.frames=<that of the training>, or method\.resample=true"
+    ):
         given.fit(longer, reference, fitting())
-    with pytest.raises(InputError, match=r"of 4 frames.*of 6 frames.*model\.frames=4"):
+    with pytest.raises(
+        InputError, match=r"of 4 frames.*of 6 frames.*model\.frames=<that of the training>, or method\.resample=true"
+    ):
         method.sample(longer, learnt, noise, request_)
     replace(given, resample=True).fit(longer, reference, fitting())
     assert {site.frames for site in MotionEmbeddings.load(fitting().state).sites} == {6}

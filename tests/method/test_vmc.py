@@ -14,6 +14,7 @@ from trial import Trained, assert_resumes, noised_reference, train, untouched
 from motion_inversion.backbone.model import Backbone
 from motion_inversion.core.error import InputError
 from motion_inversion.core.loss import Vmc as VmcLoss
+from motion_inversion.core.process import Compared
 from motion_inversion.method.frozen import Frozen
 from motion_inversion.method.method import Fitting, Reference, Request
 from motion_inversion.method.state import write_state
@@ -43,9 +44,9 @@ def test_it_tunes_queries_keys_and_values_of_the_temporal_blocks(model: Backbone
 @torch.no_grad()
 def test_untrained_projections_are_the_frozen_model_to_the_last_bit(model: Backbone, reference: Reference):
     tuned, batch = temporal_projections(model.network), noised_reference(model, reference)
-    before = model.predict(batch.latents, batch.t, batch.states)
+    before = model.predict(batch.latents, batch.t, batch.condition)
     with tuned.attached(model.network):
-        assert torch.equal(model.predict(batch.latents, batch.t, batch.states), before)
+        assert torch.equal(model.predict(batch.latents, batch.t, batch.condition), before)
 
 
 @torch.no_grad()
@@ -55,18 +56,18 @@ def test_the_tuned_weights_count_while_they_are_attached(model: Backbone, refere
     changed = {name: 1.5 * tensor for name, tensor in tuned.tensors().items()}
     tuned.load(changed)
     with tuned.attached(model.network):
-        attached = model.predict(batch.latents, batch.t, batch.states)
+        attached = model.predict(batch.latents, batch.t, batch.condition)
     other = replace(model.config).load()
-    other.unet.load_state_dict(changed, strict=False)
-    assert torch.equal(other.denoise(batch.latents, batch.t, batch.states), attached)
+    other.network.load_state_dict(changed, strict=False)
+    assert torch.equal(other.predict(batch.latents, batch.t, batch.condition), attached)
 
 
 def test_half_precision_runs_with_projections_in_single_precision(model: Backbone, reference: Reference):
     half = replace(model.config, dtype="bfloat16").load()
-    tuned, batch = temporal_projections(half.unet), noised_reference(model, reference)
+    tuned, batch = temporal_projections(half.network), noised_reference(model, reference)
     assert {tensor.dtype for tensor in tuned.tensors().values()} == {torch.float32}
-    with tuned.attached(half.unet):
-        assert half.denoise(batch.latents, batch.t, batch.states).isfinite().all()
+    with tuned.attached(half.network):
+        assert half.predict(batch.latents, batch.t, batch.condition).isfinite().all()
 
 
 def test_training_lowers_the_loss_at_a_fixed_draw(model: Backbone, trained: Trained, reference: Reference):
@@ -78,7 +79,7 @@ def test_training_lowers_the_loss_at_a_fixed_draw(model: Backbone, trained: Trai
     def loss() -> float:
         batch = noised_reference(model, reference)
         with tuned.attached(model.network):
-            prediction = model.predict(batch.latents, batch.t, batch.states)
+            prediction = model.predict(batch.latents, batch.t, batch.condition)
         return float(VmcLoss()(prediction, batch.target, batch.draw))
 
     before = loss()
@@ -99,9 +100,7 @@ def test_an_interrupted_training_ends_as_if_it_had_not_been(
     assert_resumes(model, vmc, reference, trained, tmp_path, brief)
 
 
-def test_gradients_are_clipped_as_one(
-    model: Backbone, vmc: Vmc, reference: Reference, fitting: Callable[..., Fitting]
-):
+def test_gradients_are_clipped_as_one(model: Backbone, vmc: Vmc, reference: Reference, fitting: Callable[..., Fitting]):
     norms: list[float] = []
 
     class Noting(torch.optim.SGD):
@@ -122,13 +121,13 @@ def test_gradients_are_clipped_as_one(
 class _Steep:
     """A loss with large gradients."""
 
+    on: Compared = "prediction"
+
     def __call__(self, prediction: Tensor, target: Tensor, generator: torch.Generator) -> Tensor:
         return 1e4 * (prediction - target).square().mean()
 
 
-def test_a_state_of_other_widths_is_refused(
-    model: Backbone, vmc: Vmc, trained: Trained, brief: Brief, tmp_path: Path
-):
+def test_a_state_of_other_widths_is_refused(model: Backbone, vmc: Vmc, trained: Trained, brief: Brief, tmp_path: Path):
     [first, *_] = sorted(trained.tensors)
     wider = {**trained.tensors, first: torch.zeros(8, 8)}
     write_state(tmp_path / "wider", "vmc", model, wider)

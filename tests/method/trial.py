@@ -95,6 +95,6 @@ def noised_reference(model: Backbone, reference: Reference) -> Noised:
     """The reference at t = 500 with noise that no training sees."""
     noise = torch.randn(1, 4, 4, 8, 8, generator=torch.Generator().manual_seed(99))
     t = torch.tensor([500])
-    schedule, latents = model.process, reference.latents
-    noisy, target = schedule.add_noise(latents, noise, t), schedule.target(latents, noise, t)
+    process, latents = model.process, reference.latents
+    noisy, target = process.add_noise(latents, noise, t), process.target(latents, noise, t)
     return Noised(noisy, t, reference.condition, target, torch.Generator().manual_seed(7))

@@ -37,7 +37,7 @@ class Chosen:
         self.clips.append(len(video))
         return unit(torch.from_numpy(video[:, 0, 0, 0]))
 
-    def embed(self, texts: list[str]) -> Tensor:
+    def embed_text(self, texts: list[str]) -> Tensor:
         return unit(torch.tensor([float(text) for text in texts]))
 
 

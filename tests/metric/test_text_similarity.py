@@ -66,7 +66,7 @@ def test_a_real_encoder_gives_the_mean_cosine_of_its_features(clip_folder: Path)
     video = np.random.default_rng(0).integers(0, 256, (3, 32, 32, 3), dtype=np.uint8)
     metric.update(Sample(video, video, "red disc", ""))
     encoder = FolderClip(clip_folder).load("cpu")
-    image, text = encoder.embed_image(video), encoder.embed(["red disc"])
+    image, text = encoder.embed_image(video), encoder.embed_text(["red disc"])
     expected = torch.nn.functional.cosine_similarity(image.mean(0), text[0], dim=0) * image.mean(0).norm()
     torch.testing.assert_close(metric.compute(), expected)
 

@@ -8,16 +8,18 @@ import torch
 from torch import Tensor, nn
 
 from pretraining import processes
-from pretraining.diffusion import LEVELS, spread, towards_noise
+from pretraining.diffusion import spread
+from pretraining.lesson import LESSONS, UNET, Lesson
 from pretraining.optimizer import MATRIX_DECAY, MuonAdamW, orthogonalise
 from pretraining.progress import Budget
 
 
-def test_every_band_of_noise_levels_gets_its_share() -> None:
-    places = towards_noise(spread(100_000))
+@pytest.mark.parametrize("lesson", [UNET, *LESSONS.values()])
+def test_every_band_of_noise_levels_gets_its_share(lesson: Lesson) -> None:
+    places = lesson.place(spread(100_000))
     assert places.min() >= 0 and places.max() < 1
     start = 0.0
-    for end, share in LEVELS:
+    for end, share in lesson.levels:
         inside = places[(places >= start) & (places < end)]
         assert len(inside) / len(places) == pytest.approx(share, abs=1e-3)
         assert inside.mean().item() == pytest.approx((start + end) / 2, abs=1e-3)  # uniform within the band

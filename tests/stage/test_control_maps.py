@@ -8,6 +8,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from motion_inversion.backbone.model import Model
+from motion_inversion.backbone.unet2d import UNet2D
 from motion_inversion.core.error import InputError
 from motion_inversion.core.noise import Random
 from motion_inversion.data.clip import Clip, VideoFile
@@ -25,7 +27,7 @@ MAPS = np.random.default_rng(0).integers(0, 256, (4, 64, 64, 3), np.uint8)
 @pytest.fixture
 def led(address: Address, tiny_image_model: Path) -> Address:
     """The address of a method that reads control maps."""
-    model = Model("tiny", str(tiny_image_model), UNet2D(), 4, 64, 64, device="cpu", control="hed")
+    model = Model("tiny", str(tiny_image_model), UNet2D(controlnet="hed"), 4, 64, 64, device="cpu")
     return replace(address, model=model, method=ControlAVideo(Canny()), noise=Random(), trainer=None)
 
 
@@ -41,7 +43,7 @@ def test_they_reach_the_state_unchanged(led: Address, given: Clip):
     prepare(led, model, given)
     train(led, model, given, ())
     state = load_file(led.state(given).folder / ControlAVideo.state_file)
-    assert torch.equal(state["control"], torch.from_numpy(MAPS))
+    assert torch.equal(state["control_maps"], torch.from_numpy(MAPS))
 
 
 def test_what_is_led_by_them_depends_on_what_they_show(led: Address, given: Clip, clip: Clip, tmp_path: Path):
@@ -49,10 +51,10 @@ def test_what_is_led_by_them_depends_on_what_they_show(led: Address, given: Clip
     others = replace(given, control=VideoFile(tmp_path / "others.mkv"))
     write_lossless(tmp_path / "copy.mkv", MAPS, 8.0)
     copied = replace(given, control=VideoFile(tmp_path / "copy.mkv"))
-    digests = [led.state(one).digest for one in (clip, given, others)]
+    digests = [replace(led).state(one).digest for one in (clip, given, others)]  # a run has one clip of a name
     assert len(set(digests)) == 3
-    assert led.state(copied).digest == led.state(given).digest
-    samples = {led.sample(one, clip.prompts[0], 0).digest for one in (clip, given, others)}
+    assert replace(led).state(copied).digest == digests[1]
+    samples = {replace(led).sample(one, clip.prompts[0], 0).digest for one in (clip, given, others)}
     assert len(samples) == 3
     assert led.reference(given).digest == led.reference(clip).digest
 
@@ -67,5 +69,5 @@ def test_methods_that_do_not_read_them_do_not_depend_on_them(address: Address, g
 def test_without_them_a_controlnet_of_another_kind_names_the_way(led: Address, clip: Clip):
     model = led.model.load()
     prepare(led, model, clip)
-    with pytest.raises(InputError, match=r"model\.control=hed.* give them with the clip: dataset\.control=maps\.mp4"):
+    with pytest.raises(InputError, match=r"follows hed \(model\.family\.controlnet\).* give them with the clip: dataset\.control=maps\.mp4"):
         train(led, model, clip, ())

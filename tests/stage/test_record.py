@@ -27,7 +27,7 @@ from motion_inversion.stage.record import axes, configuration, word
         (LowpassBlend(factor=2), "lowpass_blend(factor=2)"),
         (Ddim(20), "ddim(steps=20)"),
         (ByMotion(object=Keep(0.5)), "by_motion(object=keep(gamma=0.5))"),
-        (Layout(["down", "up"], True, False), "qk_only"),  # it has a name of its own
+        (Layout(["all"], True, False), "qk_only"),  # it has a name of its own
         (functools.partial(torch.optim.SGD, lr=0.1), "sgd(lr=0.1)"),
         (functools.partial(torch.optim.AdamW, lr=0.05, betas=(0.9, 0.999), eps=1e-12), "adamw(lr=0.05,eps=1e-12)"),
         (3, "3"),
@@ -45,6 +45,8 @@ def test_axes_are_those_of_the_method(address: Address):
     assert found["iterations"] == "4"
     assert found["sampler"] == "ddim(steps=2)"
     assert found.keys() >= {"loss", "layout", "optimizer", "timestep", "strategy", "batch_size", "guidance"}
+    guided = axes(replace(address, sampler=Ddim(2, guidance=9.0)))
+    assert (guided["sampler"], guided["guidance"]) == ("ddim(steps=2)", "9.0")  # an axis of its own
     control = axes(replace(address, method=Frozen(), trainer=None))
     assert not control.keys() & {"loss", "layout", "optimizer", "timestep", "strategy", "iterations", "training_seed"}
 

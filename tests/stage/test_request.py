@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from motion_inversion.backbone.model import Backbone
+from motion_inversion.core.condition import PROMPT_EMBEDS, PROMPT_MASK
 from motion_inversion.core.error import InputError
 from motion_inversion.core.noise import Inversion, Random
 from motion_inversion.core.sampler import OdeInversion
@@ -26,14 +27,15 @@ def model(experiment: Experiment) -> Backbone:
 
 @pytest.fixture
 def prepared(address: Address, clip: Clip) -> Address:
-    """An address where the inversion and some text states exist: the k-th state is full of ks."""
+    """An address where the inversion and some prompts are prepared: the k-th prompt's tensors are full of ks."""
     with address.inverted(clip).making() as folder:
         assert folder
         write_tensors(folder, inverted=INVERTED)
     for number, prompt in enumerate(["", *clip.prompts]):
         with address.text(prompt).making() as folder:
             assert folder
-            write_tensors(folder, states=torch.full((1, 3, 2), float(number)))
+            embeds, mask = torch.full((1, 3, 2), float(number)), torch.full((1, 3), number)
+            write_tensors(folder, **{PROMPT_EMBEDS: embeds, PROMPT_MASK: mask})
     return address
 
 
@@ -89,12 +91,13 @@ def test_random_noise_needs_no_inversion(address: Address, model: Backbone, clip
         initial_noise(address, model, clip, [(clip.prompts[0], 0)])
 
 
-def test_states_are_those_of_the_prompts_in_order(prepared: Address, clip: Clip):
+def test_conditions_are_those_of_the_prompts_in_order(prepared: Address, clip: Clip):
     first, second = clip.prompts
     request = sampling_request(prepared, clip, [(second, 0), (first, 0), (second, 1)])
-    assert request.states[:, 0, 0].tolist() == [2, 1, 2]
-    assert request.negative.shape == (1, 3, 2)
-    assert request.negative.eq(0).all()
+    assert request.condition[PROMPT_EMBEDS][:, 0, 0].tolist() == [2, 1, 2]
+    assert request.condition[PROMPT_MASK].tolist() == [[2] * 3, [1] * 3, [2] * 3]
+    assert request.negative[PROMPT_EMBEDS].shape == (1, 3, 2)
+    assert request.negative[PROMPT_EMBEDS].eq(0).all()
     assert (request.motion, request.sampler) == ("object", prepared.sampler)
     with pytest.raises(InputError, match="run the prepare stage first"):
         sampling_request(replace(prepared, negative_prompt="blurry"), clip, [(first, 0)])
@@ -112,7 +115,7 @@ def test_a_prefix_is_for_the_text_encoder_alone(prepared: Address, model: Backbo
     praising = replace(prepared, prompt_prefix="masterpiece, ")
     with praising.text(f"masterpiece, {clip.prompts[0]}").making() as folder:
         assert folder
-        write_tensors(folder, states=torch.full((1, 3, 2), 7.0))
-    assert sampling_request(praising, clip, pairs).states.eq(7).all()
-    assert sampling_request(praising, clip, pairs).negative.eq(0).all()
+        write_tensors(folder, **{PROMPT_EMBEDS: torch.full((1, 3, 2), 7.0)})
+    assert sampling_request(praising, clip, pairs).condition[PROMPT_EMBEDS].eq(7).all()
+    assert sampling_request(praising, clip, pairs).negative[PROMPT_EMBEDS].eq(0).all()
     assert torch.equal(initial_noise(praising, model, clip, pairs), initial_noise(prepared, model, clip, pairs))

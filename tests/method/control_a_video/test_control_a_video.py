@@ -12,10 +12,13 @@ import pytest
 import torch
 from safetensors.torch import load_file
 from torch import Tensor
-from trial import randn, untouched
+from trial import prompts, randn, untouched
 
 from motion_inversion.backbone.model import Backbone
+from motion_inversion.backbone.unet2d import UNet2D
+from motion_inversion.core.condition import CONTROL_MAPS, Condition
 from motion_inversion.core.error import InputError
+from motion_inversion.core.process import Stop
 from motion_inversion.core.sampler import Ddim
 from motion_inversion.method.control_a_video.detector import Canny, Depth
 from motion_inversion.method.control_a_video.method import ControlAVideo
@@ -30,7 +33,7 @@ def moving() -> Reference:
     video = np.zeros((4, 64, 64, 3), np.uint8)
     for frame in range(4):
         video[frame, 16:32, 8 * frame : 8 * frame + 16] = 255
-    return Reference(randn(1, 1, 4, 4, 8, 8), randn(2, 1, 32, 16), "object", video)
+    return Reference(randn(1, 1, 4, 4, 8, 8), prompts(2, 1), "object", video)
 
 
 @pytest.fixture(scope="module")
@@ -47,30 +50,30 @@ def sampled(image_model: Backbone, fitted: Path, noise: Tensor, request_: Reques
 
 
 @pytest.fixture
-def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Tensor, Tensor]]:
-    """Latents and text states of every prediction that follows."""
-    calls: list[tuple[Tensor, Tensor]] = []
-    predict = Backbone.denoise_controlled
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[Tensor]:
+    """Latents of every prediction that follows."""
+    calls: list[Tensor] = []
+    predict = Backbone.predict
 
-    def noted(model: Backbone, latents: Tensor, t: int, states: Tensor, hint: Tensor) -> Tensor:
-        calls.append((latents, states))
-        return predict(model, latents, t, states, hint)
+    def noted(model: Backbone, latents: Tensor, t: Stop, condition: Condition) -> Tensor:
+        calls.append(latents)
+        return predict(model, latents, t, condition)
 
-    monkeypatch.setattr(Backbone, "denoise_controlled", noted)
+    monkeypatch.setattr(Backbone, "predict", noted)
     return calls
 
 
 def single(request: Request, index: int = 0) -> Request:
-    return replace(request, states=request.states[index : index + 1])
+    return replace(request, condition=request.condition.split()[index])
 
 
-def hint(path: Path) -> Tensor:
-    return load_file(path)["control"].permute(3, 0, 1, 2)[None] / 255
+def control_maps(path: Path) -> Tensor:
+    return load_file(path)["control_maps"].permute(3, 0, 1, 2)[None] / 255
 
 
 def test_fitting_keeps_maps_and_changes(fitted: Path, moving: Reference):
     found = load_file(fitted)
-    assert torch.equal(found["control"], torch.from_numpy(Canny()(moving.video, torch.device("cpu"))))
+    assert torch.equal(found["control_maps"], torch.from_numpy(Canny()(moving.video, torch.device("cpu"))))
     # A step uncovers one column of two latent rows behind the square and covers another before it.
     changed = torch.zeros(3, 8, 8)
     for step in range(3):
@@ -82,9 +85,9 @@ def test_maps_that_come_with_the_clip_are_taken(
     image_model: Backbone, moving: Reference, fitting: Callable[..., Fitting]
 ):
     maps = np.arange(4 * 64 * 64 * 3, dtype=np.uint8).reshape(4, 64, 64, 3)
-    elsewhere = replace(image_model.config, control="hed").load()  # no detector finds what it follows
-    METHOD.fit(elsewhere, replace(moving, control=maps), fitting())
-    assert torch.equal(load_file(fitting().state)["control"], torch.from_numpy(maps))
+    elsewhere = replace(image_model.config, family=UNet2D(controlnet="hed")).load()  # no detector finds what it follows
+    METHOD.fit(elsewhere, replace(moving, control_maps=maps), fitting())
+    assert torch.equal(load_file(fitting().state)["control_maps"], torch.from_numpy(maps))
 
 
 def test_the_first_frame_is_made_beforehand_and_stays_clean_at_every_step(
@@ -93,13 +96,13 @@ def test_the_first_frame_is_made_beforehand_and_stays_clean_at_every_step(
     noise: Tensor,
     request_: Request,
     sampled: Tensor,
-    asked: list[tuple[Tensor, Tensor]],
+    asked: list[Tensor],
 ):
-    one, maps = single(request_), hint(fitted)[:, :, :1]
+    one, maps = single(request_), control_maps(fitted)[:, :, :1]
 
-    def denoise(latents: Tensor, t: int) -> Tensor:
-        pair = (image_model.denoise_controlled(latents, t, text, maps) for text in (one.negative, one.states))
-        without, with_text = pair
+    def denoise(latents: Tensor, t: Stop) -> Tensor:
+        led = (told.having(**{CONTROL_MAPS: maps}) for told in (one.negative, one.condition))
+        without, with_text = (image_model.predict(latents, t, told) for told in led)
         return without + 2.0 * (with_text - without)
 
     made = Ddim(2).sample(image_model.process, denoise, noise[:1, :, :1])
@@ -109,9 +112,9 @@ def test_the_first_frame_is_made_beforehand_and_stays_clean_at_every_step(
     asked.clear()
     sample = METHOD.sample(image_model, fitted, noise[:1], one)
     assert len(asked) == 2 + 2 * 2  # the picture's steps, then the clip's, joined and frame by frame
-    for latents, _ in asked[2::2]:
+    for latents in asked[2::2]:
         assert torch.equal(latents[:, :, 0], sample[:, :, 0].expand(2, -1, -1, -1))
-    for latents, _ in asked[3::2]:
+    for latents in asked[3::2]:
         assert torch.equal(latents[0, :, 0], sample[0, :, 0])
 
 
@@ -121,7 +124,7 @@ def test_as_many_frames_come_back_as_are_asked_for(sampled: Tensor, noise: Tenso
 
 
 def test_a_video_scale_of_1_spares_the_pictures(
-    image_model: Backbone, fitted: Path, noise: Tensor, request_: Request, asked: list[tuple[Tensor, Tensor]]
+    image_model: Backbone, fitted: Path, noise: Tensor, request_: Request, asked: list[Tensor]
 ):
     replace(METHOD, video_scale=1.0).sample(image_model, fitted, noise[:1], single(request_))
     assert len(asked) == 2 + 2
@@ -146,7 +149,7 @@ def test_the_maps_lead(
     request_: Request,
     sampled: Tensor,
 ):
-    METHOD.fit(image_model, replace(moving, control=np.zeros_like(moving.video)), fitting())
+    METHOD.fit(image_model, replace(moving, control_maps=np.zeros_like(moving.video)), fitting())
     unled = METHOD.sample(image_model, fitting().state, noise[:1], single(request_))
     assert (unled - sampled[:1]).abs().max() > 1e-5  # a random ControlNet leads but faintly
 
@@ -154,7 +157,7 @@ def test_the_maps_lead(
 def test_a_clip_is_the_same_in_any_batch_and_the_model_as_before(
     image_model: Backbone, fitted: Path, noise: Tensor, request_: Request, sampled: Tensor
 ):
-    networks = (image_model.network, image_model.part("controlnet"))
+    networks: tuple[Any, ...] = (image_model.network, image_model.part("controlnet"))
     processors = [network.attn_processors for network in networks]
     with untouched(image_model):
         for index in (1, 0):
@@ -180,7 +183,9 @@ def test_a_state_is_all_that_a_fresh_model_needs(
 
 
 def test_a_model_for_video_is_refused(model: Backbone, moving: Reference, fitting: Callable[..., Fitting]):
-    message = r"method=control_a_video makes an image model work on clips, and tiny is a video model; .*set model="
+    message = (
+        r"method=control_a_video needs a model with frames on their own and control maps; .*; set model=shapes_image"
+    )
     with pytest.raises(InputError, match=message):
         METHOD.fit(model, moving, fitting())
 
@@ -195,12 +200,10 @@ def test_a_model_without_a_controlnet_is_refused(
         METHOD.fit(plain, moving, fitting())
 
 
-def test_a_detector_of_other_maps_is_refused(
-    image_model: Backbone, moving: Reference, fitting: Callable[..., Fitting]
-):
-    message = r"follows canny \(model\.control=canny\), the detector finds depth; set detector=canny, or"
+def test_a_detector_of_other_maps_is_refused(image_model: Backbone, moving: Reference, fitting: Callable[..., Fitting]):
+    message = r"follows canny \(model\.family\.controlnet\), the detector finds depth; set detector=canny, or"
     with pytest.raises(InputError, match=message):
-        replace(METHOD, control=Depth()).fit(image_model, moving, fitting())
+        replace(METHOD, detector=Depth()).fit(image_model, moving, fitting())
 
 
 def test_states_of_another_length_are_refused_with_both_sides(
@@ -220,7 +223,7 @@ def test_more_steps_than_noise_levels_are_refused_by_name(
 
 def test_only_the_detector_needs_a_new_fit():
     fields = {field.name for field in dataclasses.fields(ControlAVideo)}
-    assert fields - ControlAVideo.at_sampling == {"control"}
+    assert fields - ControlAVideo.at_sampling == {"detector"}
     assert ControlAVideo.at_sampling < fields
 
 

@@ -9,18 +9,21 @@ import torch
 from torch import Tensor
 from trial import randn
 
-from motion_inversion.method.control_a_video.guidance import Guidance, combined
+from motion_inversion.backbone.model import Backbone
+from motion_inversion.core.condition import CONTROL_MAPS, PROMPT_EMBEDS, Condition
+from motion_inversion.core.process import Stop
+from motion_inversion.method.control_a_video.guidance import GuidedClip, combined
 from motion_inversion.method.layer.frame_attention import full, sparse_causal
 from motion_inversion.method.method import Request
 
 ALONE, WITHOUT, WITH_TEXT = (randn(seed, 1, 4, 4, 2, 2) for seed in (1, 2, 3))
-LATENTS, HINT = randn(6, 1, 4, 4, 8, 8), randn(7, 1, 3, 4, 64, 64).sigmoid()
+LATENTS, MAPS = randn(6, 1, 4, 4, 8, 8), randn(7, 1, 3, 4, 64, 64).sigmoid()
 
 
 @pytest.fixture
-def guide(image_model: Backbone, request_: Request) -> Guidance:
+def guide(image_model: Backbone, request_: Request) -> GuidedClip:
     """Of one clip, with all frames joined."""
-    return Guidance(image_model, full(4), HINT, request_.negative, request_.states[:1])
+    return GuidedClip(image_model, full(4), MAPS, request_.negative, request_.condition.split()[0], 2.0)
 
 
 def test_a_video_scale_of_1_is_classifier_free_guidance():
@@ -39,20 +42,20 @@ def test_both_scales_count_from_the_pictures():
 
 @torch.no_grad()
 @pytest.mark.parametrize("sources", [full, sparse_causal])
-def test_frames_that_are_alike_are_predicted_as_pictures(guide: Guidance, sources: Callable[[int], Any]):
+def test_frames_that_are_alike_are_predicted_as_pictures(guide: GuidedClip, sources: Callable[[int], Any]):
     """Attention to several copies of a frame is attention to that frame."""
-    latents, hint = (clip[:, :, :1].repeat(1, 1, 4, 1, 1) for clip in (LATENTS, HINT))
+    latents, maps = (clip[:, :, :1].repeat(1, 1, 4, 1, 1) for clip in (LATENTS, MAPS))
     without, with_text = (
-        guide.model.denoise_controlled(latents[:, :, :1], 500, text, hint[:, :, :1])
-        for text in (guide.negative, guide.states)
+        guide.model.predict(latents[:, :, :1], 500, told.having(**{CONTROL_MAPS: maps[:, :, :1]}))
+        for told in (guide.negative, guide.condition)
     )
-    expected = without + 2.0 * (with_text - without)  # the model's guidance
-    predicted = replace(guide, sources=sources(4), hint=hint)(latents, 500)
+    expected = without + 2.0 * (with_text - without)
+    predicted = replace(guide, sources=sources(4), control_maps=maps)(latents, 500)
     torch.testing.assert_close(predicted, expected.expand_as(latents), atol=1e-4, rtol=1e-4)
 
 
 @torch.no_grad()
-def test_pictures_know_nothing_of_other_frames_and_the_video_does(guide: Guidance):
+def test_pictures_know_nothing_of_other_frames_and_the_video_does(guide: GuidedClip):
     changed = torch.cat([LATENTS[:, :, :3], randn(8, 1, 4, 1, 8, 8)], 2)
     alone = [guide._alone(latents, 500)[:, :, 0] for latents in (LATENTS, changed)]
     torch.testing.assert_close(*alone, atol=1e-6, rtol=0)
@@ -60,8 +63,8 @@ def test_pictures_know_nothing_of_other_frames_and_the_video_does(guide: Guidanc
     assert (joined[0] - joined[1]).abs().max() > 1e-4
 
 
-def test_a_failure_leaves_neither_network_joined(guide: Guidance, monkeypatch: pytest.MonkeyPatch):
-    networks = guide.model.network, guide.model.part("controlnet")
+def test_a_failure_leaves_neither_network_joined(guide: GuidedClip, monkeypatch: pytest.MonkeyPatch):
+    networks: list[Any] = [guide.model.network, guide.model.part("controlnet")]
     before = [network.attn_processors for network in networks]
     met: list[bool] = []
 
@@ -69,7 +72,7 @@ def test_a_failure_leaves_neither_network_joined(guide: Guidance, monkeypatch: p
         met.extend(network.attn_processors == own for network, own in zip(networks, before, strict=True))
         raise KeyError
 
-    monkeypatch.setattr(Backbone, "denoise_controlled", fail)
+    monkeypatch.setattr(Backbone, "predict", fail)
     with pytest.raises(KeyError):
         guide(LATENTS, 500)
     assert met == [False, False]
@@ -77,23 +80,23 @@ def test_a_failure_leaves_neither_network_joined(guide: Guidance, monkeypatch: p
 
 
 @torch.no_grad()
-def test_pictures_are_those_of_the_model_frame_by_frame(guide: Guidance):
-    """The model itself takes frames one by one; it has their order, their hints and their text right."""
-    expected = guide.model.denoise_controlled(LATENTS, 500, guide.negative, HINT)
+def test_pictures_are_those_of_the_model_frame_by_frame(guide: GuidedClip):
+    """The model itself takes frames one by one; it has their order, their maps and their text right."""
+    expected = guide.model.predict(LATENTS, 500, guide.negative.having(**{CONTROL_MAPS: MAPS}))
     torch.testing.assert_close(guide._alone(LATENTS, 500), expected, atol=1e-5, rtol=1e-5)
 
 
 @torch.no_grad()
 @pytest.mark.parametrize(("interleave", "expected"), [(False, [0, 0, 0, 0]), (True, [0, 1, 0, 1])])
 def test_pictures_have_the_prompt_only_in_the_public_codes_odd_frames(
-    guide: Guidance, interleave: bool, expected: list[int], monkeypatch: pytest.MonkeyPatch
+    guide: GuidedClip, interleave: bool, expected: list[int], monkeypatch: pytest.MonkeyPatch
 ):
     given: list[Tensor] = []
 
-    def predict(model: Backbone, latents: Tensor, t: int, states: Tensor, hint: Tensor) -> Tensor:
-        given.append(states)
+    def predict(model: Backbone, latents: Tensor, t: Stop, condition: Condition) -> Tensor:
+        given.append(condition[PROMPT_EMBEDS])
         return latents
 
-    monkeypatch.setattr(Backbone, "denoise_controlled", predict)
+    monkeypatch.setattr(Backbone, "predict", predict)
     replace(guide, interleave=interleave)._alone(LATENTS, 500)
-    assert torch.equal(given[0], torch.cat([guide.negative, guide.states])[expected])
+    assert torch.equal(given[0], Condition.cat([guide.negative, guide.condition])[PROMPT_EMBEDS][expected])

@@ -62,7 +62,7 @@ def test_thresholds_choose_among_edges():
 
 @pytest.mark.parametrize(("low", "high"), [(-1, 5), (6, 5)])
 def test_thresholds_out_of_order_are_refused(low: int, high: int):
-    with pytest.raises(InputError, match=r"set method\.control\.low=100 method\.control\.high=200"):
+    with pytest.raises(InputError, match=r"set method\.detector\.low=100 method\.detector\.high=200"):
         Canny(low, high)
 
 
@@ -92,14 +92,16 @@ def test_depth_does_not_depend_on_the_chunk(depth: Depth, video: np.ndarray):
 
 def test_a_clip_without_any_depth_is_black(depth: Depth, video: np.ndarray, monkeypatch: pytest.MonkeyPatch):
     flat = torch.full((3, 24, 40), 7.0)
-    monkeypatch.setattr("motion_inversion.method.control_a_video.control._depth", lambda *_: flat)
+    monkeypatch.setattr("motion_inversion.method.control_a_video.detector._depth", lambda *_: flat)
     assert not depth(video, CPU).any()
 
 
 @pytest.mark.parametrize("exists", [True, False])
 def test_a_place_without_a_network_is_refused_in_one_line(tmp_path: Path, video: np.ndarray, exists: bool):
     path = tmp_path if exists else tmp_path / "missing"
-    with pytest.raises(InputError, match=rf"method\.control\.path={path} .*method\.control\.path=/path/to/") as caught:
+    with pytest.raises(
+        InputError, match=rf"method\.detector\.path={path} .*method\.detector\.path=/path/to/"
+    ) as caught:
         Depth(str(path))(video, CPU)
     assert "\n" not in str(caught.value)
 
@@ -128,17 +130,25 @@ class _Sketch(Canny):
 
 
 @pytest.mark.parametrize(
-    ("control", "trained", "message"),
+    ("detector", "trained", "message"),
     [
-        (Canny(), "depth", r"follows depth \(model\.control=depth\), the detector finds canny; set detector=depth"),
-        (Depth(), "canny", r"follows canny .* finds depth; set detector=canny, or model\.control=depth with"),
+        (
+            Canny(),
+            "depth",
+            r"follows depth \(model\.family\.controlnet\), the detector finds canny; set detector=depth",
+        ),
+        (
+            Depth(),
+            "canny",
+            r"follows canny .* finds depth; set detector=canny, or model\.family\.controlnet=depth with",
+        ),
         (Canny(), "hed", r"no detector of hed is included: .* give them with the clip: dataset\.control=maps\.mp4"),
         (_Sketch(), "canny", r"the detector finds sketch; set detector=canny"),
     ],
 )
-def test_other_maps_than_the_controlnet_follows_are_refused(control: Canny | Depth, trained: str, message: str):
+def test_other_maps_than_the_controlnet_follows_are_refused(detector: Canny | Depth, trained: str, message: str):
     with pytest.raises(InputError, match=message) as caught:
-        require_kind(control, trained)
+        require_kind(detector, trained)
     assert "\n" not in str(caught.value)
 
 

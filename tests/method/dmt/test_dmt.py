@@ -11,12 +11,12 @@ from torch import Tensor
 
 from motion_inversion.backbone.model import Backbone
 from motion_inversion.core.error import InputError
-from motion_inversion.core.process import Process
+from motion_inversion.core.process import AlphaBar, Process, Stop
 from motion_inversion.core.sampler import Ddim
 from motion_inversion.method.dmt.feature import feature_layers, read_features
-from motion_inversion.method.dmt.guidance import Guidance
+from motion_inversion.method.dmt.guidance import MotionGuidance
 from motion_inversion.method.dmt.loss import CosineChanges, SquaredChanges, spatial_mean
-from motion_inversion.method.dmt.method import Dmt, noised_back
+from motion_inversion.method.dmt.method import Dmt
 from motion_inversion.method.frozen import Frozen
 from motion_inversion.method.method import Fitting, Reference, Request
 
@@ -34,7 +34,7 @@ def state(model: Backbone, reference: Reference, tmp_path_factory: pytest.TempPa
 @pytest.fixture(scope="module")
 def single(request_: Request) -> Request:
     """The first of the two clips."""
-    return replace(request_, states=request_.states[:1], seeds=(1,))
+    return replace(request_, condition=request_.condition.split()[0], seeds=(1,))
 
 
 @pytest.fixture(scope="module")
@@ -44,22 +44,22 @@ def frozen(model: Backbone, noise: Tensor, single: Request) -> Tensor:
 
 def guided(model: Backbone, reference: Reference, latents: Tensor, single: Request) -> Tensor:
     """Two steps of 0.05 towards the reference's motion at the noisier timestep."""
-    guide = Guidance(model, feature_layers(model.network, 1, 1), CosineChanges(), 2)
+    guide = MotionGuidance(model, feature_layers(model.network, 1, 1), CosineChanges(), 2)
     with torch.no_grad():
-        goals = guide.means(reference.latents, 501, reference.states)
-        return guide(latents, 501, single.states, goals, 0.05)
+        goals = guide.means(reference.latents, 501, reference.condition)
+        return guide(latents, 501, single.condition, goals, 0.05)
 
 
 def test_guidance_makes_changes_alike(model: Backbone, reference: Reference, noise: Tensor, single: Request):
     def difference(latents: Tensor) -> float:
-        pair = (latents, single.states), (reference.latents, reference.states)
+        pair = (latents, single.condition), (reference.latents, reference.condition)
         with torch.no_grad():
             means = [
                 [
                     spatial_mean(found)
-                    for found in read_features(model, x, 501, states, feature_layers(model.network, 1, 1))
+                    for found in read_features(model, x, 501, told, feature_layers(model.network, 1, 1))
                 ]
-                for x, states in pair
+                for x, told in pair
             ]
         return sum(float(CosineChanges()(mine, theirs)) for mine, theirs in zip(*means, strict=True))
 
@@ -104,16 +104,16 @@ def test_a_restart_is_drawn_from_the_clips_seed(model: Backbone, state: Path, no
 def test_a_restart_repeats_every_step_but_the_last(
     model: Backbone, state: Path, noise: Tensor, single: Request, monkeypatch: pytest.MonkeyPatch
 ):
-    asked: list[int] = []
+    asked: list[Stop] = []
 
-    def predict(self: Backbone, latents: Tensor, t: int, *_: Tensor) -> Tensor:
+    def predict(self: Backbone, latents: Tensor, t: Stop, *_: object) -> Tensor:
         asked.append(t)
         return torch.zeros_like(latents)
 
     monkeypatch.setattr(Backbone, "guided", predict)
-    shown: list[int] = []
+    shown: list[Stop] = []
 
-    def progress(timesteps: Sequence[int]) -> Sequence[int]:
+    def progress(timesteps: Sequence[Stop]) -> Sequence[Stop]:
         shown.extend(timesteps)
         return timesteps
 
@@ -124,13 +124,13 @@ def test_a_restart_repeats_every_step_but_the_last(
 
 def test_noising_back_is_the_forward_process(model: Backbone):
     x, noise = torch.zeros(1, 1, 1, 1, 1) + 3, torch.ones(1, 1, 1, 1, 1)
-    still = Process(torch.full((1000,), 0.5), torch.tensor(1.0))
-    assert torch.equal(noised_back(still, x, noise, 581, 601), x)
+    still = Process(AlphaBar(torch.full((1000,), 0.5), torch.tensor(1.0)))
+    assert torch.equal(still.noised_back(x, noise, 581, 601), x)
     # ZeroScope's levels: twenty Markov steps x ← √(1 − β) x + √β ε from 581 to 601 scale x by Π √(1 − β).
     betas = torch.linspace(0.00085**0.5, 0.012**0.5, 1000, dtype=torch.float64) ** 2
     kept = float((1 - betas[582:602]).prod())
     expected = kept**0.5 * 3 + (1 - kept) ** 0.5
-    assert float(noised_back(model.process, x, noise, 581, 601)) == pytest.approx(expected, abs=1e-4)
+    assert float(model.process.noised_back(x, noise, 581, 601)) == pytest.approx(expected, abs=1e-4)
 
 
 @pytest.mark.parametrize(("steps", "unguided", "count"), [(50, 0.6, 20), (10, 0.6, 4), (50, 0.0, 50), (50, 1.0, 0)])
@@ -145,7 +145,7 @@ def test_the_first_steps_are_guided_at_a_falling_rate(steps: int, unguided: floa
 def test_fitting_keeps_the_reference_and_sampling_needs_nothing_else(
     model: Backbone, reference: Reference, state: Path, noise: Tensor, single: Request, tmp_path: Path
 ):
-    passed: list[int] = []
+    passed: list[Stop] = []
     fitting = Fitting(
         tmp_path, tmp_path / "again", dict, 1, progress=lambda timesteps: passed.extend(timesteps) or timesteps
     )
@@ -171,7 +171,7 @@ def test_checkpointing_keeps_less_for_the_same_gradient(
         kept.append(sum(sizes))
     torch.testing.assert_close(*moved, atol=1e-4, rtol=1e-4)
     assert kept[1] < kept[0] / 2
-    assert not any("forward" in module.__dict__ for module in saving.unet.modules())
+    assert not any("forward" in module.__dict__ for module in saving.network.modules())
 
 
 def test_half_precision_finds_a_gradient(model: Backbone, reference: Reference, noise: Tensor, single: Request):
@@ -188,7 +188,7 @@ def test_what_is_not_finite_stops_and_leaves_no_trace(
     saving = replace(model.config, checkpointing=True).load()
     with pytest.raises(FloatingPointError, match="guidance: the loss is nan at timestep 501"):
         guided(saving, reference, noise[:1] * float("nan"), single)
-    assert not any("forward" in module.__dict__ or module._forward_hooks for module in saving.unet.modules())
+    assert not any("forward" in module.__dict__ or module._forward_hooks for module in saving.network.modules())
 
 
 def test_states_of_other_settings_are_refused_with_both_sides(
@@ -196,9 +196,9 @@ def test_states_of_other_settings_are_refused_with_both_sides(
 ):
     message = r"method\.sampling_steps=2, the sampler has sampler\.steps=3; set method\.sampling_steps=3"
     with pytest.raises(InputError, match=message):
-        DMT.sample(model, state, noise[:1], replace(single, sampler=Ddim(3)))
+        DMT.sample(model, state, noise[:1], replace(single, sampler=Ddim(3, 2.0)))
     with pytest.raises(InputError, match=r"latents is 2×4×4×8×8 there and 3×4×4×8×8 here"):
-        replace(DMT, sampling_steps=3).sample(model, state, noise[:1], replace(single, sampler=Ddim(3)))
+        replace(DMT, sampling_steps=3).sample(model, state, noise[:1], replace(single, sampler=Ddim(3, 2.0)))
     with pytest.raises(InputError, match=r"latents is 2×4×4×8×8 there and 2×4×6×8×8 here"):
         DMT.sample(longer, state, noise[:1], single)
 

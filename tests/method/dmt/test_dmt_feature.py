@@ -5,6 +5,7 @@ import torch
 from torch import Tensor, nn
 
 from motion_inversion.backbone.model import Backbone
+from motion_inversion.core.condition import Condition
 from motion_inversion.core.error import InputError
 from motion_inversion.method.dmt.feature import feature_layers, read_features
 
@@ -14,12 +15,12 @@ def hooks(unet: nn.Module) -> int:
 
 
 @pytest.fixture
-def inputs(noise: Tensor, reference) -> tuple[Tensor, int, Tensor]:
-    return noise[:1], 501, reference.states
+def inputs(noise: Tensor, reference) -> tuple[Tensor, int, Condition]:
+    return noise[:1], 501, reference.condition
 
 
 @torch.no_grad()
-def test_features_are_what_the_layers_give_in_a_whole_pass(model: Backbone, inputs: tuple[Tensor, int, Tensor]):
+def test_features_are_what_the_layers_give_in_a_whole_pass(model: Backbone, inputs: tuple[Tensor, int, Condition]):
     seen: dict[str, Tensor] = {}
     names = ("up_blocks.1.resnets.1", "up_blocks.1.temp_convs.1", "up_blocks.1.upsamplers.0")
     handles = []
@@ -35,17 +36,17 @@ def test_features_are_what_the_layers_give_in_a_whole_pass(model: Backbone, inpu
         handle.remove()
     convolved, in_time, upsampled = read_features(model, *inputs, feature_layers(model.network, 1, 1))
     # The residual layer adds its input (through a 1x1 convolution, as widths differ) to the feature.
-    resnet = model.network.up_blocks[1].resnets[1]
-    torch.testing.assert_close(resnet.conv_shortcut(seen[f"{names[0]} input"]) + convolved, seen[names[0]])
+    shortcut = model.network.get_submodule("up_blocks.1.resnets.1.conv_shortcut")
+    torch.testing.assert_close(shortcut(seen[f"{names[0]} input"]) + convolved, seen[names[0]])
     assert torch.equal(in_time, seen[names[1]])
     assert torch.equal(upsampled, seen[names[2]])
     assert [tuple(found.shape) for found in (convolved, in_time, upsampled)] == [(4, 32, 2, 2)] * 2 + [(4, 32, 4, 4)]
 
 
 @torch.no_grad()
-def test_the_rest_of_the_network_is_left_out(model: Backbone, inputs: tuple[Tensor, int, Tensor]):
+def test_the_rest_of_the_network_is_left_out(model: Backbone, inputs: tuple[Tensor, int, Condition]):
     ran: list[int] = []
-    watched = [model.network.up_blocks[1], model.network.up_blocks[2], model.network.conv_out]
+    watched = [model.network.get_submodule(name) for name in ("up_blocks.1", "up_blocks.2", "conv_out")]
     handles = [module.register_forward_hook(lambda *_: ran.append(1)) for module in watched]
     read_features(model, *inputs, feature_layers(model.network, 1, 1))
     for handle in handles:
@@ -54,7 +55,7 @@ def test_the_rest_of_the_network_is_left_out(model: Backbone, inputs: tuple[Tens
 
 
 @torch.no_grad()
-def test_the_model_is_as_before_also_after_a_failure(model: Backbone, inputs: tuple[Tensor, int, Tensor]):
+def test_the_model_is_as_before_also_after_a_failure(model: Backbone, inputs: tuple[Tensor, int, Condition]):
     layers, before = feature_layers(model.network, 1, 1), model.predict(*inputs)
     read_features(model, *inputs, layers)
     with pytest.raises(RuntimeError):
@@ -63,7 +64,7 @@ def test_the_model_is_as_before_also_after_a_failure(model: Backbone, inputs: tu
     assert torch.equal(model.predict(*inputs), before)
 
 
-def test_gradients_reach_the_latents_alone(model: Backbone, inputs: tuple[Tensor, int, Tensor]):
+def test_gradients_reach_the_latents_alone(model: Backbone, inputs: tuple[Tensor, int, Condition]):
     latents = inputs[0].clone().requires_grad_()
     features = read_features(model, latents, *inputs[1:], feature_layers(model.network, 1, 1))
     for feature in features:

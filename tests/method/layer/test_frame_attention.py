@@ -6,8 +6,9 @@ import pytest
 import torch
 from diffusers.models.attention_processor import Attention
 from torch import Tensor
-from trial import randn, untouched
+from trial import prompts, randn, untouched
 
+from motion_inversion.backbone.model import Backbone
 from motion_inversion.method.layer.frame_attention import FrameAttention, Sources, full, joined, sparse_causal
 
 _FRAMES = 4
@@ -82,12 +83,12 @@ def test_any_sources_are_cross_attention_to_their_tokens(attention: Attention, t
 
 @torch.no_grad()
 def test_while_joined_the_frames_of_a_model_see_their_sources(image_model: Backbone):
-    latents, states = randn(1, 1, 4, _FRAMES, 8, 8), randn(2, 1, 32, 16)
+    latents, told = randn(1, 1, 4, _FRAMES, 8, 8), prompts(2, 1)
     other = latents.clone()
     other[:, :, 1] += 1
 
     def moved() -> set[int]:
-        before, after = (image_model.predict(x, 500, states) for x in (latents, other))
+        before, after = (image_model.predict(x, 500, told) for x in (latents, other))
         return {frame for frame in range(_FRAMES) if not torch.equal(before[:, :, frame], after[:, :, frame])}
 
     processors = [module.processor for module in _attentions(image_model)]

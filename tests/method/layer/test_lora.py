@@ -9,7 +9,7 @@ from diffusers.models.transformers.transformer_temporal import TransformerTempor
 from diffusers.models.unets.unet_3d_condition import UNet3DConditionModel
 from peft.tuners.lora import LoraLayer
 from torch import Tensor, nn
-from trial import randn
+from trial import prompts, randn
 
 from motion_inversion.backbone.model import Backbone
 from motion_inversion.method.layer.lora import LowRank, linear_names
@@ -35,7 +35,7 @@ def filled(lora: LowRank) -> dict[str, Tensor]:
 
 @torch.no_grad()
 def predicted(model: Backbone) -> Tensor:
-    return model.predict(randn(7, 1, 4, 4, 8, 8), 500, randn(8, 1, 32, 16))
+    return model.predict(randn(7, 1, 4, 4, 8, 8), 500, prompts(8, 1))
 
 
 def test_the_addition_is_up_times_down_at_its_scale(linear: nn.Sequential):

@@ -7,7 +7,7 @@ import torch
 from diffusers.models.resnet import TemporalConvLayer
 from diffusers.models.transformers.transformer_temporal import TransformerTemporalModel
 from torch import Tensor
-from trial import randn
+from trial import prompts, randn
 
 from motion_inversion.backbone.model import Backbone
 from motion_inversion.method.layer.single_frame import single_frame
@@ -29,7 +29,7 @@ def scrambled(model: Backbone) -> Iterator[Backbone]:
 
 @torch.no_grad()
 def predicted(model: Backbone, frames: int) -> Tensor:
-    return model.predict(randn(7, 1, 4, frames, 8, 8), 500, randn(8, 1, 32, 16))
+    return model.predict(randn(7, 1, 4, frames, 8, 8), 500, prompts(8, 1))
 
 
 @pytest.fixture
@@ -40,16 +40,16 @@ def plain(model: Backbone) -> Tensor:
 
 def test_a_frame_sees_nothing_of_the_temporal_layers(model: Backbone, plain: Tensor, scrambled: Backbone):
     assert not torch.equal(predicted(scrambled, 1), plain)
-    with single_frame(scrambled.unet):
+    with single_frame(scrambled.network):
         assert torch.equal(predicted(scrambled, 1), plain)
 
 
 @torch.no_grad()
 def test_frames_of_a_clip_do_not_see_each_other(model: Backbone):
-    clip, states = randn(7, 1, 4, 3, 8, 8), randn(8, 1, 32, 16)
+    clip, told = randn(7, 1, 4, 3, 8, 8), prompts(8, 1)
     with single_frame(model.network):
-        together = model.predict(clip, 500, states)
-        singly = torch.cat([model.predict(frame, 500, states) for frame in clip.split(1, dim=2)], dim=2)
+        together = model.predict(clip, 500, told)
+        singly = torch.cat([model.predict(frame, 500, told) for frame in clip.split(1, dim=2)], dim=2)
     torch.testing.assert_close(together, singly, atol=1e-5, rtol=1e-5)
 
 

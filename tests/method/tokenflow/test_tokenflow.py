@@ -12,6 +12,7 @@ from trial import randn, untouched
 
 from motion_inversion.backbone.model import Backbone
 from motion_inversion.core.error import InputError
+from motion_inversion.core.process import Stop
 from motion_inversion.core.sampler import Ddim
 from motion_inversion.method.frozen import Frozen
 from motion_inversion.method.method import Fitting, Reference, Request
@@ -37,7 +38,7 @@ def state(image_model: Backbone, reference: Reference, tmp_path_factory: pytest.
 @pytest.fixture(scope="module")
 def single(request_: Request) -> Request:
     """The first of the two clips."""
-    return replace(request_, states=request_.states[:1], seeds=(1,))
+    return replace(request_, condition=request_.condition.split()[0], seeds=(1,))
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +53,7 @@ def test_a_clip_is_the_same_in_any_batch_and_the_model_as_before(
     with untouched(image_model):
         both = METHOD.sample(image_model, state, noise, replace(request_, seeds=(1, 2)))
     assert torch.equal(both[:1], sampled)
-    last = replace(request_, states=request_.states[1:], seeds=(2,))
+    last = replace(request_, condition=request_.condition.split()[1], seeds=(2,))
     assert torch.equal(METHOD.sample(image_model, state, noise[1:], last), both[1:])
     assert not torch.allclose(sampled, frozen, atol=1e-3)
     assert torch.equal(Frozen().sample(image_model, None, noise[:1], single), frozen)
@@ -92,7 +93,7 @@ def test_fitting_keeps_the_reference_and_sampling_needs_nothing_else(
     sampled: Tensor,
     tmp_path: Path,
 ):
-    passed: list[int] = []
+    passed: list[Stop] = []
     fitting = Fitting(
         tmp_path, tmp_path / "again", dict, 1, progress=lambda timesteps: passed.extend(timesteps) or timesteps
     )
@@ -109,26 +110,26 @@ def test_sdedit_starts_later_from_the_reference_with_the_noise_it_is_given(
 ):
     method = TokenFlowSdedit(10, inversion_steps=10, batch=2)
     state = fitted(image_model, method, reference, tmp_path)
-    met: dict[int, Tensor] = {}
+    met: dict[Stop, Tensor] = {}
 
-    def predict(self: Edit, latents: Tensor, t: int) -> Tensor:
+    def predict(self: Edit, latents: Tensor, t: Stop) -> Tensor:
         met.setdefault(t, latents)
         assert self.injection is None
         return torch.zeros_like(latents)
 
     monkeypatch.setattr(Edit, "__call__", predict)
-    shown: list[int] = []
+    shown: list[Stop] = []
 
-    def progress(timesteps: Sequence[int]) -> Sequence[int]:
+    def progress(timesteps: Sequence[Stop]) -> Sequence[Stop]:
         shown.extend(timesteps)
         return timesteps
 
-    schedule, drawn = image_model.process, randn(7, 2, 4, 4, 8, 8)
+    process, drawn = image_model.process, randn(7, 2, 4, 4, 8, 8)
     clean = reference.latents.expand_as(drawn)
-    request = replace(request_, sampler=Ddim(10), seeds=(1, 2), progress=progress)
-    method.sample(image_model, state, schedule.add_noise(clean, drawn, 901), request)
+    request = replace(request_, sampler=Ddim(10, 2.0), seeds=(1, 2), progress=progress)
+    method.sample(image_model, state, process.add_noise(clean, drawn, 901), request)
     assert shown == [801, 701, 601, 501, 401, 301, 201, 101, 1]
-    torch.testing.assert_close(met[801], schedule.add_noise(clean, drawn, 801)[:1], atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(met[801], process.add_noise(clean, drawn, 801)[:1], atol=1e-5, rtol=1e-5)
 
 
 @pytest.mark.parametrize(("start", "steps"), [(1.0, 50), (0.9, 45), (0.88, 44), (0.7, 35), (0.5, 25), (0.001, 1)])
@@ -146,7 +147,7 @@ def test_video_models_and_clips_of_other_lengths_are_refused(
     tmp_path: Path,
 ):
     for method in (METHOD, TokenFlowSdedit(2, 2)):
-        message = rf"method={method.name} makes an image model .* accepted are model=shapes_image"
+        message = rf"method={method.name} needs a model with frames on their own; tiny has .*; set model=shapes_image"
         with pytest.raises(InputError, match=message):
             fitted(model, method, reference, tmp_path)
         with pytest.raises(InputError, match=message):
@@ -169,9 +170,9 @@ def test_states_of_other_settings_are_refused_with_both_sides(
 ):
     message = r"method\.sampling_steps=2, the sampler has sampler\.steps=3; set method\.sampling_steps=3"
     with pytest.raises(InputError, match=message):
-        METHOD.sample(image_model, state, noise[:1], replace(single, sampler=Ddim(3)))
+        METHOD.sample(image_model, state, noise[:1], replace(single, sampler=Ddim(3, 2.0)))
     with pytest.raises(InputError, match=r"latents is 2×4×4×8×8 there and 3×4×4×8×8 here"):
-        replace(METHOD, sampling_steps=3).sample(image_model, state, noise[:1], replace(single, sampler=Ddim(3)))
+        replace(METHOD, sampling_steps=3).sample(image_model, state, noise[:1], replace(single, sampler=Ddim(3, 2.0)))
     longer = replace(image_model.config, frames=6).load()
     with pytest.raises(InputError, match=r"clean is 1×4×4×8×8 there and 1×4×6×8×8 here"):
         METHOD.sample(longer, state, noise[:1], single)

@@ -6,7 +6,9 @@ from diffusers.models.attention_processor import Attention
 from torch import Tensor
 from trial import randn
 
-from motion_inversion.method.layer.frame_attention import processed, self_attentions
+from motion_inversion.backbone.model import Backbone
+from motion_inversion.method.layer.frame_attention import self_attentions
+from motion_inversion.method.layer.replacement import processed
 from motion_inversion.method.tokenflow.attention import ExtendedAttention, Keyframes, Propagation
 
 PLACES = 6

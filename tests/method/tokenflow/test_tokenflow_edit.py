@@ -6,8 +6,11 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor
-from trial import randn, untouched
+from trial import prompts, randn, untouched
 
+from motion_inversion.backbone.model import Backbone
+from motion_inversion.core.condition import Condition
+from motion_inversion.core.process import Stop
 from motion_inversion.core.sampler import Ddim
 from motion_inversion.method.tokenflow import attention as tokenflow_attention
 from motion_inversion.method.tokenflow.blend import AdjacentKeyframes, Blending, PreviousKeyframe
@@ -19,7 +22,8 @@ TIMESTEPS = (501, 1)
 
 def edit(model: Backbone, source: Tensor, **changes: Any) -> Edit:
     """An edit with keyframes of two frames, where the source's latents are the same at both timesteps."""
-    made = Edit(model, dict.fromkeys(TIMESTEPS, source), randn(2, 3, 32, 16), 0, 2, PreviousKeyframe(), PlugAndPlay())
+    given: dict[Stop, Tensor] = dict.fromkeys(TIMESTEPS, source)
+    made = Edit(model, given, prompts(2, 3), 2.0, 0, 2, PreviousKeyframe(), PlugAndPlay())
     return replace(made, **changes)
 
 
@@ -36,18 +40,16 @@ def latents() -> Tensor:
 @torch.no_grad()
 @pytest.mark.parametrize("guidance", [1.0, 7.5])
 def test_a_frame_edited_with_its_own_prompts_is_reconstructed(image_model: Backbone, guidance: float):
-    model = replace(image_model.config, guidance=guidance).load()
-    assert isinstance(model, Backbone)
-    states, noise, sampler = randn(2, 1, 32, 16), randn(3, 1, 4, 1, 8, 8), Ddim(3)
-    passed: dict[int, Tensor] = {}
+    told, noise, sampler = prompts(2, 1), randn(3, 1, 4, 1, 8, 8), Ddim(3)
+    passed: dict[Stop, Tensor] = {}
 
-    def plain(latents: Tensor, t: int) -> Tensor:
+    def plain(latents: Tensor, t: Stop) -> Tensor:
         passed[t] = latents
-        return model.predict(latents, t, states)
+        return image_model.predict(latents, t, told)
 
-    expected = sampler.sample(model.process, plain, noise)
-    own = replace(edit(model, noise), source=passed, prompts=states.expand(3, -1, -1), batch=1)
-    torch.testing.assert_close(sampler.sample(model.process, own, noise), expected, atol=2e-5, rtol=1e-4)
+    expected = sampler.sample(image_model.process, plain, noise)
+    own = replace(edit(image_model, noise), source=passed, prompts=told.expand(3), scale=guidance, batch=1)
+    torch.testing.assert_close(sampler.sample(image_model.process, own, noise), expected, atol=2e-5, rtol=1e-4)
 
 
 @torch.no_grad()
@@ -65,8 +67,8 @@ def test_frames_that_are_alike_stay_alike(
 @torch.no_grad()
 def test_the_source_is_not_affected_by_the_edit(image_model: Backbone, source: Tensor, latents: Tensor):
     one = edit(image_model, source)
-    prompts = torch.cat([one.prompts[:1], randn(9, 2, 32, 16)])
-    streams = one.streams(latents, 501), replace(one, prompts=prompts).streams(latents.flip(2), 501)
+    others = Condition.cat([one.prompts.split()[0], prompts(9, 2)])
+    streams = one.streams(latents, 501), replace(one, prompts=others).streams(latents.flip(2), 501)
     torch.testing.assert_close(streams[0][0], streams[1][0])
     assert not torch.allclose(streams[0][1:], streams[1][1:], atol=1e-3)
 
@@ -77,7 +79,7 @@ def test_clips_that_are_keyframes_throughout_are_denoised_as_usual_in_the_source
 ):
     # Each frame its own keyframe and followed alone: what it takes over is its own.
     own = edit(image_model, source, batch=1, blend=AdjacentKeyframes())
-    plain = image_model.predict(source, 501, own.prompts[:1])
+    plain = image_model.predict(source, 501, own.prompts.split()[0])
     torch.testing.assert_close(own.streams(latents, 501)[:1], plain, atol=1e-5, rtol=1e-4)
 
 

@@ -8,6 +8,7 @@ from diffusers.models.attention_processor import Attention
 from torch import nn
 from trial import randn
 
+from motion_inversion.backbone.model import Backbone
 from motion_inversion.core.error import InputError
 from motion_inversion.method.tokenflow.injection import PlugAndPlay, given_by_source
 

@@ -12,10 +12,12 @@ import torch
 from torch import Tensor, nn
 
 from motion_inversion.backbone.model import Backbone
+from motion_inversion.core.condition import PROMPT_EMBEDS, Condition
 from motion_inversion.core.error import InputError
+from motion_inversion.core.process import Compared
 from motion_inversion.core.timestep import Uniform
 from motion_inversion.method.method import Reference
-from motion_inversion.method.motion_inversion import MotionInversion, model_sites
+from motion_inversion.method.motion_inversion import MotionInversion
 from motion_inversion.method.training.module import MotionLearning, ReferenceData
 
 
@@ -24,6 +26,7 @@ class Noted:
     """A loss that notes what it compares: under an ε prediction, the target is the noise that was drawn."""
 
     value: float = 1.0
+    on: Compared = "prediction"
     targets: list[Tensor] = field(default_factory=list)
 
     def __call__(self, prediction: Tensor, target: Tensor, generator: torch.Generator) -> Tensor:
@@ -32,7 +35,7 @@ class Noted:
 
 
 def learning(model: Backbone, method: MotionInversion, loss: Noted, seed: int = 0) -> MotionLearning:
-    parts = {"motion": method.layout.zeros(model_sites(model))}
+    parts = {"motion": method.layout.zeros(model.sites())}
     losses = replace(method, loss=loss).losses(model)
     return MotionLearning(model, parts, losses, Uniform(), method.optimizer, seed)
 
@@ -44,17 +47,17 @@ def batches(reference: Reference, size: int, start: int, count: int) -> list[Any
 def drawn(
     model: Backbone, method: MotionInversion, data: list[Any], monkeypatch: pytest.MonkeyPatch, seed: int = 0
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Noise, timesteps and noisy latents of all samples, and the states they came with."""
+    """Noise, timesteps and noisy latents of all samples, and the text they came with."""
     loss = Noted()
     module = learning(model, method, loss, seed)
     inputs: list[tuple[Tensor, Tensor]] = []
 
-    def denoise(self: Backbone, latents: Tensor, t: Tensor, states: Tensor) -> Tensor:
-        assert states.shape == (len(latents), 32, 16)
+    def predict(self: Backbone, latents: Tensor, t: Tensor, condition: Condition) -> Tensor:
+        assert condition[PROMPT_EMBEDS].shape == (len(latents), 32, 16)
         inputs.append((latents, t))
         return latents
 
-    monkeypatch.setattr(Backbone, "denoise", denoise)
+    monkeypatch.setattr(Backbone, "predict", predict)
     for number, batch in enumerate(data):
         module.training_step(batch, number)
     noise = torch.cat(loss.targets)

@@ -5,9 +5,10 @@ from dataclasses import replace
 import pytest
 import torch
 from torch import Tensor
-from trial import randn
+from trial import prompts, randn
 
 from motion_inversion.backbone.model import Backbone
+from motion_inversion.core.condition import Condition
 from motion_inversion.core.error import InputError
 from motion_inversion.method.layer.lora import LowRank
 from motion_inversion.method.training.module import Noised
@@ -15,9 +16,8 @@ from motion_inversion.method.training.spatial_path import SpatialPath
 
 
 def noised(seed: int = 0) -> Noised:
-    states = randn(2, 1, 32, 16)
     draw = torch.Generator().manual_seed(seed)
-    return Noised(randn(1, 1, 4, 4, 8, 8), torch.tensor([500]), states, randn(3, 1, 4, 4, 8, 8), draw)
+    return Noised(randn(1, 1, 4, 4, 8, 8), torch.tensor([500]), prompts(2, 1), randn(3, 1, 4, 4, 8, 8), draw)
 
 
 @pytest.fixture(scope="module")
@@ -36,15 +36,15 @@ def test_its_loss_is_that_of_one_frame(
 ):
     batch, seen = noised(), []
 
-    def denoise(self: Backbone, latents: Tensor, t: Tensor, states: Tensor) -> Tensor:
-        seen.append((latents, t, states))
+    def predict(self: Backbone, latents: Tensor, t: Tensor, condition: Condition) -> Tensor:
+        seen.append((latents, t, condition))
         return latents * 0
 
-    monkeypatch.setattr(Backbone, "denoise", denoise)
+    monkeypatch.setattr(Backbone, "predict", predict)
     loss = spatial_path.losses(model, lora, batch)
-    [(frame, t, states)] = seen
+    [(frame, t, told)] = seen
     [index] = [i for i in range(4) if torch.equal(frame, batch.latents[:, :, i : i + 1])]
-    assert t is batch.t and states is batch.states
+    assert t is batch.t and told is batch.condition
     # Against a prediction of zero, the error is the target.
     torch.testing.assert_close(loss, {"spatial": batch.target[:, :, index].square().mean()})
 
@@ -52,7 +52,7 @@ def test_its_loss_is_that_of_one_frame(
 def test_every_frame_is_drawn(
     model: Backbone, lora: LowRank, spatial_path: SpatialPath, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(Backbone, "denoise", lambda self, latents, t, states: latents)
+    monkeypatch.setattr(Backbone, "predict", lambda self, latents, t, condition: latents)
     losses = {float(spatial_path.losses(model, lora, noised(seed))["spatial"]) for seed in range(16)}
     assert len(losses) == 4
 
@@ -60,7 +60,7 @@ def test_every_frame_is_drawn(
 def test_steps_without_it_come_as_often_as_asked(
     model: Backbone, lora: LowRank, spatial_path: SpatialPath, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(Backbone, "denoise", lambda self, latents, t, states: latents)
+    monkeypatch.setattr(Backbone, "predict", lambda self, latents, t, condition: latents)
     rare = replace(spatial_path, mask=0.2)
     without = sum(not rare.losses(model, lora, noised(seed)) for seed in range(100))
     assert 8 <= without <= 32  # 20 expected, standard deviation 4
@@ -71,13 +71,13 @@ def test_steps_without_it_come_as_often_as_asked(
 @torch.no_grad()
 def test_a_step_without_it_runs_the_frozen_model(model: Backbone, spatial_path: SpatialPath):
     lora, batch = spatial_path.lora(model, 0), noised()
-    before = model.predict(batch.latents, batch.t, batch.states)
+    before = model.predict(batch.latents, batch.t, batch.condition)
     lora.load({name: torch.ones_like(tensor) for name, tensor in lora.tensors().items()})
     with lora.attached(model.network):
         replace(spatial_path, mask=1.0).losses(model, lora, batch)
-        assert torch.equal(model.predict(batch.latents, batch.t, batch.states), before)
+        assert torch.equal(model.predict(batch.latents, batch.t, batch.condition), before)
         spatial_path.losses(model, lora, batch)
-        assert not torch.allclose(model.predict(batch.latents, batch.t, batch.states), before, atol=0.1)
+        assert not torch.allclose(model.predict(batch.latents, batch.t, batch.condition), before, atol=0.1)
 
 
 @pytest.mark.parametrize(

@@ -58,7 +58,7 @@ def test_twenty_steps_lower_the_loss_at_a_fixed_draw(
     @torch.no_grad()
     def loss() -> float:
         with inflation.attached(image_model.network, 4):
-            prediction = image_model.predict(batch.latents, batch.t, batch.states)
+            prediction = image_model.predict(batch.latents, batch.t, batch.condition)
         return float((prediction - batch.target).square().mean())
 
     before = loss()
@@ -131,7 +131,7 @@ def test_a_start_from_the_tuned_models_inversion(
 
     plain = replace(blending, tuned_inversion=None)
     write_state(tmp_path / "plain", plain.name, image_model, inflation.tensors())
-    request = replace(request, sampler=Ddim(2))  # from the timestep where the inversion ends
+    request = replace(request, sampler=Ddim(2, 2.0))  # from the timestep where the inversion ends
     with untouched(image_model):
         sampled = blending.sample(image_model, done.state, Blend(0.3)(frozen, draws), request)
     expected = plain.sample(image_model, tmp_path / "plain", Blend(0.3)(tuned, draws), request)
@@ -149,9 +149,9 @@ def test_constant_predictions_lead_to_the_inversion_and_back(
     brief: Brief,
     monkeypatch: pytest.MonkeyPatch,
 ):
-    monkeypatch.setattr(Backbone, "denoise", lambda self, latents, t, states: torch.full_like(latents, 0.3))
+    monkeypatch.setattr(Backbone, "predict", lambda self, latents, t, condition: torch.full_like(latents, 0.3))
     inversion = inverted(image_model, reference, OdeInversion(2))
-    request = replace(brief[1], sampler=Ddim(2))
+    request = replace(brief[1], sampler=Ddim(2, 2.0))
     sampled = tune_a_video.sample(image_model, trained.state, inversion, request)
     torch.testing.assert_close(sampled, reference.latents, atol=1e-4, rtol=0)
 
@@ -181,7 +181,10 @@ def test_bad_settings_are_refused(tune_a_video: TuneAVideo):
 def test_a_video_model_is_refused(
     model: Backbone, tune_a_video: TuneAVideo, reference: Reference, brief: Brief, tmp_path: Path, sampling: bool
 ):
-    with pytest.raises(InputError, match=r"method=tune_a_video .*accepted are model=shapes_image and stable_diffusion"):
+    with pytest.raises(
+        InputError,
+        match=r"method=tune_a_video needs a model with frames on their own; tiny has .*; set model=shapes_image",
+    ):
         if sampling:
             tune_a_video.sample(model, tmp_path / "none", *brief)
         else:

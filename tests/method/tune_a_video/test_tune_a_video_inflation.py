@@ -6,8 +6,9 @@ from diffusers.models.attention_processor import Attention
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
-from trial import randn, untouched
+from trial import prompts, randn, untouched
 
+from motion_inversion.backbone.model import Backbone
 from motion_inversion.core.shape import Latents
 from motion_inversion.method.tune_a_video.inflation import Inflation, PooledGroupNorm, TemporalAttention
 
@@ -29,7 +30,7 @@ def inflation(image_model: Backbone) -> Inflation:
 
 @torch.no_grad()
 def denoised(model: Backbone, latents: Latents) -> Latents:
-    return model.predict(latents, 500, randn(2, 1, 32, 16).expand(len(latents), -1, -1))
+    return model.predict(latents, 500, prompts(2, 1).expand(len(latents)))
 
 
 @torch.no_grad()

@@ -4,7 +4,10 @@ import pytest
 import torch
 from trial import randn
 
+from motion_inversion.backbone.model import Backbone
+from motion_inversion.core.condition import PROMPT_EMBEDS, Condition
 from motion_inversion.core.noise import Blend, Fft, Inversion, Lowpass, LowpassBlend, Noise, Random
+from motion_inversion.core.process import AlphaBar, Stop
 from motion_inversion.core.sampler import OdeInversion
 from motion_inversion.core.shape import Latents
 from motion_inversion.method.method import Reference
@@ -23,15 +26,16 @@ def test_the_network_is_told_the_inversions_prompt_or_the_clips_own(
 ):
     told: list[torch.Tensor] = []
 
-    def denoise(self: Backbone, latents: Latents, t: int, states: torch.Tensor) -> Latents:
-        told.append(states)
+    def predict(self: Backbone, latents: Latents, t: Stop, condition: Condition) -> Latents:
+        told.append(condition[PROMPT_EMBEDS])
         return torch.zeros_like(latents)
 
-    monkeypatch.setattr(Backbone, "denoise", denoise)
+    monkeypatch.setattr(Backbone, "predict", predict)
     latents = inverted(image_model, reference, OdeInversion(2, prompt))
-    expected = reference.states if prompt is None else image_model.embed([prompt])
-    assert len(told) == 2 and all(torch.equal(states, expected) for states in told)
+    expected = reference.condition if prompt is None else image_model.embed([prompt])
+    assert len(told) == 2 and all(torch.equal(text, expected[PROMPT_EMBEDS]) for text in told)
     # Of no noise at all, the latents only shrink: x_t = √ᾱ_t x_0, up to where ᾱ begins.
-    schedule = image_model.process
-    scale = (process.path.alphas_cumprod[501] / schedule.final_alpha_cumprod).sqrt()
+    path = image_model.process.path
+    assert isinstance(path, AlphaBar)
+    scale = (path.alphas_cumprod[501] / path.final_alpha_cumprod).sqrt()
     torch.testing.assert_close(latents, scale * reference.latents)
