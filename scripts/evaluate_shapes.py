@@ -1,6 +1,6 @@
 """Judges a trained shapes model on held-out prompts and seeds, from pixels: does it draw what it was asked?
 
-    python scripts/evaluate_shapes.py --model src/motion_inversion/weights/shapes --out shapes.json
+    python scripts/evaluate_shapes.py model=shapes_dit --out shapes_dit.json
 
 Three columns per question, all for the same prompts: clips that the model generates, real clips through its
 autoencoder, and real clips, which say how far the judges themselves can be trusted. Brackets: Wilson's 95 %
@@ -140,11 +140,11 @@ def measure_psnr(model: ShapesModel, count: int, seed: int) -> float:
 
 def generate_all(model: ShapesModel, cases: list[Case], arguments: argparse.Namespace) -> Iterator[Video]:
     """One clip per case; its noise depends on the seed and the case alone."""
-    channels, side = model.network.config["in_channels"], model.network.config["sample_size"]
+    shape = model.backbone.latent_shape[1:]
     for start in range(0, len(cases), arguments.batch):
         batch = cases[start : start + arguments.batch]
         draws = [generator(arguments.seed, "noise", case.kind, case.index) for case in batch]
-        noise = torch.stack([torch.randn(channels, FRAMES, side, side, generator=each) for each in draws])
+        noise = torch.stack([torch.randn(shape, generator=each) for each in draws])
         yield from model.generate([case.prompt for case in batch], noise, arguments.steps, arguments.guidance)
 
 
@@ -197,20 +197,19 @@ def show(psnr: float, rows: list[dict[str, Any]]) -> None:
 def main() -> None:
     """Generates, judges, prints and writes."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", type=Path, default=Path("src/motion_inversion/weights/shapes"))
+    parser.add_argument("overrides", nargs="*", help="of the configuration: model=shapes_dit model.path=/a/folder")
     parser.add_argument("--out", type=Path, help="JSON file for the table and every clip's answers")
     parser.add_argument("--clips", type=int, default=60, help="of each kind: objects, named directions, cameras")
-    parser.add_argument("--steps", type=int, default=25, help="of DDIM")
+    parser.add_argument("--steps", type=int, default=25, help="of sampling")
     parser.add_argument("--guidance", type=float, default=3.5)
     parser.add_argument("--seed", type=int, default=1000, help="of prompts and noise; training uses 1 to 4")
     parser.add_argument("--batch", type=int, default=4, help="clips sampled at a time")
     parser.add_argument("--scenes", type=int, default=256, help="held-out scenes for the autoencoder's PSNR")
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     cv2.setNumThreads(arguments.threads)
-    model = ShapesModel.load(arguments.model, arguments.device)
+    model = ShapesModel.load(arguments.overrides)
     psnr = measure_psnr(model, arguments.scenes, arguments.seed)
     records = judge_all(model, draw_cases(arguments.clips, arguments.seed), arguments)
     rows = summarise(records)

@@ -1,7 +1,7 @@
 """Trains the embedded models from nothing: autoencoder, small CLIP, then text encoder and video UNet; then, from
 the video UNet's layers for single frames, an image UNet and its ControlNet.
 
-    python scripts/pretrain_shapes.py vae clip unet sheet image controlnet export --work outputs/pretrain
+    python scripts/pretrain_shapes.py vae clip unet dit image controlnet export --work outputs/pretrain
 
 Data are rendered on the fly from seeds; every phase logs to WORK/<phase>.jsonl. The UNet phase saves its state
 every few minutes: repeating the command resumes it. `--pause-after` ends a run early without decaying the learning
@@ -25,14 +25,14 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from motion_inversion.data.world import WORDS
-from pretraining import autoencoder, contrastive, diffusion, image, sheet, transformer
+from pretraining import autoencoder, contrastive, diffusion, image, transformer
 from pretraining.index import write_index
 from pretraining.lesson import LESSONS
 from pretraining.processes import join, rank, size, wait
 from pretraining.progress import Budget
 from pretraining.vocabulary import merges_for, write_clip_tokenizer, write_open_clip_vocabulary
 
-PHASES = ("vae", "decoder", "clip", "unet", "dit", "wan", "sheet", "image", "controlnet", "export")
+PHASES = ("vae", "decoder", "clip", "unet", "dit", "wan", "image", "controlnet", "export")
 SHARED = ("unet", "dit", "wan")  # what several processes can train together
 SHARED_PARTS = ("vae", "tokenizer", "clip")  # by all models of the shapes world
 UNET_PARTS = ("unet", "text_encoder", "scheduler")
@@ -96,8 +96,6 @@ def _run(phase: str, arguments: argparse.Namespace) -> None:
         budget.pause_after = arguments.pause_after
         lesson = LESSONS[arguments.lesson]
         transformer.train(work, phase, lesson, budget, device, workers, arguments.batch, arguments.rate, arguments.pool)
-    elif phase == "sheet":
-        sheet.write(work, device)
     elif phase in ("image", "controlnet"):
         train = image.train_unet if phase == "image" else image.train_controlnet
         train(work, budget, device, workers, arguments.batch, arguments.rate)

@@ -55,7 +55,7 @@ class Denoiser:
 
 def build_dit(device: str) -> Denoiser:
     """CogVideoX's topology: text and video in one sequence, rotary positions, v-prediction, zero terminal SNR."""
-    network = CogVideoXTransformer3DModel(
+    network: Any = CogVideoXTransformer3DModel(
         num_attention_heads=HEADS,
         attention_head_dim=HEAD_SIZE,
         in_channels=LATENT_CHANNELS,
@@ -71,7 +71,8 @@ def build_dit(device: str) -> Denoiser:
         max_text_seq_length=CONTEXT,
         use_rotary_positional_embeddings=True,
         spatial_interpolation_scale=1.0,
-    ).to(device)
+    )
+    network.to(device)
     scheduler = CogVideoXDDIMScheduler(
         beta_start=0.00085,
         beta_end=0.012,
@@ -98,7 +99,7 @@ def build_dit(device: str) -> Denoiser:
 
 def build_wan(device: str) -> Denoiser:
     """Wan's topology: self-attention over the video, cross-attention to the text, flow matching."""
-    network = WanTransformer3DModel(
+    network: Any = WanTransformer3DModel(
         patch_size=(1, PATCH, PATCH),
         num_attention_heads=6,
         attention_head_dim=24,
@@ -111,7 +112,8 @@ def build_wan(device: str) -> Denoiser:
         cross_attn_norm=True,
         qk_norm="rms_norm_across_heads",
         rope_max_seq_len=32,
-    ).to(device)
+    )
+    network.to(device)
     scheduler = FlowMatchEulerDiscreteScheduler(shift=3.0)
     sigma = ((torch.arange(1000) + 1) / 1000).to(device)
 

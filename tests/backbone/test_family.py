@@ -1,48 +1,70 @@
-"""Methods meet models that they can't run on."""
+"""What methods can ask of models, and what is said of those that lack it."""
 
 from collections.abc import Callable
+from typing import get_args
 
 import pytest
-from motion_inversion.method.family import require_image, require_video
+import torch
 
+from motion_inversion.backbone.allegro import Allegro
+from motion_inversion.backbone.animatediff import AnimateDiff
+from motion_inversion.backbone.cogvideox import CogVideoX
+from motion_inversion.backbone.family import EXAMPLES, Capability, Family, HasControlNet, each_time, require
+from motion_inversion.backbone.hunyuan_video import HunyuanVideo
+from motion_inversion.backbone.latte import Latte
+from motion_inversion.backbone.ltx import Ltx
+from motion_inversion.backbone.mochi import Mochi
 from motion_inversion.backbone.model import Backbone
+from motion_inversion.backbone.unet2d import UNet2D
+from motion_inversion.backbone.unet3d import UNet3D
+from motion_inversion.backbone.wan import Wan
 from motion_inversion.core.error import InputError
-from motion_inversion.method.dmt.loss import CosineChanges
-from motion_inversion.method.dmt.method import Dmt
-from motion_inversion.method.method import Fitting, Reference
+
+FAMILIES = (Allegro, AnimateDiff, CogVideoX, HunyuanVideo, Latte, Ltx, Mochi, UNet2D, UNet3D, Wan)
+WORDS = get_args(Capability)
 
 
-def test_a_video_model_will_do(model: Backbone):
-    require_video(model, "vmc")
+@pytest.mark.parametrize("kind", FAMILIES)
+def test_each_keeps_the_protocol_and_loads_what_denoises(kind: Callable[[], Family]):
+    family = kind()
+    assert isinstance(family, Family)
+    assert family.denoiser in family.parts and not family.parts.keys() & family.optional.keys()
+    assert family.capabilities and family.capabilities <= set(WORDS)
+    assert isinstance(family, HasControlNet) == ("control maps" in family.capabilities)
 
 
-def test_an_image_model_is_refused_and_others_named(image_model: Backbone):
-    with pytest.raises(InputError, match=r"method=vmc .* tiny is an image model; accepted are model=shapes, zeroscope"):
-        require_video(image_model, "vmc")
+def test_attention_is_over_time_alone_or_over_space_and_time():
+    over_time, over_all = "attention over time alone", "attention over space and time"
+    for family in (kind() for kind in FAMILIES):
+        ways = len(family.capabilities & {over_time, over_all})
+        assert ways == ("motion sites" in family.capabilities) == ("frames on their own" not in family.capabilities)
 
 
-@pytest.mark.parametrize("name", ["method", "motion_director", "vmc", "hybrid"])
-def test_what_learns_in_temporal_transformers_refuses_an_image_model(
-    image_model: Backbone,
-    reference: Reference,
-    fitting: Callable[..., Fitting],
-    request: pytest.FixtureRequest,
-    name: str,
-):
-    method = request.getfixturevalue(name)
-    with pytest.raises(InputError, match=rf"method={method.name} works on .* tiny is an image model; accepted"):
-        method.fit(image_model, reference, fitting())
+@pytest.mark.parametrize("needed", WORDS)
+def test_an_example_has_what_is_needed(needed: Capability):
+    kinds = {"model=shapes": UNet3D(), "model=shapes_image": UNet2D(), "model=shapes_dit": CogVideoX(time=1)}
+    require(kinds[EXAMPLES[needed]], "it", "any", needed)
 
 
-def test_dmt_refuses_an_image_model(image_model: Backbone, reference: Reference, fitting: Callable[..., Fitting]):
-    with pytest.raises(InputError, match=r"method=dmt works on .*; accepted are model=shapes, zeroscope"):
-        Dmt(CosineChanges(), 2, 2).fit(image_model, reference, fitting())
+def test_what_is_missing_is_named_with_what_there_is_and_an_example():
+    require(UNet3D(), "tiny", "dmt", "temporal convolutions", "motion sites")
+    with pytest.raises(InputError) as caught:
+        require(UNet2D(), "tiny", "dmt", "temporal convolutions", "frames on their own", "motion sites")
+    assert str(caught.value) == (
+        "method=dmt needs a model with temporal convolutions and motion sites; tiny has control maps, frames on their "
+        "own; set model=shapes, or see docs/models.md"
+    )
 
 
-def test_an_image_model_will_do_where_one_is_asked_for(image_model: Backbone):
-    assert require_image(image_model, "tune_a_video") is image_model
+def test_a_loaded_model_is_asked_in_the_same_way(model: Backbone):
+    assert model.capabilities == UNet3D.capabilities
+    model.require("vmc", "attention over time alone")
+    with pytest.raises(InputError, match="method=tune_a_video needs a model with frames on their own; tiny has "):
+        model.require("tune_a_video", "frames on their own")
 
 
-def test_a_video_model_is_refused_where_an_image_model_is_asked_for(model: Backbone):
-    with pytest.raises(InputError, match=r"tiny is a video model; accepted are model=shapes_image and stable"):
-        require_image(model, "tune_a_video")
+def test_a_time_is_one_for_every_clip_and_whole_numbers_stay_whole():
+    latents = torch.zeros(3, 1, 1, 1, 1)
+    assert each_time(7, latents).tolist() == [7, 7, 7] and not each_time(7, latents).is_floating_point()
+    assert each_time(7.5, latents).tolist() == [7.5] * 3
+    assert each_time(torch.tensor([1, 2, 3]), latents).tolist() == [1, 2, 3]

@@ -72,7 +72,9 @@ def test_what_does_not_divide_is_refused_with_the_nearest(
         compression.check(*size)
 
 
-@given(compression=st.sampled_from(ALL), frames=st.integers(2, 400), rows=st.integers(1, 40), columns=st.integers(1, 40))
+@given(
+    compression=st.sampled_from(ALL), frames=st.integers(2, 400), rows=st.integers(1, 40), columns=st.integers(1, 40)
+)
 def test_what_passes_is_made_of_whole_tokens(compression: Compression, frames: int, rows: int, columns: int) -> None:
     width, height = columns * compression.multiple, rows * compression.multiple
     try:

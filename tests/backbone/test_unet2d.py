@@ -63,12 +63,15 @@ def test_a_controlnet_adds_its_residuals_for_the_hint_of_each_frame(image_model:
     torch.testing.assert_close(controlled[:1, :, 3], alone, atol=1e-5, rtol=1e-4)
 
 
-def test_a_model_without_a_controlnet_says_how_to_give_one(config: Model, tmp_path: Path):
+def test_a_controlnet_may_be_missing_until_it_is_asked_for(config: Model, tmp_path: Path):
     folder = Path(shutil.copytree(config.path, tmp_path / "model"))
     shutil.rmtree(folder / "controlnet")
     bare = replace(config, path=str(folder))
-    with pytest.raises(InputError, match=r"has no ControlNet; .*model\.parts\.controlnet=/path/to/controlnet"):
-        bare.load().part("controlnet")
+    model = bare.load()
+    assert not model.has("controlnet") and config.load().has("controlnet")
+    assert model.predict(LATENTS, 500, TOLD).shape == LATENTS.shape
+    with pytest.raises(InputError, match="controlnet can't be loaded as ControlNetModel"):
+        model.part("controlnet")
     assert bare.fingerprint != config.fingerprint
 
 

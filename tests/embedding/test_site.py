@@ -16,6 +16,11 @@ def test_blocks_that_are_alike_are_a_range():
     assert summary([*double, *single]) == "double.0-19@64 (4x6), single.0-39@64 (4x6) of 3 frames"
 
 
+def test_blocks_with_gaps_between_them_are_no_range():
+    blocks = [Site(f"{index}", "block", index, 64, (4, 6), 3, ("attn",), 0) for index in (0, 5, 10, 11)]
+    assert summary(blocks) == "block.0@64 (4x6), block.5@64 (4x6), block.10-11@64 (4x6) of 3 frames"
+
+
 def test_no_sites_are_said():
     assert summary(()) == "no block that attends over frames"
 

@@ -69,5 +69,8 @@ def test_methods_that_do_not_read_them_do_not_depend_on_them(address: Address, g
 def test_without_them_a_controlnet_of_another_kind_names_the_way(led: Address, clip: Clip):
     model = led.model.load()
     prepare(led, model, clip)
-    with pytest.raises(InputError, match=r"follows hed \(model\.family\.controlnet\).* give them with the clip: dataset\.control=maps\.mp4"):
+    with pytest.raises(
+        InputError,
+        match=r"follows hed \(model\.family\.controlnet\).* give them with the clip: dataset\.control=maps\.mp4",
+    ):
         train(led, model, clip, ())

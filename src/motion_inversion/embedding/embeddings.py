@@ -110,7 +110,10 @@ class MotionEmbeddings(nn.Module):
         """
         for own, other in self._matched(sites):
             if own.frames != other.frames:
-                raise InputError(f"{self._beside(sites)}: model.frames=<that of the training>, or method.resample=true")
+                raise InputError(
+                    f"{self._beside(sites)}: set model.frames to that of the training, or stretch them with "
+                    "method.embeddings=<their file> method.resample=true"
+                )
             if own.grid != other.grid and self.has_value(own):
                 raise InputError(f"{self._beside(sites)}: use the size of the training (model.height, model.width)")
 

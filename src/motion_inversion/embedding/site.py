@@ -11,7 +11,7 @@ class Site:
 
     name: qualified name of the block, e.g. "down_blocks.2.temp_attentions.0.transformer_blocks.0".
     section: the part of the network it belongs to: "down", "mid", "up" of a UNet; "block" of a transformer, or where it
-        has blocks of two kinds, "double" and "single"; of several experts, "high.block" and so on.
+        has blocks of two kinds, "double" and "single"; of two experts, "high" and "low".
     level: in a UNet, index into its block_out_channels, 0 = finest resolution; elsewhere the block's index in its
         section.
     channels: width of the tokens that enter the attentions.
@@ -49,8 +49,11 @@ def summary(sites: Sequence[Site]) -> str:
     """
     if not sites:
         return "no block that attends over frames"
-    alike = groupby(dict.fromkeys(_place(site) for site in sites), key=lambda place: (place[0], *place[2:]))
-    return f"{', '.join(_words([*places]) for _, places in alike)} of {sites[0].frames} frames"
+    places = list(dict.fromkeys(_place(site) for site in sites))
+    # Blocks whose levels follow one another have the same difference to their number in the list.
+    alike = groupby(enumerate(places), key=lambda each: (each[1][0], *each[1][2:], each[1][1] - each[0]))
+    words = (_words([place for _, place in run]) for _, run in alike)
+    return f"{', '.join(words)} of {sites[0].frames} frames"
 
 
 _Place = tuple[str, int, int, tuple[int, int]]

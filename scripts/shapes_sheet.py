@@ -1,5 +1,9 @@
-"""A sheet of samples of the trained model, to look at: one prompt a row."""
+"""A sheet of samples of a shapes model, to look at: one prompt a row.
 
+python scripts/shapes_sheet.py model=shapes_dit --out sheet.png
+"""
+
+import argparse
 from pathlib import Path
 
 import numpy as np
@@ -30,14 +34,29 @@ PROMPTS = (
 )
 
 
-def write(folder: Path, device: str, steps: int = 30, guidance: float = 4.0) -> None:
-    """Samples PROMPTS with DDIM and saves `folder`/sheet.png: eight of sixteen frames a row."""
-    model, generator = ShapesModel.load(folder, device), torch.Generator().manual_seed(0)
-    noise = torch.randn(len(PROMPTS), model.network.config.in_channels, 16, 8, 8, generator=generator)
+def write(model: ShapesModel, path: Path, steps: int, guidance: float) -> None:
+    """Samples PROMPTS and saves a picture: eight of sixteen frames a row."""
+    generator = torch.Generator().manual_seed(0)
+    noise = torch.randn(len(PROMPTS), *model.backbone.latent_shape[1:], generator=generator)
     videos = []
     for start in range(0, len(PROMPTS), BATCH):
         batch = slice(start, start + BATCH)
         videos += model.generate(list(PROMPTS[batch]), noise[batch], steps, guidance)
     rows = [np.concatenate(list(video[::2]), axis=1) for video in videos]
     picture = Image.fromarray(np.concatenate(rows))
-    picture.resize((picture.width * 2, picture.height * 2), Image.Resampling.NEAREST).save(folder / "sheet.png")
+    picture.resize((picture.width * 2, picture.height * 2), Image.Resampling.NEAREST).save(path)
+
+
+def main() -> None:
+    """Loads, samples and saves."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("overrides", nargs="*", help="of the configuration: model=shapes_dit model.path=/a/folder")
+    parser.add_argument("--out", type=Path, default=Path("sheet.png"))
+    parser.add_argument("--steps", type=int, default=30, help="of sampling")
+    parser.add_argument("--guidance", type=float, default=4.0)
+    arguments = parser.parse_args()
+    write(ShapesModel.load(arguments.overrides), arguments.out, arguments.steps, arguments.guidance)
+
+
+if __name__ == "__main__":
+    main()
