@@ -24,7 +24,7 @@ from motion_inversion.embedding.embeddings import MotionEmbeddings
 from motion_inversion.embedding.inject import inject
 from motion_inversion.experiment import Experiment
 from motion_inversion.method.method import Fitting, Reference, sample_guided
-from motion_inversion.method.motion_inversion import MotionInversion, model_sites
+from motion_inversion.method.motion_inversion import MotionInversion
 from motion_inversion.method.training.fit import run_trainer
 from motion_inversion.method.training.module import MotionLearning
 
@@ -77,7 +77,7 @@ class Work:
 
     def embeddings(self) -> MotionEmbeddings:
         """Those to start from."""
-        return self.method.layout.zeros(model_sites(self.model)).to(self.model.device)
+        return self.method.layout.zeros(self.model.sites()).to(self.model.device)
 
 
 def train(work: Work, clock: Clock) -> MotionEmbeddings:
@@ -97,18 +97,20 @@ def bare(work: Work, steps: int, clock: Clock) -> MotionEmbeddings:
     """The same steps, with nothing beside them."""
     method, model, embeddings = work.method, work.model, work.embeddings()
     latents = work.reference.latents.to(model.device)
-    optimizer, schedule = method.optimizer(embeddings.parameters()), model.process
+    optimizer, process = method.optimizer(embeddings.parameters()), model.process
     half = model.dtype != torch.float32
     scaler = torch.GradScaler(model.device.type, enabled=model.dtype == torch.float16)
     with inject(model.network, embeddings), model.checkpointed():
         for index in range(steps):
             clock.tick()
             draw = generator(work.seed, "draw", index)
-            t = method.timestep(1, len(process.path.alphas_cumprod), draw).to(model.device)
+            t = method.timestep(1, process.levels, draw).to(model.device)
             noise = torch.randn(latents.shape[1:], generator=draw)[None].to(latents)
+            noisy, target = process.add_noise(latents, noise, t), process.target(latents, noise, t)
             with torch.autocast(model.device.type, model.dtype, enabled=half):
-                prediction = model.predict(schedule.add_noise(latents, noise, t), t, work.reference.states)
-                loss = method.loss(prediction, schedule.target(latents, noise, t), draw)
+                prediction = model.predict(noisy, t, work.reference.condition)
+                compared = [process.read(method.loss.on, each, noisy, t) for each in (prediction, target)]
+                loss = method.loss(compared[0], compared[1], draw)
             optimizer.zero_grad()
             scaler.scale(loss).backward()
             scaler.step(optimizer)
@@ -124,7 +126,7 @@ def same(one: MotionEmbeddings, other: MotionEmbeddings) -> bool:
 
 def prepare(options: argparse.Namespace) -> Work:
     """The experiment of the configuration, on a reference of random latents."""
-    words = [f"model.path={options.model_path}", f"trainer.max_steps={options.steps}", *options.overrides]
+    words = [f"trainer.max_steps={options.steps}", *options.overrides]
     with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
         experiment: Experiment = build(hydra.compose("config", words))
     method, model = experiment.method, experiment.model.load()
@@ -143,11 +145,10 @@ def spread(values: list[float]) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model-path", default="embedded:shapes")
     parser.add_argument("--steps", type=int, default=40, help="of each block of either loop")
     parser.add_argument("--blocks", type=int, default=4, help="of each loop, taken in turns")
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("overrides", nargs="*", help="such as loss=mse")
+    parser.add_argument("overrides", nargs="*", help="such as loss=mse, model=zeroscope model.path=/path/to/zeroscope")
     options = parser.parse_args()
     if options.steps < WARM_UP + 2 or options.blocks < 1:
         parser.error(f"--steps must be at least {WARM_UP + 2}, --blocks at least 1")

@@ -9,7 +9,6 @@ import gc
 import json
 import time
 from collections.abc import Callable
-from contextlib import ExitStack, nullcontext
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -17,18 +16,18 @@ import torch
 from diffusers import UNet3DConditionModel
 from torch import Tensor
 
-from motion_inversion.backbone.checkpointing import checkpoint_blocks
-from motion_inversion.backbone.temporal_convolution import specialise
+from motion_inversion.backbone.model import Backbone, Model, Precision
+from motion_inversion.backbone.unet3d import UNet3D
+from motion_inversion.core.condition import PROMPT_EMBEDS, Condition
 from motion_inversion.core.loss import Debiased
-from motion_inversion.core.process import Process
+from motion_inversion.core.process import Time
 from motion_inversion.embedding.embeddings import MotionEmbeddings
 from motion_inversion.embedding.inject import inject
 from motion_inversion.embedding.layout import Layout
-from motion_inversion.embedding.site import find_sites
 from pretraining.diffusion import build_scheduler
 
-DTYPES = {"fp16": torch.float16, "bf16": torch.bfloat16, "fp32": torch.float32}
-BLOCKS = {"all": ("down", "up"), "deep": ("widest",)}
+DTYPES: dict[str, Precision] = {"fp16": "float16", "bf16": "bfloat16", "fp32": "float32"}
+BLOCKS = {"all": ("all",), "deep": ("widest",)}
 TINY: dict[str, Any] = {
     "block_out_channels": (32, 32, 64, 64),
     "attention_head_dim": 8,
@@ -52,37 +51,46 @@ class Row:
     iterations: int
     seconds: float
 
-    @property
-    def grid(self) -> tuple[int, int, int]:
-        """Frames, rows and columns of the latents."""
-        return self.frames, self.height // 8, self.width // 8
+    def model(self, device: str) -> Model:
+        """What the configuration would say of it."""
+        size = self.frames, self.width, self.height
+        return Model(
+            "random", "", UNet3D(), *size, DTYPES[self.precision], device=device, checkpointing=self.checkpointing
+        )
 
 
-@dataclass(frozen=True, eq=False)
-class Network:
-    """The frozen UNet, and what a step needs beside it."""
+class RandomBackbone(Backbone):
+    """A model whose UNet has random weights, made on the device in its final precision; text is random, too."""
 
-    unet: UNet3DConditionModel
-    schedule: Process
-    device: torch.device
-    dtype: torch.dtype
+    def __init__(self, config: Model, options: dict[str, Any]) -> None:
+        super().__init__(config)
+        torch.set_default_dtype(self.dtype)
+        try:
+            with torch.device(self.device):
+                unet = UNet3DConditionModel(**options)
+        finally:
+            torch.set_default_dtype(torch.float32)
+        unet.requires_grad_(False).eval()
+        config.family.ready("unet", unet)
+        self.made_up = {"unet": unet, "scheduler": build_scheduler()}
 
-    def autocast(self) -> torch.autocast:
-        """Mixed precision, for half-precision weights."""
-        return torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32)
+    def part(self, name: str) -> Any:
+        """One of the two parts."""
+        return self.made_up[name]
 
-    def random(self, *shape: int) -> Tensor:
-        """A Gaussian tensor of the network's kind."""
-        return torch.randn(shape, device=self.device, dtype=self.dtype)
+    def predict(self, latents: Tensor, t: Time, condition: Condition) -> Tensor:
+        """The UNet's output, in mixed precision where its weights are in half of it."""
+        with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
+            return super().predict(latents, t, condition)
 
-    def text(self, count: int) -> Tensor:
-        """Random text states of so many prompts."""
-        return self.random(count, 77, self.unet.config["cross_attention_dim"])
+    def latents(self) -> Tensor:
+        """Gaussian ones of one clip."""
+        return torch.randn(self.latent_shape, device=self.device)
 
-    def predict(self, latents: Tensor, t: int | Tensor, text: Tensor) -> Tensor:
-        """The UNet's output."""
-        with self.autocast():
-            return self.unet(latents, t, text, return_dict=False)[0]
+    def text(self) -> Condition:
+        """Random states of one prompt."""
+        width = self.part("unet").config.cross_attention_dim
+        return Condition({PROMPT_EMBEDS: torch.randn(1, 77, width, device=self.device)})
 
     def wait(self) -> None:
         """Until all that was queued is done."""
@@ -90,35 +98,16 @@ class Network:
             torch.cuda.synchronize(self.device)
 
 
-def build(precision: str, device: torch.device, options: dict[str, Any]) -> Network:
-    """A network with random weights, made on the device in its final precision."""
-    torch.set_default_dtype(DTYPES[precision])
-    try:
-        with torch.device(device):
-            unet = UNet3DConditionModel(**options)
-    finally:
-        torch.set_default_dtype(torch.float32)
-    unet.requires_grad_(False).eval()
-    specialise(unet)
-    schedule = Process.from_scheduler(build_scheduler())
-    schedule = replace(
-        schedule,
-        alphas_cumprod=process.path.alphas_cumprod.to(device),
-        final_alpha_cumprod=schedule.final_alpha_cumprod.to(device),
-    )
-    return Network(unet, schedule, device, DTYPES[precision])
-
-
-def training_step(network: Network, row: Row, embeddings: MotionEmbeddings) -> Callable[[], Tensor]:
+def training_step(model: RandomBackbone, embeddings: MotionEmbeddings) -> Callable[[], Tensor]:
     """What one iteration of the training does; it returns the loss."""
     optimizer = torch.optim.AdamW(embeddings.parameters(), lr=5e-2, eps=1e-12)
-    clean, text, loss_of = network.random(1, 4, *row.grid), network.text(1), Debiased()
+    clean, text, loss_of = model.latents(), model.text(), Debiased()
     generator = torch.Generator().manual_seed(0)  # on the CPU: drawing the anchor then waits for nothing
 
     def step() -> Tensor:
-        t = torch.randint(1000, (1,), generator=generator).to(network.device)
+        t = torch.randint(model.process.levels, (1,), generator=generator).to(model.device)
         noise = torch.randn_like(clean)
-        prediction = network.predict(network.schedule.add_noise(clean, noise, t), t, text)
+        prediction = model.predict(model.process.add_noise(clean, noise, t), t, text)
         loss = loss_of(prediction, noise, generator)
         optimizer.zero_grad()
         loss.backward()
@@ -128,22 +117,20 @@ def training_step(network: Network, row: Row, embeddings: MotionEmbeddings) -> C
     return step
 
 
-def train(network: Network, row: Row) -> tuple[dict[str, Any], MotionEmbeddings]:
+def train(model: RandomBackbone, row: Row) -> tuple[dict[str, Any], MotionEmbeddings]:
     """Warm-up, then timed iterations; whether the losses stayed finite tells whether the figures mean anything."""
     layout = Layout(BLOCKS[row.layout], query_key=True, value=True)
-    embeddings = layout.zeros(find_sites(network.unet, *row.grid)).to(network.device)
-    with ExitStack() as stack:
-        stack.enter_context(inject(network.unet, embeddings))
-        stack.enter_context(checkpoint_blocks(network.unet) if row.checkpointing else nullcontext())
-        step = training_step(network, row, embeddings)
+    embeddings = layout.zeros(model.sites()).to(model.device)
+    with inject(model.network, embeddings), model.checkpointed():
+        step = training_step(model, embeddings)
         losses = [step() for _ in range(WARM_UP)]
-        network.wait()
+        model.wait()
         start = time.perf_counter()
         while len(losses) < WARM_UP + row.iterations and time.perf_counter() - start < row.seconds:
             losses.append(step())
             if len(losses) % 4 == 0:  # else the queue runs ahead of the clock
-                network.wait()
-        network.wait()
+                model.wait()
+        model.wait()
         elapsed = time.perf_counter() - start
     done = len(losses) - WARM_UP
     report = {
@@ -157,18 +144,16 @@ def train(network: Network, row: Row) -> tuple[dict[str, Any], MotionEmbeddings]
 
 
 @torch.no_grad()
-def generate(network: Network, row: Row, embeddings: MotionEmbeddings) -> dict[str, float]:
+def generate(model: RandomBackbone, embeddings: MotionEmbeddings) -> dict[str, float]:
     """Seconds of a guided DDIM step: one pass over a batch of two, then the step."""
-    latents, text, start = network.random(1, 4, *row.grid), network.text(2), 0.0
-    with inject(network.unet, embeddings):
-        for index in range(GUIDED_STEPS + WARM_UP):
+    latents, text, negative, start = model.latents(), model.text(), model.text(), 0.0
+    with inject(model.network, embeddings):
+        for index, (t, t_next) in enumerate(model.process.transitions(50)[: GUIDED_STEPS + WARM_UP]):
             if index == WARM_UP:
-                network.wait()
+                model.wait()
                 start = time.perf_counter()
-            t = 981 - 20 * index
-            negative, positive = network.predict(torch.cat([latents] * 2), t, text).chunk(2)
-            latents = network.schedule.step(latents, negative + 9 * (positive - negative), t, t - 20)
-    network.wait()
+            latents = model.process.step(latents, model.guided(latents, t, text, negative, 9.0), t, t_next)
+    model.wait()
     return {"seconds_per_guided_step": round((time.perf_counter() - start) / GUIDED_STEPS, 4)}
 
 
@@ -208,17 +193,17 @@ def main() -> None:
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
     for row in rows(options):
         free(device)
-        network = build(row.precision, device, TINY if options.tiny else {})
+        model = RandomBackbone(row.model(options.device), TINY if options.tiny else {})
         line = {**asdict(row), "device": name, "torch": torch.__version__}
         try:
-            report, embeddings = train(network, row)
+            report, embeddings = train(model, row)
             print(json.dumps({**line, **report, **memory(device)}), flush=True)
             free(device)
-            print(json.dumps({**line, **generate(network, row, embeddings), **memory(device)}), flush=True)
+            print(json.dumps({**line, **generate(model, embeddings), **memory(device)}), flush=True)
             del embeddings
         except torch.OutOfMemoryError as error:  # which must not hide the other rows
             print(json.dumps({**line, "error": str(error), **memory(device)}), flush=True)
-        del network
+        del model
 
 
 if __name__ == "__main__":

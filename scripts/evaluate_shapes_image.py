@@ -19,7 +19,10 @@ from torch import Tensor
 from tqdm import tqdm
 
 from evaluate_shapes import Answers, draw_cases, share
+from motion_inversion.backbone.model import Backbone
 from motion_inversion.composition import build
+from motion_inversion.core.condition import CONTROL_MAPS
+from motion_inversion.core.process import Stop
 from motion_inversion.core.sampler import Ddim
 from motion_inversion.core.seed import generator
 from motion_inversion.data.render import draw
@@ -40,22 +43,20 @@ def recoloured(scene: Scene) -> Scene:
 
 
 def sample(
-    model: Backbone, prompts: list[str], hint: Float[Tensor, "b 3 1 h w"] | None, seeds: list[int], steps: int
+    model: Backbone, prompts: list[str], hint: Float[Tensor, "b 3 1 h w"] | None, seeds: list[int], sampler: Ddim
 ) -> Iterator[Video]:
-    """One picture per prompt, as a clip of one frame, with classifier-free guidance of the model's scale."""
-    states, negative = model.embed(prompts), model.embed([""] * len(prompts))
+    """One picture per prompt, as a clip of one frame."""
+    condition, negative = model.embed(prompts), model.embed([""]).expand(len(prompts))
+    if hint is not None:
+        condition, negative = (told.having(**{CONTROL_MAPS: hint}) for told in (condition, negative))
     shape = (1, model.latent_shape[1], 1, *model.latent_shape[3:])
     noise = torch.cat([torch.randn(shape, generator=generator(seed, "noise")) for seed in seeds])
 
-    def denoise(latents: Tensor, t: int) -> Tensor:
-        def ask(text: Tensor) -> Tensor:
-            return model.predict(latents, t, text) if hint is None else model.denoise_controlled(latents, t, text, hint)
-
-        without, with_text = ask(negative), ask(states)
-        return without + model.config.guidance * (with_text - without)
+    def denoise(latents: Tensor, t: Stop) -> Tensor:
+        return model.guided(latents, t, condition, negative, sampler.guidance)
 
     with torch.no_grad():
-        latents = Ddim(steps).sample(model.process, denoise, noise.to(model.device))
+        latents = sampler.sample(model.process, denoise, noise.to(model.device))
     for clip in latents.split(1):
         yield model.decode(clip)
 
@@ -79,10 +80,11 @@ def main() -> None:
     parser.add_argument("--pictures", type=int, default=100)
     parser.add_argument("--steps", type=int, default=25, help="of DDIM")
     parser.add_argument("--seed", type=int, default=1000, help="of prompts and noise; training uses 1 to 4")
-    parser.add_argument("overrides", nargs="*", help="of the configuration, as in model.guidance=5")
+    parser.add_argument("overrides", nargs="*", help="of the configuration, as in sampler.guidance=5")
     arguments = parser.parse_args()
     with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
-        model = build(hydra.compose("config", ["method=none", "model=shapes_image", *arguments.overrides])).model.load()
+        experiment = build(hydra.compose("config", ["method=none", "model=shapes_image", *arguments.overrides]))
+    model, sampler = experiment.model.load(), replace(experiment.sampler, steps=arguments.steps)
     cases = draw_cases(arguments.pictures, arguments.seed)[: arguments.pictures]
     for name in ("prompt alone", "prompt and edges"):
         answers: Answers = {}
@@ -92,9 +94,7 @@ def main() -> None:
             outlines = [draw(recoloured(case.scene))[FRAME : FRAME + 1] for case in batch]
             pixels = torch.from_numpy(np.concatenate(outlines)).permute(0, 3, 1, 2) / 255
             hint = edges(pixels)[:, :, None] if name == "prompt and edges" else None
-            pictures = sample(
-                model, [case.prompt for case in batch], hint, [case.index for case in batch], arguments.steps
-            )
+            pictures = sample(model, [case.prompt for case in batch], hint, [case.index for case in batch], sampler)
             for case, outline, picture in zip(batch, outlines, pictures, strict=True):
                 found, overlap = judge(case.scene, picture, outline)
                 overlaps.append(overlap)

@@ -19,7 +19,6 @@ from motion_inversion.composition import build  # noqa: E402
 from motion_inversion.experiment import Experiment  # noqa: E402
 from random_model import write  # noqa: E402
 
-_TRAINING = ("trainer.", "method.")
 CONF = Path(__file__).parents[1] / "conf"
 
 torch.set_num_threads(1)
@@ -42,44 +41,50 @@ def tiny_image_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def small(tiny_model: Path) -> tuple[str, ...]:
-    """The overrides that make the default experiment take a second, on the random model."""
-    return (
-        f"model.path={tiny_model}",
-        "model.frames=4",
-        "sampler.guidance=2",
-        "sampler.steps=2",
-        "inversion.steps=2",
-        "trainer.max_steps=4",
-        "method.checkpoint_every=2",
-        "metric=[motion_fidelity]",
-        "dataset.only=[odd_path]",
-        "threads=1",
-    )
+def small(tiny_model: Path) -> Callable[..., list[str]]:
+    """(*words) → the overrides that, ahead of these words, make an experiment take a second, on the random model."""
+    training = ["trainer.max_steps=4", "method.checkpoint_every=2"]
+
+    def small(*words: str) -> list[str]:
+        default = not any(word.startswith("model=") for word in words)
+        return [
+            f"model.path={tiny_model}",
+            *(["~model.parts"] if default else []),  # which the shapes model shares with others
+            "model.frames=4",
+            "sampler.guidance=2",
+            "sampler.steps=2",
+            "inversion.steps=2",
+            *([] if "method=none" in words else training),  # a control has none
+            "metric=[motion_fidelity]",
+            "dataset.only=[odd_path]",
+            "threads=1",
+        ]
+
+    return small
 
 
 @pytest.fixture(scope="session")
-def compose(small: tuple[str, ...]) -> Callable[..., Experiment]:
+def compose(small: Callable[..., list[str]]) -> Callable[..., Experiment]:
     """(output, *overrides) → the small experiment of the real conf/, changed by overrides."""
 
     def compose(output: Path, *overrides: str) -> Experiment:
-        # A control has no training to make short.
-        fixed = [line for line in small if "method=none" not in overrides or not line.startswith(_TRAINING)]
         with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
-            return build(hydra.compose("config", [*fixed, f"output={output}", *overrides]))
+            return build(hydra.compose("config", [*small(*overrides), f"output={output}", *overrides]))
 
     return compose
 
 
 @pytest.fixture
-def call(small: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Callable[..., int]]:
+def call(
+    small: Callable[..., list[str]], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> Iterator[Callable[..., int]]:
     """(output, *words) → the command's exit code; logging is put back afterwards."""
     monkeypatch.chdir(tmp_path)
     root = logging.getLogger()
     level, handlers = root.level, root.handlers[:]
 
     def call(output: Path, *words: str) -> int:
-        monkeypatch.setattr(sys, "argv", ["motion-inversion", *small, f"output={output}", *words])
+        monkeypatch.setattr(sys, "argv", ["motion-inversion", *small(*words), f"output={output}", *words])
         try:
             return command.main()
         except SystemExit as stop:

@@ -12,32 +12,33 @@ import numpy as np
 import pytest
 
 import motion_inversion.__main__ as command
-from motion_inversion.backbone import component
+from motion_inversion.backbone import part
 from motion_inversion.core.embedded import locate
 from motion_inversion.data.video import write_video
 from motion_inversion.embedding.embeddings import MotionEmbeddings
 from motion_inversion.embedding.site import Site
 
 EMBEDDED = Path(locate("embedded:shapes"))
-TRAINING = ("trainer.", "method.")
 
 Refused = Callable[..., str]
 
 
 @pytest.fixture
 def refused(
-    small: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path
+    small: Callable[..., list[str]],
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+    tmp_path: Path,
 ) -> Iterator[Refused]:
     """(*words) → the single line of the error, once it is sure that nothing was left half-written."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("MOTION_INVERSION_DEBUG", raising=False)
     root = logging.getLogger()
     level, handlers = root.level, root.handlers[:]
-    fixed = [line for line in small if not line.startswith("dataset.")]
     before = set(tmp_path.iterdir())
 
     def refused(*words: str) -> str:
-        kept = [line for line in fixed if "method=none" not in words or not line.startswith(TRAINING)]
+        kept = [line for line in small(*words) if not line.startswith("dataset.")]
         monkeypatch.setattr(sys, "argv", ["motion-inversion", *kept, "output=made", *words])
         try:
             code = command.main()
@@ -121,7 +122,10 @@ def test_what_is_said_of_a_clip(refused: Refused, videos: Path, words: list[str]
         (["trainer.max_step=3"], "trainer.max_step=3 names no key (did you mean 'trainer.max_steps'"),
         (["+trainer.max_step=3"], "trainer.max_step is not an argument of Trainer"),
         (["dataset.pth=x"], "dataset.pth=x names no key; accepted in dataset: only, seeds, shard, shards, clip"),
-        (["model.parts.vae=x"], "model.parts.vae=x needs a +, as no file sets model.parts.vae yet: +model.parts.vae=x"),
+        (
+            ["model=zeroscope", "model.parts.vae=x"],
+            "model.parts.vae=x needs a +, as no file sets model.parts.vae yet: +model.parts.vae=x",
+        ),
         (["model=shapes_image", "model.parts.unet=x"], "model.parts.unet=x names no key; accepted in model.parts: "),
         (["thread=1"], "thread=1 names no key (did you mean 'threads'?); accepted at the root: "),
         (["layout=al"], "layout=al names no file of conf/layout (did you mean 'all'?); accepted: all, deep"),
@@ -182,7 +186,7 @@ def embeddings(model: str, frames: int = 4, grid: tuple[int, int] = (8, 8)) -> M
     ("given", "remedy"),
     [
         (embeddings("down_blocks.7"), "model=<the one the embeddings were trained on>"),
-        (embeddings("down_blocks.0", frames=6), "model.frames=6"),
+        (embeddings("down_blocks.0", frames=6), "set model.frames to that of the training, or stretch them"),
         (embeddings("down_blocks.0", grid=(4, 8)), "use the size of the training (model.height, model.width)"),
     ],
 )
@@ -220,8 +224,8 @@ def test_a_model_folder_that_is_missing_or_incomplete(
     start = f"model.path={folder} has no"
     assert refused("model.path=/nowhere").startswith("model.path=/nowhere is no folder; set model.path to a ")
     assert refused(f"model.path={folder}").startswith(f"{start} tokenizer/; accepted is a folder with")
-    for part in {*tiny_model.iterdir()} - {tiny_model / "vae"}:
-        (folder / part.name).symlink_to(part)
+    for each in {*tiny_model.iterdir()} - {tiny_model / "vae"}:
+        (folder / each.name).symlink_to(each)
     assert refused(f"model.path={folder}").startswith(f"{start} vae/; accepted is a folder with")
 
 
@@ -229,8 +233,8 @@ def test_a_model_that_is_neither_here_nor_on_the_hub(refused: Refused, monkeypat
     def unreachable(*_: object, **__: object) -> None:
         raise OSError("no way there")
 
-    monkeypatch.setattr(component, "is_offline_mode", lambda: False)
-    monkeypatch.setattr(component.HfApi, "model_info", unreachable)
+    monkeypatch.setattr(part, "is_offline_mode", lambda: False)
+    monkeypatch.setattr(part.HfApi, "model_info", unreachable)
     line = refused("model.path=models/mine")
     assert line.startswith("model.path=models/mine is no folder here, and the hub has no such model to give (no way")
     assert "; give a local folder: model.path=/path/to/model, or set HF_HUB_OFFLINE=1" in line
@@ -240,7 +244,7 @@ def test_a_model_that_is_neither_here_nor_on_the_hub(refused: Refused, monkeypat
 def test_a_prompt_too_long_for_the_embedded_model(refused: Refused, videos: Path) -> None:
     long = " ".join(["red circle"] * 20)
     words = ["dataset=clip", f"dataset.path={videos / 'good.mp4'}", f"dataset.prompts=['{long}']"]
-    line = refused("model.path=embedded:shapes", *words)
+    line = refused("model=shapes", "model.path=embedded:shapes", *words)
     assert line.startswith(f"the prompt '{long[:60]}…' has ")
     assert "the text encoder of shapes takes 32: shorten it where it is set" in line
 

@@ -115,6 +115,14 @@ def test_interpolations_are_resolved_before_building() -> None:
         build(OmegaConf.create(experiment(name="${sampler.steeps}")))
 
 
+def test_private_names_at_the_root_are_only_there_to_be_interpolated() -> None:
+    sampler = node(Sampler, steps=7)
+    config = OmegaConf.create(experiment(_recipe={"sampler": sampler, "note": "a"}, sampler="${_recipe.sampler}"))
+    assert build(config).sampler == Sampler(7)
+    [fault] = faults(experiment(sampler=node(Sampler, steps=7, _note="a")))
+    assert fault.startswith("sampler._note is not an argument of Sampler")
+
+
 def test_building_checks_first() -> None:
     with pytest.raises(CompositionError, match="trace"):
         build(experiment(trace=1))

@@ -27,7 +27,10 @@ from motion_inversion.report.report import Report
 CONF = Path(__file__).parents[1] / "conf"
 ROOTS = {"config": Experiment, "report": Report}
 
-OPTIONS = {
+GROUPS = [folder for folder in sorted(CONF.iterdir()) if folder.is_dir()]
+OPTIONS = {folder.name: sorted(file.stem for file in folder.glob("*.yaml")) for folder in GROUPS}
+RECIPES = sorted(f"method={file.parent.name} model={file.stem}" for file in CONF.glob("recipe/*/*.yaml"))
+KNOWN = {
     "consistency": ["all_pairs", "consecutive", "first_frame"],
     "dataset": [
         "camera",
@@ -64,26 +67,21 @@ OPTIONS = {
         "tuning",
     ],
     "fidelity": ["bidirectional", "dmt_code", "dmt_sum", "one_way"],
+    "judge": ["openai", "shapes"],
     "layout": ["all", "deep", "qk_only", "v_only"],
     "logger": ["csv", "tensorboard", "wandb"],
     "loss": ["debiased", "mse", "vmc"],
     "method": [
         "control_a_video",
         "dmt",
-        "dmt_shapes",
         "motion_director",
-        "motion_director_shapes",
         "motion_inversion",
         "motion_inversion_hybrid",
-        "motion_inversion_hybrid_shapes",
-        "motion_inversion_shapes",
         "none",
         "tokenflow",
         "tokenflow_sdedit",
         "tune_a_video",
-        "tune_a_video_shapes",
         "vmc",
-        "vmc_shapes",
     ],
     "metric": [
         "motion_fidelity",
@@ -92,13 +90,31 @@ OPTIONS = {
         "temporal_consistency",
         "text_similarity",
     ],
-    "model": ["modelscope", "shapes", "shapes_image", "stable_diffusion", "videocrafter2", "zeroscope"],
+    "model": [
+        "allegro",
+        "animatediff",
+        "cogvideox",
+        "cogvideox_1_5",
+        "hunyuan_video",
+        "latte",
+        "ltx",
+        "mochi",
+        "modelscope",
+        "shapes",
+        "shapes_dit",
+        "shapes_image",
+        "stable_diffusion",
+        "videocrafter2",
+        "wan",
+        "wan_2_2",
+        "zeroscope",
+    ],
     "noise": ["blend", "fft", "inversion", "lowpass", "lowpass_blend", "random"],
     "optimizer": ["adamw", "adamw_paper"],
     "report": ["default"],
     "sampler": ["ddim50"],
-    "strategy": ["by_motion", "difference", "drop", "keep", "model"],
-    "timestep": ["high_noise", "range", "uniform"],
+    "strategy": ["by_motion", "difference", "drop", "keep", "recipe"],
+    "timestep": ["high_noise", "range", "recipe", "uniform"],
     "tracker": ["cotracker", "cotracker1", "dis", "lk"],
     "trainer": ["default"],
 }
@@ -110,10 +126,12 @@ LEARNING = [
     "logger",
     "loss",
     "optimizer",
+    "scale",
     "strategy",
     "timestep",
     "trainer",
 ]  # of no use to method=none
+PLACES = {"scale": ["scale@method.query_key_scale", "scale@method.value_scale"]}  # of a group that goes to several
 NEEDED = {
     "dataset=clip": ["dataset.path=my.mp4"],
     "dataset=manifest": ["dataset.path=my.yaml"],
@@ -121,15 +139,20 @@ NEEDED = {
     "detector=depth": ["method=control_a_video"],
 }  # what an option can't do without
 UNDESCRIBED = {  # what changes no result, or is described where it takes effect
-    *(
-        f"model.{name}"
-        for name in ("checkpointing", "control", "device", "guidance", "judge", "name", "parts", "path", "strategy")
-    ),
+    "inversion.measure",
+    *(f"model.{name}" for name in ("checkpointing", "device", "family.controlnet", "name", "parts", "path")),
     "method.checkpoint_every",
-    "method.control.chunk",
+    "method.detector.chunk",
     "method.preview_every",
+    "method.tuned_inversion.measure",
 }
-CHOICES = [f"{group}={option}" for group, options in OPTIONS.items() for option in options]
+AXES = [
+    f"{place}={option}"
+    for group, options in OPTIONS.items()
+    for place in PLACES.get(group, [group])
+    for option in options
+]
+CHOICES = [*AXES, *RECIPES]
 
 
 @pytest.fixture(autouse=True)
@@ -167,11 +190,12 @@ def compose(root: str, *overrides: str) -> dict[str, Any]:
     with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
         config = OmegaConf.to_container(hydra.compose(root, list(overrides)), resolve=True)
     assert isinstance(config, dict)
-    return {str(key): value for key, value in config.items()}
+    # What has a name like _judge is there for other values to be interpolated from.
+    return {str(key): value for key, value in config.items() if str(key)[0] != "_" or str(key)[-1] == "_"}
 
 
 def given(choice: str) -> list[str]:
-    return [choice, *NEEDED.get(choice, [])]
+    return [*choice.split(), *NEEDED.get(choice, [])]
 
 
 def files(root: str, *overrides: str) -> Iterator[str]:
@@ -208,10 +232,8 @@ def matches(value: Any, described: Any) -> bool:
     return describe(value) == described
 
 
-def test_groups_and_options_are_those_that_users_know() -> None:
-    folders = [folder for folder in CONF.iterdir() if folder.is_dir()]
-    found = {folder.name: sorted(file.stem for file in folder.iterdir()) for folder in folders}
-    assert found == OPTIONS
+def test_groups_and_options_that_users_know_are_there() -> None:
+    assert {group: sorted({*options} & {*OPTIONS[group]}) for group, options in KNOWN.items()} == KNOWN
 
 
 def test_no_file_is_left_out() -> None:
@@ -229,8 +251,38 @@ def test_a_root_builds_without_overrides(root: str) -> None:
 def test_examples_of_a_plus_are_of_values_that_no_file_sets(file: str) -> None:
     examples = re.findall(r"as (?:in )?(\+[\w.]+=[\w./]+?)\.?\s", (CONF / file).read_text())
     assert examples
+    chosen = [f"model={Path(file).stem}"] if file.startswith("model/") else []
     for example in examples:
-        build(compose("config", example))
+        build(compose("config", *chosen, example))
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_a_recipe_is_taken_for_its_method_on_its_model(recipe: str) -> None:
+    method, model = (word.partition("=")[2] for word in recipe.split())
+    taken = {file for file in files("config", *recipe.split()) if file.startswith("recipe/")}
+    assert taken == {f"recipe/{method}/{model}.yaml"}
+    assert not [file for file in files("config", f"method={method}", "model=wan") if file.startswith("recipe/")]
+
+
+def test_a_recipe_stands_between_the_method_and_the_command_line() -> None:
+    on_shapes, elsewhere = compose("config"), compose("config", "model=zeroscope")
+    assert (on_shapes["method"]["timestep"]["low"], on_shapes["trainer"]["max_steps"]) == (600, 150)
+    assert on_shapes["method"]["strategy"]["_target_"].endswith(".Keep")
+    assert elsewhere["method"]["timestep"]["_target_"].endswith(".Uniform")
+    assert elsewhere["method"]["strategy"]["_target_"].endswith(".ByMotion")
+    assert elsewhere["trainer"]["max_steps"] == 800
+    chosen = compose("config", "timestep=uniform", "strategy=drop", "trainer.max_steps=7")
+    assert chosen["method"]["timestep"].keys() == chosen["method"]["strategy"].keys() == {"_target_"}
+    assert chosen["trainer"]["max_steps"] == 7
+
+
+def test_a_model_brings_its_guidance_and_its_judge() -> None:
+    assert [compose("config", f"model={name}")["sampler"]["guidance"] for name in ("shapes", "wan")] == [3.5, 5.0]
+    judges = [compose("config", *words)["metric"]["text_similarity"]["encoder"] for words in ([], ["model=wan"])]
+    assert [judge["_target_"].rpartition(".")[2] for judge in judges] == ["FolderClip", "OpenClip"]
+    other = compose("config", "judge=openai", "sampler.guidance=2")
+    assert other["metric"]["text_similarity"]["encoder"]["pretrained"] == "openai"
+    assert other["sampler"]["guidance"] == 2
 
 
 def test_a_report_can_do_without_trajectories() -> None:
@@ -255,13 +307,13 @@ def test_a_value_that_gets_lost_is_noticed(axis: str, key: str, value: object) -
     assert f"method.{axis}.{key}" in lost(config, describe(experiment), experiment)
 
 
-@pytest.mark.parametrize("choice", [choice for choice in CHOICES if choice.partition("=")[0] in LEARNING])
+@pytest.mark.parametrize("choice", [choice for choice in AXES if re.split("[@=]", choice)[0] in LEARNING])
 def test_an_axis_of_learning_is_refused_where_nothing_is_learnt(choice: str) -> None:
     with pytest.raises(HydraException):
         compose("config", "method=none", choice)
 
 
-@pytest.mark.parametrize("group", sorted(OPTIONS.keys() - {*LEARNING, "method", "experiment"}))
+@pytest.mark.parametrize("group", sorted(OPTIONS.keys() - {*LEARNING, "method", "experiment", "recipe"}))
 def test_every_other_axis_goes_with_every_method(group: str) -> None:
     for option in OPTIONS[group]:
         assert build(compose("config", "method=none", *given(f"{group}={option}"))).method.name == "none"

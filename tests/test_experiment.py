@@ -13,7 +13,8 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from motion_inversion.backbone.model import Backbone
+from motion_inversion.backbone.model import Backbone, Model
+from motion_inversion.backbone.unet2d import UNet2D
 from motion_inversion.core.error import InputError
 from motion_inversion.core.record import COST
 from motion_inversion.experiment import Experiment
@@ -33,10 +34,10 @@ def files(output: Path) -> dict[str, int]:
 
 
 def forbid(monkeypatch: pytest.MonkeyPatch) -> None:
-    def denoise(*inputs: object) -> Tensor:
+    def predict(*inputs: object) -> Tensor:
         raise AssertionError("the model was asked for a prediction")
 
-    monkeypatch.setattr(Backbone, "denoise", denoise)
+    monkeypatch.setattr(Backbone, "predict", predict)
 
 
 def test_a_run_leaves_every_result_and_no_workplace(finished: Path):
@@ -153,8 +154,11 @@ def test_a_model_that_the_method_cannot_run_on_is_refused_before_anything_is_mad
     video = compose(tmp_path / "output")
     image = replace(video, model=Model("tiny", str(plain), UNet2D(), 4, 64, 64, device="cpu"))
     refused = [
-        (image, r"method=motion_inversion works on .* accepted are model=shapes, zeroscope"),
-        (replace(video, method=TokenFlow(2, 2, batch=2)), r"method=tokenflow makes .* accepted are model=shapes_image"),
+        (image, r"method=motion_inversion needs a model with motion sites; tiny has .*; set model=shapes"),
+        (
+            replace(video, method=TokenFlow(2, 2, batch=2)),
+            r"method=tokenflow needs a model with frames on their own; shapes has .*; set model=shapes_image",
+        ),
         (
             replace(image, method=TokenFlow(2, 2, batch=8)),
             r"model\.frames=4: accepted are multiples of method\.batch=8",

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from motion_inversion.core.error import InputError
+from motion_inversion.core.process import Compared
 from motion_inversion.experiment import Experiment
 from motion_inversion.method.motion_inversion import MotionInversion
 from motion_inversion.method.training.module import MotionLearning
@@ -96,6 +97,7 @@ class _NotANumber:
     """A loss that is NaN from its fourth call on."""
 
     calls: list[int]
+    on: Compared = "prediction"
 
     def __call__(self, prediction: Tensor, target: Tensor, generator: torch.Generator) -> Tensor:
         self.calls.append(len(self.calls))

@@ -101,10 +101,13 @@ def _checked(config: Mapping[str, Any]) -> Any:
 
 
 def _without_private(plain: Any) -> Any:
-    """A configuration less what is at its root under names like `_judge`, for other values to be interpolated from."""
+    """A configuration less what is at its root under names like `_judge`, for other values to be interpolated from.
+
+    Names like `_target_` are Hydra's own, and stay.
+    """
     if not isinstance(plain, dict):
         return plain
-    return {key: value for key, value in plain.items() if str(key)[0] != "_" or key in ("_target_", "_partial_")}
+    return {key: value for key, value in plain.items() if not str(key).startswith("_") or str(key).endswith("_")}
 
 
 def _read(value: Any) -> Any:
