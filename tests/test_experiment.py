@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -124,6 +125,15 @@ def test_an_output_that_is_no_folder_is_refused_in_one_line(
     assert call(tmp_path / "file") == 2
     [message] = [row for row in capsys.readouterr().err.splitlines() if "error" in row]
     assert "can't write" in message and "set output=" in message
+
+
+def test_what_an_inversion_loses_is_said_if_it_is_asked_for(
+    compose: Compose, tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
+    with caplog.at_level("INFO", "motion_inversion"):
+        compose(tmp_path, "inversion.measure=true", "stages=[prepare]").run()
+    [line] = [record.message for record in caplog.records if "sampled back" in record.message]
+    assert re.fullmatch(r"odd_path: inverted and .* off by [\d.]+ % of their deviation and keep \d+ % .*", line)
 
 
 def test_a_stage_whose_input_is_missing_names_the_stage_before(compose: Compose, tmp_path: Path):

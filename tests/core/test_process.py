@@ -10,11 +10,12 @@ from diffusers.schedulers.scheduling_ddim_cogvideox import CogVideoXDDIMSchedule
 from diffusers.schedulers.scheduling_flow_match_euler_discrete import FlowMatchEulerDiscreteScheduler
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch import Tensor
 
 from core.processes import KINDS, diffusion, gaussian, predicting, scheduler, shifted
 from motion_inversion.backbone.scheduler import process_of
 from motion_inversion.core.error import InputError
-from motion_inversion.core.process import AlphaBar, Path, Prediction, Process, Straight
+from motion_inversion.core.process import AlphaBar, Compared, Path, Prediction, Process, Straight
 
 
 @pytest.mark.parametrize("spacing", ["leading", "trailing", "linspace"])
@@ -69,6 +70,8 @@ def test_any_prediction_is_one_of_clean_latents_and_noise_that_make_up_x(kind: P
     torch.testing.assert_close(process.add_noise(x0, epsilon, t), x, atol=1e-5, rtol=0)
     torch.testing.assert_close(process.target(x0, epsilon, t), prediction, atol=1e-5, rtol=0)
     torch.testing.assert_close(process.from_clean(x0, x, t), prediction, atol=1e-5, rtol=0)
+    read: dict[Compared, Tensor] = {"prediction": prediction, "noise": epsilon, "clean": x0}
+    assert all(torch.equal(process.read(name, prediction, x, t), each) for name, each in read.items())
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -11,7 +11,7 @@ from core.processes import KINDS, ZEROSCOPE, diffusion, gaussian, network, predi
 from motion_inversion.backbone.scheduler import process_of
 from motion_inversion.core.error import InputError
 from motion_inversion.core.process import Prediction, Stop
-from motion_inversion.core.sampler import Ddim, OdeInversion
+from motion_inversion.core.sampler import Ddim, OdeInversion, RoundTrip
 
 
 @pytest.mark.parametrize("kind", ["epsilon", "v_prediction"])
@@ -165,3 +165,10 @@ def test_steps_out_of_range_are_refused_by_name(build, names: str) -> None:
 
 def test_guidance_is_none_unless_it_is_asked_for() -> None:
     assert Ddim(50).guidance == 1.0
+
+
+def test_a_round_trip_says_what_is_off_and_what_contrast_is_left() -> None:
+    latents = gaussian(0) + 3
+    assert RoundTrip.of(latents, latents) == RoundTrip(0.0, 1.0)
+    faded = RoundTrip.of(latents, latents.mean() + 0.25 * (latents - latents.mean()))
+    assert (faded.error, faded.contrast) == pytest.approx((0.75, 0.25), abs=1e-5)

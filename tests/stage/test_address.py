@@ -99,6 +99,7 @@ def trainer(**changes: Any) -> Change:
             ("inversion", own(inversion=OdeInversion(3)), {"inverted", *SAMPLED}),
             ("inversion.prompt", own(inversion=OdeInversion(2, "a")), {"inverted", *SAMPLED}),
             ("inversion.prompt: the clip's", own(inversion=OdeInversion(2, None)), {"inverted", *SAMPLED}),
+            ("inversion.measure", own(inversion=OdeInversion(2, measure=True)), NOTHING),
             ("negative_prompt", own(negative_prompt="blurry"), SAMPLED),
             ("prompt_prefix", own(prompt_prefix="masterpiece, "), TRAINED),
             ("metric", own(metric={}), {"score"}),

@@ -57,14 +57,14 @@ class Address:
 
     def reference(self, clip: Clip) -> Artifact:
         """Frames and latents of a reference clip."""
-        identity = {"model": self._model, "footage": self._footage(clip.name, clip.footage)}
+        identity = {"model": self._model, "footage": self._footage("footage", clip.name, clip.footage)}
         return Artifact(self.root / clip.name / "prepare", "reference", identity)
 
     def control(self, clip: Clip) -> Artifact | None:
         """The control maps that come with a clip; None if there are none, or the method reads none."""
         if clip.control is None or not self.method.reads_control_maps:
             return None
-        identity: Json = {"model": self._model, "footage": self._footage(f"{clip.name} control", clip.control)}
+        identity: Json = {"model": self._model, "footage": self._footage("control", clip.name, clip.control)}
         return Artifact(self.root / clip.name / "prepare", "control", identity)
 
     def inverted(self, clip: Clip) -> Artifact:
@@ -143,13 +143,13 @@ class Address:
         return method
 
     @cached_property
-    def _fingerprints(self) -> dict[str, str]:
+    def _fingerprints(self) -> dict[tuple[str, str], str]:
         return {}
 
-    def _footage(self, name: str, footage: Footage) -> str:
-        if name not in self._fingerprints:
-            self._fingerprints[name] = footage.fingerprint()
-        return self._fingerprints[name]
+    def _footage(self, kind: str, name: str, footage: Footage) -> str:
+        if (kind, name) not in self._fingerprints:
+            self._fingerprints[kind, name] = footage.fingerprint()
+        return self._fingerprints[kind, name]
 
     def _trainer(self) -> Json:
         if not isinstance(self.trainer, functools.partial):

@@ -41,7 +41,13 @@ class FamilyContract:
 
     @pytest.fixture(scope="class")
     def words(self, folder: Path) -> tuple[str, ...]:
-        return (f"model={self.model}", f"model.path={folder}", "model.dtype=float32", "model.device=cpu", *self.overrides)
+        return (
+            f"model={self.model}",
+            f"model.path={folder}",
+            "model.dtype=float32",
+            "model.device=cpu",
+            *self.overrides,
+        )
 
     @pytest.fixture(scope="class")
     def backbone(self, words: tuple[str, ...], compose_model: Callable[..., Model]) -> Backbone:

@@ -65,7 +65,12 @@ class TestAllegro(FamilyContract):
 
 @pytest.mark.parametrize(
     ("size", "near"),
-    [((16, 560, 720), "frames=24"), ((24, 512, 720), "width=560"), ((24, 560, 512), "height=720"), ((88, 1280, 720), "")],
+    [
+        ((16, 560, 720), "frames=24"),
+        ((24, 512, 720), "width=560"),
+        ((24, 560, 512), "height=720"),
+        ((88, 1280, 720), ""),
+    ],
 )
 def test_sizes_that_tiles_don_t_cover_are_refused(size: tuple[int, int, int], near: str) -> None:
     if not near:

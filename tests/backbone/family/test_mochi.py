@@ -43,7 +43,9 @@ class TestMochi(FamilyContract):
         with torch.no_grad():  # published frequencies are learnt; zeros would turn nothing
             transformer.pos_frequencies.normal_(generator=torch.Generator().manual_seed(0))
         parts = {"tokenizer": t5_tokenizer(), "text_encoder": t5(), "vae": vae, "transformer": transformer}
-        write_parts(folder, "MochiPipeline", {**parts, "scheduler": FlowMatchEulerDiscreteScheduler(invert_sigmas=True)})
+        write_parts(
+            folder, "MochiPipeline", {**parts, "scheduler": FlowMatchEulerDiscreteScheduler(invert_sigmas=True)}
+        )
 
     def test_sampling_is_that_of_its_pipeline(self, backbone: Backbone, folder: Path) -> None:
         pipeline, noise = MochiPipeline.from_pretrained(folder), latents(backbone)
