@@ -12,6 +12,7 @@ from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer, T5Config,
 from pretraining.vocabulary import merges_for, write_clip_tokenizer
 
 WIDTH = 16  # of text
+MARKS = ("bos_token_id", "eos_token_id", "pad_token_id")
 
 
 def write_parts(folder: Path, pipeline: str, parts: dict[str, Any], **settings: object) -> None:
@@ -56,6 +57,7 @@ def clip(tokenizer: CLIPTokenizer) -> CLIPTextModel:
     """A CLIP text encoder of one layer."""
     with torch.random.fork_rng():
         torch.manual_seed(0)
+        marks: dict[str, Any] = {name: getattr(tokenizer, name) for name in MARKS}
         config = CLIPTextConfig(
             vocab_size=len(tokenizer),
             hidden_size=WIDTH,
@@ -63,8 +65,6 @@ def clip(tokenizer: CLIPTokenizer) -> CLIPTextModel:
             num_hidden_layers=1,
             num_attention_heads=2,
             max_position_embeddings=tokenizer.model_max_length,
-            bos_token_id=tokenizer.bos_token_id,
-            eos_token_id=tokenizer.eos_token_id,
-            pad_token_id=tokenizer.pad_token_id,
+            **marks,
         )
         return CLIPTextModel(config)
