@@ -195,7 +195,7 @@ def test_a_fitting_model_is_accepted(embeddings, sites):
 def test_another_number_of_frames_is_refused(embeddings, sites):
     with pytest.raises(
         InputError,
-        match=r"of 4 frames, the model.*of 9 frames: model\.frames=<that of the training>, or method\.resample=true",
+        match=r"of 4 frames, the model.*of 9 frames: set model\.frames to that of the training.*method\.resample=true",
     ):
         embeddings.require([replace(site, frames=9) for site in sites])
 

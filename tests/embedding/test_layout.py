@@ -252,7 +252,7 @@ def test_blocks_without_any_embedding_are_left_out():
         (Layout(["widest"], False, True), "deep_v_only"),
         (Layout(["down.2", "up@640"], True, True), "down.2+up@640"),
         (Layout(["mid"], True, False), "mid_qk_only"),
-        (Layout(["all"], True, "static"), "all,static"),
+        (Layout(["all"], True, "static"), "static"),
         (Layout(["all"], False, "static", value_grid=4), "v_only,static,grid=4"),
         (Layout(["all"], True, True, ["widest", "mid"], 2), "all,v=widest+mid,grid=2"),
         (Layout(["block/5"], True, False, value_grid=2), "block/5_qk_only"),

@@ -173,13 +173,9 @@ def test_embeddings_of_another_length_are_refused_or_resampled(
     request_: Request,
 ):
     given = replace(method, embeddings=learnt)
-    with pytest.raises(
-        InputError, match=r"of 4 frames.*of 6 frames.*model\.frames=<that of the training>, or method\.resample=true"
-    ):
+    with pytest.raises(InputError, match=r"of 4 frames.*of 6 frames.*model\.frames.*method\.resample=true"):
         given.fit(longer, reference, fitting())
-    with pytest.raises(
-        InputError, match=r"of 4 frames.*of 6 frames.*model\.frames=<that of the training>, or method\.resample=true"
-    ):
+    with pytest.raises(InputError, match=r"of 4 frames.*of 6 frames.*model\.frames.*method\.resample=true"):
         method.sample(longer, learnt, noise, request_)
     replace(given, resample=True).fit(longer, reference, fitting())
     assert {site.frames for site in MotionEmbeddings.load(fitting().state).sites} == {6}

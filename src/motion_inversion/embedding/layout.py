@@ -79,7 +79,7 @@ class Layout:
             )
 
     def __str__(self) -> str:
-        """A word for tables, told by what is chosen: `all`, `deep`, `qk_only`, `v_only`, or as in `down.2+up@640`."""
+        """A word for tables, told by what is chosen: `all`, `deep`, `static`, `qk_only`, `v_only`, or as in `down.2+up@640`."""
         known: dict[tuple[str, ...], str] = {("all",): "all", ("widest",): "deep"}
         blocks = known.get(tuple(self.blocks), "+".join(self.blocks))
         extra = {
@@ -88,6 +88,8 @@ class Layout:
             "grid": f"{self.value_grid}" if self.value and self.value_grid > 1 else "",
         }
         words = "".join(f",{key}={word}" if word != key else f",{word}" for key, word in extra.items() if word)
+        if blocks == "all" and self.query_key and extra["static"]:
+            blocks, words = "static", words.removeprefix(",static")
         if not (self.query_key and self.value):
             only = "qk_only" if self.query_key else "v_only"
             blocks = only if blocks == "all" else f"{blocks}_{only}"
