@@ -79,7 +79,7 @@ class Layout:
             )
 
     def __str__(self) -> str:
-        """A word for tables, by what is chosen: `all`, `deep`, `static`, `qk_only`, `v_only`, or as in `down.2+up@640`."""
+        """A word for tables: `all`, `deep`, `static`, `qk_only`, `v_only`, or, as chosen, `down.2+up@640`."""
         known: dict[tuple[str, ...], str] = {("all",): "all", ("widest",): "deep"}
         blocks = known.get(tuple(self.blocks), "+".join(self.blocks))
         extra = {
