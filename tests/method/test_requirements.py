@@ -18,7 +18,7 @@ from motion_inversion.method.tokenflow.method import TokenFlow
 
 ON_VIDEO = {
     "method": "motion sites",
-    "hybrid": "motion sites",
+    "hybrid": "separate layers for space and time",
     "vmc": "attention over time alone",
     "motion_director": "separate layers for space and time",
 }

@@ -31,6 +31,10 @@ class MotionInversionHybrid(MotionInversion):
 
     spatial: SpatialPath = field(kw_only=True)
 
+    def require(self, model: Backbone) -> None:
+        """Raises InputError if its layers for space and time aren't separate: the spatial path needs its own."""
+        model.require(self.name, "separate layers for space and time")
+
     def _learn(self, model: Backbone, embeddings: MotionEmbeddings, reference: Reference, fitting: Fitting) -> int:
         lora, motion = self.spatial.lora(model, fitting.seed), self.losses(model)
 
