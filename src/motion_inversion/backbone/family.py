@@ -38,7 +38,7 @@ Capability: TypeAlias = Literal[
 """
 
 EXAMPLES: Mapping[Capability, str] = {
-    "motion sites": "model=shapes_dit",
+    "motion sites": "model=shapes",
     "attention over time alone": "model=shapes",
     "attention over space and time": "model=shapes_dit",
     "separate layers for space and time": "model=shapes",
