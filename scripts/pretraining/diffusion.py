@@ -146,7 +146,6 @@ def train(folder: Path, budget: Budget, device: str, workers: int, batch: int, r
     if device == "cpu":
         unet.set_default_attn_processor()  # plain products: on a CPU SDPA is slower for sequences this short
     average = Average(models, 0.997)
-    parameters = [p for model in models.values() for p in model.parameters()]
     optimizer = MuonAdamW(models, rate, fused=device != "cpu")
     kept = State(folder, models, average, optimizer, budget)
     kept.resume()
@@ -178,23 +177,14 @@ def train(folder: Path, budget: Budget, device: str, workers: int, batch: int, r
             once[frames] = Step(compute, [unet], inputs)
         total += once[frames](*inputs)
         states.backward(once[frames].inputs[2].grad)
-        average_gradients(parameters)
-        torch.nn.utils.clip_grad_norm_(parameters, 1.0)
-        optimizer.step(budget.rate())
-        average.update(step)
+        kept.advance(step)
         if step % 100 == 99 and rank() == 0:
             log(loss=total.item() / 100)
             total.zero_()
             if budget.elapsed - saved > 120:
                 saved = budget.elapsed
                 kept.save()
-    if rank() > 0:
-        return
-    kept.save()
-    average.swap()
-    for name, model in models.items():
-        model.save_pretrained(folder / name)  # pyright: ignore[reportCallIssue]
-    scheduler.save_pretrained(folder / "scheduler")
+    kept.finish(scheduler)
 
 
 def spread(count: int) -> Tensor:
@@ -227,6 +217,24 @@ class State:
     average: Average
     optimizer: MuonAdamW
     budget: Budget
+
+    def advance(self, step: int) -> None:
+        """One step of the optimizer with all processes' gradients, clipped, and of the average."""
+        parameters = [p for model in self.models.values() for p in model.parameters()]
+        average_gradients(parameters)
+        torch.nn.utils.clip_grad_norm_(parameters, 1.0)
+        self.optimizer.step(self.budget.rate())
+        self.average.update(step)
+
+    def finish(self, scheduler: Any) -> None:
+        """Saves the state, then the averaged models and their scheduler; the first process alone does."""
+        if rank() > 0:
+            return
+        self.save()
+        self.average.swap()
+        for name, model in self.models.items():
+            model.save_pretrained(self.folder / name)  # pyright: ignore[reportCallIssue]
+        scheduler.save_pretrained(self.folder / "scheduler")
 
     def save(self) -> None:
         state = {name: model.state_dict() for name, model in self.models.items()}

@@ -11,7 +11,7 @@ from pretraining.diffusion import Pool, State, build_text_encoder, spread
 from pretraining.graph import Step
 from pretraining.lesson import Lesson
 from pretraining.optimizer import MuonAdamW
-from pretraining.processes import average_gradients, rank
+from pretraining.processes import rank
 from pretraining.progress import Average, Budget, Log
 
 FRAMES = 16
@@ -40,7 +40,6 @@ def train(
     text.to(torch.device(device))  # pyright: ignore[reportArgumentType]
     models: dict[str, nn.Module] = {trained.part: network, "text_encoder": text}
     average = Average(models, 0.999)
-    parameters = [p for model in models.values() for p in model.parameters()]
     optimizer = MuonAdamW(models, rate, fused=device != "cpu")
     place = folder / kind
     place.mkdir(exist_ok=True)
@@ -69,20 +68,11 @@ def train(
         once = once or Step(compute, [network], inputs)
         total += once(*inputs)
         prompt_embeds.backward(once.inputs[2].grad)
-        average_gradients(parameters)
-        torch.nn.utils.clip_grad_norm_(parameters, 1.0)
-        optimizer.step(budget.rate())
-        average.update(step)
+        kept.advance(step)
         if step % 100 == 99 and rank() == 0:
             log(loss=total.item() / 100)
             total.zero_()
             if budget.elapsed - saved > 120:
                 saved = budget.elapsed
                 kept.save()
-    if rank() > 0:
-        return
-    kept.save()
-    average.swap()
-    for name, model in models.items():
-        model.save_pretrained(place / name)  # pyright: ignore[reportCallIssue]
-    trained.scheduler.save_pretrained(place / "scheduler")
+    kept.finish(trained.scheduler)

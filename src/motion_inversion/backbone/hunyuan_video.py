@@ -27,9 +27,10 @@ _PATCH = (1, 2, 2)
 
 @dataclass(frozen=True)
 class HunyuanVideo:
-    """Double blocks, then single ones, in which the text follows the video. The published model is distilled from
-    guided
-    predictions: guidance is an input of the network, and sampler.guidance=1 then.
+    """Double blocks, then single ones, in which the text follows the video.
+
+    The published model is distilled from guided predictions: guidance is an input of the network, and
+    sampler.guidance=1 then.
 
     Args:
         time: Frames to a latent frame after the first.

@@ -11,11 +11,10 @@ import torch
 from diffusers.models.transformers.transformer_temporal import TransformerTemporalModel
 
 from motion_inversion.backbone.model import Backbone
-from motion_inversion.core.error import InputError
 from motion_inversion.core.loss import Loss
 from motion_inversion.core.shape import Latents, Scalar
 from motion_inversion.core.timestep import Timestep
-from motion_inversion.method.layer.lora import LowRank, linear_names
+from motion_inversion.method.layer.lora import LowRank, check_dropout, check_rank, linear_names
 from motion_inversion.method.method import Fitting, Reference, Request, sample_guided
 from motion_inversion.method.state import read_state, write_state
 from motion_inversion.method.training.fit import check_counts, run_trainer
@@ -76,12 +75,8 @@ class MotionDirector:
 
     def __post_init__(self) -> None:
         check_counts(self)
-        if self.rank < 1:
-            raise InputError(f"method.rank={self.rank}: at least 1 is needed; set method.rank=32")
-        if not 0 <= self.dropout < 1:
-            raise InputError(
-                f"method.dropout={self.dropout}: accepted are shares from 0, below 1; set method.dropout=0.1"
-            )
+        check_rank("method.rank", self.rank)
+        check_dropout("method.dropout", self.dropout, "0.1")
 
     def require(self, model: Backbone) -> None:
         """Raises InputError if its layers for space and time aren't separate."""

@@ -5,6 +5,7 @@ import logging
 import torch
 
 from motion_inversion.backbone.model import Backbone
+from motion_inversion.core.condition import Condition
 from motion_inversion.core.process import Stop
 from motion_inversion.core.sampler import Ddim, RoundTrip
 from motion_inversion.core.shape import Latents
@@ -74,13 +75,14 @@ def _inversion(address: Address, model: Backbone, clip: Clip) -> None:
         log.info(label)
         inverted = model.invert(address.inversion, latents, condition, shown(label))
         if address.inversion.measure:
-            _measure(address, model, clip, latents, inverted)
+            _measure(address, model, clip, condition, latents, inverted)
         write_tensors(folder, inverted=inverted)
 
 
-def _measure(address: Address, model: Backbone, clip: Clip, latents: Latents, inverted: Latents) -> None:
+def _measure(
+    address: Address, model: Backbone, clip: Clip, condition: Condition, latents: Latents, inverted: Latents
+) -> None:
     """Logs what becomes of the clip when its inversion is sampled back, without guidance, from the same prompt."""
-    condition = read_condition(address.text(address.inversion_prompt(clip)))
 
     def denoise(noisy: Latents, t: Stop) -> Latents:
         return model.predict(noisy, t, condition)

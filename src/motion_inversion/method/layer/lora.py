@@ -9,6 +9,7 @@ from peft import LoraConfig, inject_adapter_in_model
 from peft.tuners.lora import LoraLayer
 from torch import Tensor, nn
 
+from motion_inversion.core.error import InputError
 from motion_inversion.core.seed import generator
 from motion_inversion.method.layer.replacement import replaced
 
@@ -81,6 +82,18 @@ class LowRank(nn.Module):
             return output * kept / (1 - self.dropout)
 
         return hook
+
+
+def check_rank(option: str, rank: int) -> None:
+    """Raises InputError, naming the option, below 1."""
+    if rank < 1:
+        raise InputError(f"{option}={rank}: at least 1 is needed; set {option}=32")
+
+
+def check_dropout(option: str, dropout: float, usual: str) -> None:
+    """Raises InputError, naming the option and a usual value, outside [0, 1)."""
+    if not 0 <= dropout < 1:
+        raise InputError(f"{option}={dropout}: accepted are shares from 0, below 1; set {option}={usual}")
 
 
 def linear_names(model: nn.Module, kind: type[nn.Module], within: Collection[str]) -> tuple[str, ...]:

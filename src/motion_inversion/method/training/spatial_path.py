@@ -9,7 +9,7 @@ from motion_inversion.backbone.model import Backbone
 from motion_inversion.core.error import InputError
 from motion_inversion.core.loss import Mse
 from motion_inversion.core.shape import Scalar
-from motion_inversion.method.layer.lora import LowRank, linear_names
+from motion_inversion.method.layer.lora import LowRank, check_dropout, check_rank, linear_names
 from motion_inversion.method.layer.single_frame import single_frame
 from motion_inversion.method.training.module import Noised
 
@@ -45,15 +45,10 @@ class SpatialPath:
     mask: float
 
     def __post_init__(self) -> None:
-        if self.rank < 1:
-            raise InputError(f"method.spatial.rank={self.rank}: at least 1 is needed; set method.spatial.rank=32")
+        check_rank("method.spatial.rank", self.rank)
         if not self.lr >= 0:
             raise InputError(f"method.spatial.lr={self.lr}: accepted are 0 or more; set method.spatial.lr=5e-4")
-        if not 0 <= self.dropout < 1:
-            raise InputError(
-                f"method.spatial.dropout={self.dropout}: accepted are shares from 0, below 1; "
-                "set method.spatial.dropout=0.1"
-            )
+        check_dropout("method.spatial.dropout", self.dropout, "0.1")
         if not 0 <= self.mask <= 1:
             raise InputError(
                 f"method.spatial.mask={self.mask}: accepted are probabilities from 0 to 1; set method.spatial.mask=0.2"
