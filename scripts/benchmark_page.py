@@ -14,14 +14,14 @@ from pathlib import Path
 import numpy as np
 from playwright.sync_api import Browser, sync_playwright
 
-from motion_inversion.core.record import FORMAT, MANIFEST, SCORE
 from motion_inversion.data.video import Video, write_video
 from motion_inversion.report.collect import collect
 from motion_inversion.report.cost import costs
 from motion_inversion.report.page.page import write_page
 from motion_inversion.report.table import by_motion, tabulate
+from motion_inversion.storage.names import FORMAT, MANIFEST, SCORE
 
-LOSSES = (None, "mse", "vmc", "debiased", "smooth")  # None is the control
+LOSSES = (None, "mse", "vmc", "debiased", "smooth")  # None is the frozen model
 MOTIONS = ("object", "camera", "hybrid")
 PROMPTS = ("a red star", "a white square", "a green cube", "a blue ring")
 

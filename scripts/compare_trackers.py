@@ -23,10 +23,10 @@ from torchmetrics.functional import spearman_corrcoef
 
 from motion_inversion.core.trajectory import Bidirectional, Tracks
 from motion_inversion.data.decode import frame_rate
-from motion_inversion.data.shapes_clip import ShapesFootage
-from motion_inversion.data.shapes_set import ShapesSet
+from motion_inversion.data.shapes.clip import ShapesFootage
+from motion_inversion.data.shapes.dataset import ShapesSet
+from motion_inversion.data.shapes.world import COLOURS, SHAPES
 from motion_inversion.data.video import Video, read_video
-from motion_inversion.data.world import COLOURS, SHAPES
 from motion_inversion.metric.tracker.cotracker import CoTracker
 from motion_inversion.metric.tracker.dis import Dis
 from motion_inversion.metric.tracker.lk import Lk

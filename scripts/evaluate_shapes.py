@@ -21,9 +21,9 @@ import torch
 from tqdm import tqdm
 
 from motion_inversion.core.seed import generator
-from motion_inversion.data.random_scene import scenes_at_random
-from motion_inversion.data.render import draw
-from motion_inversion.data.world import COLOURS, DIRECTIONS, SHAPES, Scene, describe
+from motion_inversion.data.shapes.random_scene import scenes_at_random
+from motion_inversion.data.shapes.render import draw
+from motion_inversion.data.shapes.world import COLOURS, DIRECTIONS, SHAPES, Scene, caption_of
 from motion_inversion.metric.encoder import LoadedClip
 from shapes_camera import find_camera
 from shapes_judge import Video, find_object, ground_colour, heads, moves_as, never_jumps, persists, shape
@@ -71,7 +71,7 @@ class Case:
     @property
     def prompt(self) -> str:
         """The scene's caption."""
-        return describe(self.scene, (True, *(False,) * 5))
+        return caption_of(self.scene, (True, *(False,) * 5))
 
 
 def draw_cases(count: int, seed: int) -> list[Case]:

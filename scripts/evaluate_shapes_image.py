@@ -25,8 +25,8 @@ from motion_inversion.core.condition import CONTROL_MAPS
 from motion_inversion.core.process import Stop
 from motion_inversion.core.sampler import Ddim
 from motion_inversion.core.seed import generator
-from motion_inversion.data.render import draw
-from motion_inversion.data.world import COLOURS, Scene
+from motion_inversion.data.shapes.render import draw
+from motion_inversion.data.shapes.world import COLOURS, Scene
 from pretraining.image import edges
 from shapes_judge import Video, find_object, ground_colour, shape
 

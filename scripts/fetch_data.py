@@ -20,8 +20,8 @@ from filelock import FileLock, Timeout
 
 from fetching.placing import Wanted, place, wanted
 from fetching.supply import Supply
-from motion_inversion.core.error import InputError
 from motion_inversion.data.manifest import Entry, read_manifest
+from motion_inversion.error import InputError
 
 SHIPPED = ("embedded:object", "embedded:camera", "embedded:hybrid")
 

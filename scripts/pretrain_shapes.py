@@ -24,7 +24,7 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file, save_file
 
-from motion_inversion.data.world import WORDS
+from motion_inversion.data.shapes.world import WORDS
 from pretraining import autoencoder, contrastive, diffusion, image, transformer
 from pretraining.index import write_index
 from pretraining.lesson import LESSONS

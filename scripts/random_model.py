@@ -18,7 +18,7 @@ from open_clip.tokenizer import SimpleTokenizer
 from torch import nn
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
-from motion_inversion.data.world import WORDS
+from motion_inversion.data.shapes.world import WORDS
 from pretraining.diffusion import build_scheduler
 from pretraining.index import write_index
 from pretraining.vocabulary import merges_for, write_clip_tokenizer

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from jaxtyping import Float
 
-from motion_inversion.data.world import CAMERA_MOTIONS, camera_path
+from motion_inversion.data.shapes.world import CAMERA_MOTIONS, camera_path
 from shapes_judge import NAMES, PALETTE, Video, ground_colour
 
 Level = Float[np.ndarray, "h w"]

@@ -1,6 +1,6 @@
 """Judges clips of the shapes world from their pixels: colours, the object's shape, its way, whether it jumps.
 
-Lengths are in half-widths of the frame, x to the right and y down, as in `motion_inversion.data.world`.
+Lengths are in half-widths of the frame, x to the right and y down, as in `motion_inversion.data.shapes.world`.
 """
 
 import math
@@ -13,9 +13,9 @@ import torch
 from jaxtyping import Bool, Float, UInt8
 from torch import Tensor
 
-from motion_inversion.data.random_scene import scenes_at_random
-from motion_inversion.data.render import SceneBatch, render
-from motion_inversion.data.world import COLOURS, DIRECTIONS, SHAPES, Ground, Scene, Thing, still
+from motion_inversion.data.shapes.random_scene import scenes_at_random
+from motion_inversion.data.shapes.render import SceneBatch, render
+from motion_inversion.data.shapes.world import COLOURS, DIRECTIONS, SHAPES, Ground, Scene, Thing, still
 
 Video = UInt8[np.ndarray, "f h w 3"]
 Distances = Float[np.ndarray, "f h w colour"]

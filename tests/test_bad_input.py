@@ -13,10 +13,10 @@ import pytest
 
 import motion_inversion.__main__ as command
 from motion_inversion.backbone import part
-from motion_inversion.core.embedded import locate
 from motion_inversion.data.video import write_video
 from motion_inversion.embedding.embeddings import MotionEmbeddings
 from motion_inversion.embedding.site import Site
+from motion_inversion.storage.embedded import locate
 
 EMBEDDED = Path(locate("embedded:shapes"))
 

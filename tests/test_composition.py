@@ -13,8 +13,8 @@ import torch
 from omegaconf import OmegaConf
 
 from motion_inversion.composition import CompositionError, arguments, build, check, suggestion
-from motion_inversion.core.description import describe, digest
-from motion_inversion.core.error import InputError
+from motion_inversion.error import InputError
+from motion_inversion.reflection.description import describe, digest
 
 
 class Loss(Protocol):

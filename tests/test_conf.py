@@ -18,10 +18,10 @@ from omegaconf import OmegaConf
 
 import motion_inversion.__main__ as command
 from motion_inversion.composition import build
-from motion_inversion.core.description import describe
 from motion_inversion.experiment import Experiment
 from motion_inversion.method.tokenflow.method import TokenFlow
 from motion_inversion.method.tokenflow.sdedit import TokenFlowSdedit
+from motion_inversion.reflection.description import describe
 from motion_inversion.report.report import Report
 
 CONF = Path(__file__).parents[1] / "conf"

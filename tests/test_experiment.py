@@ -16,13 +16,13 @@ from torch import Tensor
 
 from motion_inversion.backbone.model import Backbone, Model
 from motion_inversion.backbone.unet2d import UNet2D
-from motion_inversion.core.error import InputError
-from motion_inversion.core.record import COST
+from motion_inversion.error import InputError
 from motion_inversion.experiment import Experiment
 from motion_inversion.method.control_a_video.detector import Canny
 from motion_inversion.method.control_a_video.method import ControlAVideo
 from motion_inversion.method.tokenflow.method import TokenFlow
 from motion_inversion.method.training.module import MotionLearning
+from motion_inversion.storage.names import COST
 from results import STATE, assert_same_training, only
 
 Compose = Callable[..., Experiment]
@@ -142,7 +142,7 @@ def test_a_stage_whose_input_is_missing_names_the_stage_before(compose: Compose,
 
 
 def test_the_frozen_model_starts_from_the_same_noise(compose: Compose, output: Path):
-    """The control passes through the stages without a training, beside the method's results."""
+    """The frozen model passes through the stages without a training, beside the method's results."""
     compose(output, "method=none").run()
     assert len(list(output.glob("*/odd_path/evaluate/none-*/score.json"))) == 2
     table = only(output, "report/table.csv").read_text()
@@ -212,7 +212,7 @@ def test_a_record_holds_what_the_sample_took_and_came_from(finished: Path):
 
 
 def test_the_control_is_made_along_and_shared(compose: Compose, output: Path):
-    compose(output, "control=true", "stages=[prepare,generate,evaluate]").run()
+    compose(output, "frozen=true", "stages=[prepare,generate,evaluate]").run()
     assert len(list(output.glob("*/odd_path/evaluate/none-*/score.json"))) == 2
     before = files(output)
     compose(output, "method=none", "stages=[prepare,generate,evaluate]").run()

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from motion_inversion.backbone.model import Backbone
-from motion_inversion.core.error import InputError
+from motion_inversion.error import InputError
 from motion_inversion.experiment import Experiment
 from motion_inversion.metric.motion_fidelity import MotionFidelity
 from motion_inversion.metric.sample import Sample

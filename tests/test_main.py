@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import motion_inversion.__main__ as command
-from motion_inversion.core.error import InputError
+from motion_inversion.error import InputError
 from small.experiment import RUNS, Blend, Debiased, Experiment, Frozen, MotionInversion, Mse, Vmc
 
 SMALL = Path(__file__).parent / "small"

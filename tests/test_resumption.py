@@ -11,8 +11,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from motion_inversion.core.error import InputError
 from motion_inversion.core.process import Compared
+from motion_inversion.error import InputError
 from motion_inversion.experiment import Experiment
 from motion_inversion.method.motion_inversion import MotionInversion
 from motion_inversion.method.training.module import MotionLearning

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from motion_inversion.core.error import InputError
+from motion_inversion.error import InputError
 from motion_inversion.sweep import run, summed_up
 
 DONE: list[str] = []

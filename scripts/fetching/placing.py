@@ -8,11 +8,11 @@ from pathlib import Path
 from PIL import Image
 
 from fetching.supply import Offer, Supply
-from motion_inversion.core.error import InputError
-from motion_inversion.core.file import replacing
-from motion_inversion.data.clip import checksum
+from motion_inversion.data.clip import sha256_of_clip
 from motion_inversion.data.decode import pick
 from motion_inversion.data.manifest import Entry, Frames
+from motion_inversion.error import InputError
+from motion_inversion.storage.file import replacing
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Wanted:
 
     def fault(self, path: Path) -> str | None:
         """What is wrong with the file that is there, if anything."""
-        if self.sha256 is not None and (found := checksum(path)) != self.sha256:
+        if self.sha256 is not None and (found := sha256_of_clip(path)) != self.sha256:
             return f"its SHA-256 is {found[:12]}…, not {self.sha256[:12]}… as of the file that is meant"
         if self.frames is None:
             return _unreadable(path)

@@ -10,7 +10,7 @@ from diffusers import AutoencoderKL
 from torch import Tensor
 from torch.nn.functional import l1_loss, mse_loss
 
-from motion_inversion.data.render import SceneBatch, render
+from motion_inversion.data.shapes.render import SceneBatch, render
 from pretraining.graph import Step
 from pretraining.progress import Average, Budget, Log
 from pretraining.stream import SceneStream, pick_frames

@@ -12,8 +12,8 @@ from safetensors.torch import save_file
 from torch import Tensor
 from torch.nn.functional import avg_pool2d, interpolate
 
-from motion_inversion.data.render import render
-from motion_inversion.data.world import COLOURS, SHAPES, TEXTURES, Scene
+from motion_inversion.data.shapes.render import render
+from motion_inversion.data.shapes.world import COLOURS, SHAPES, TEXTURES, Scene
 from pretraining.progress import Average, Budget, Log
 from pretraining.stream import SceneStream, pick_frames
 from pretraining.vocabulary import CONTEXT

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 from motion_inversion.backbone.temporal_convolution import specialise
-from motion_inversion.data.render import render
+from motion_inversion.data.shapes.render import render
 from pretraining.autoencoder import LATENT_CHANNELS
 from pretraining.graph import Step, choose_attention, has_bfloat16
 from pretraining.lesson import UNET, Lesson

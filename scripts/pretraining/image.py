@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from transformers import CLIPTextModel, CLIPTokenizer
 
-from motion_inversion.data.render import render
+from motion_inversion.data.shapes.render import render
 from motion_inversion.method.control_a_video.detector import Canny
 from pretraining.diffusion import CAPTION_DROPOUT, TOPOLOGY, build_scheduler, loss_weights, spread, weighted_error
 from pretraining.optimizer import MuonAdamW

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from motion_inversion.data.random_scene import DROPPED, WORLD, Mixture
-from motion_inversion.data.world import Scene
+from motion_inversion.data.shapes.random_scene import DROPPED, WORLD, Mixture
+from motion_inversion.data.shapes.world import Scene
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,9 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset
 
-from motion_inversion.data.random_scene import DROPPED, WORLD, Mixture, captions_at_random, scenes_at_random
-from motion_inversion.data.render import SceneBatch
-from motion_inversion.data.world import Scene
+from motion_inversion.data.shapes.random_scene import DROPPED, WORLD, Mixture, captions_at_random, scenes_at_random
+from motion_inversion.data.shapes.render import SceneBatch
+from motion_inversion.data.shapes.world import Scene
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
 from motion_inversion.composition import CompositionError, arguments, build, paths, suggestion
-from motion_inversion.core.error import InputError
+from motion_inversion.error import InputError
 from motion_inversion.sweep import run, summed_up
 
 log = logging.getLogger(__name__)

@@ -16,8 +16,8 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from motion_inversion.core.annotation import conform, fits, is_built, spell
-from motion_inversion.core.error import InputError
+from motion_inversion.error import InputError
+from motion_inversion.reflection.annotation import conform, fits, is_built, spell
 
 
 class CompositionError(InputError):

@@ -11,14 +11,14 @@ from typing import Any, Literal
 import torch
 
 from motion_inversion.backbone.model import Backbone, Model
-from motion_inversion.core.error import InputError
 from motion_inversion.core.noise import Noise
 from motion_inversion.core.sampler import Ddim, OdeInversion
 from motion_inversion.data.clip import Clip, Dataset
+from motion_inversion.error import InputError
 from motion_inversion.method.frozen import Frozen
 from motion_inversion.method.method import Method
 from motion_inversion.method.training.fit import check_trainer
-from motion_inversion.method.training.logger import Tracker
+from motion_inversion.method.training.logger import LoggerFactory
 from motion_inversion.metric.metric import Metric
 from motion_inversion.report.report import Report
 from motion_inversion.stage.address import Address
@@ -52,7 +52,7 @@ class Experiment:
         gif: Whether to write gifs beside the mp4s.
         threads: CPU threads; 0 takes as many as there are idle cores.
         logger: Trackers of the training beside the CSV file.
-        control: Whether the frozen model makes the same samples from the same noise, which its methods compare with.
+        frozen: Whether the frozen model makes the same samples from the same noise, which its methods compare with.
         report: How results are summed up: a `Report` of everything but its source.
     """
 
@@ -68,13 +68,13 @@ class Experiment:
     output: Path
     seed: int = 0
     trainer: Callable[..., Any] | None = None
-    logger: Tracker | None = None
+    logger: LoggerFactory | None = None
     negative_prompt: str = ""
     prompt_prefix: str = ""
     batch: int = 4
     gif: bool = False
     threads: int = 0
-    control: bool = False
+    frozen: bool = False
     report: Callable[..., Report] = Report
 
     def __post_init__(self) -> None:
@@ -149,7 +149,7 @@ class Experiment:
             plan(address, clips, failures)
 
     def _stage(self, stage: Stage, model: Backbone, clip: Clip, clips: Sequence[Clip]) -> dict[str, str]:
-        """One stage of one clip, of the set's `clips`; for the control as well, if there is to be one.
+        """One stage of one clip, of the set's `clips`; for the frozen model as well, if there is to be one.
 
         Gives what can't be scored, and why.
         """
@@ -171,7 +171,7 @@ class Experiment:
 
     def _addresses(self) -> tuple[Address, ...]:
         own = self._address()
-        if not self.control or isinstance(self.method, Frozen):
+        if not self.frozen or isinstance(self.method, Frozen):
             return (own,)
         return (own, replace(own, method=Frozen(), trainer=None))
 

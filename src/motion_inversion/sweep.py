@@ -5,7 +5,7 @@ import logging
 from collections.abc import Iterator, Sequence
 from typing import Any, Protocol, runtime_checkable
 
-from motion_inversion.core.error import InputError
+from motion_inversion.error import InputError
 
 log = logging.getLogger(__name__)
 

@@ -18,7 +18,7 @@ from motion_inversion.backbone.model import Backbone
 from motion_inversion.backbone.unet2d import UNet2D
 from motion_inversion.backbone.unet3d import UNet3D
 from motion_inversion.backbone.wan import Wan
-from motion_inversion.core.error import InputError
+from motion_inversion.error import InputError
 
 FAMILIES = (Allegro, AnimateDiff, CogVideoX, HunyuanVideo, Latte, Ltx, Mochi, UNet2D, UNet3D, Wan)
 WORDS = get_args(Capability)

@@ -13,9 +13,9 @@ from torch import Tensor
 from motion_inversion.backbone.model import Backbone, Model
 from motion_inversion.backbone.unet3d import UNet3D
 from motion_inversion.core.condition import PROMPT_EMBEDS, Condition
-from motion_inversion.core.error import InputError
 from motion_inversion.core.process import Stop
 from motion_inversion.core.sampler import OdeInversion
+from motion_inversion.error import InputError
 
 
 def randn(seed: int, *shape: int) -> Tensor:

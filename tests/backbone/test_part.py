@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save_file
 from motion_inversion.backbone.part import INDEX, ModelFolder
 from motion_inversion.backbone.unet2d import UNet2D
 from motion_inversion.backbone.unet3d import UNet3D
-from motion_inversion.core.error import InputError
+from motion_inversion.error import InputError
 
 NETWORKS = ("text_encoder", "vae", "unet")
 CLASSES = {part: classes[0] for part, classes in UNet3D.parts.items()}

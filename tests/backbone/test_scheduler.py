@@ -11,8 +11,8 @@ from diffusers.schedulers.scheduling_flow_match_euler_discrete import FlowMatchE
 from diffusers.schedulers.scheduling_unipc_multistep import UniPCMultistepScheduler
 
 from motion_inversion.backbone.scheduler import process_of
-from motion_inversion.core.error import InputError
 from motion_inversion.core.process import AlphaBar, Straight
+from motion_inversion.error import InputError
 
 STABLE: dict[str, Any] = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear"}
 

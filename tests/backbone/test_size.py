@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from motion_inversion.backbone.size import Compression
-from motion_inversion.core.error import InputError
+from motion_inversion.error import InputError
 
 PICTURES = Compression()
 WAN = Compression(4, 8, (1, 2, 2), "alone")

@@ -9,7 +9,7 @@ from transformers import T5Config, T5EncoderModel
 from motion_inversion.backbone.model import Backbone
 from motion_inversion.backbone.text import Padding, encode_text, text_length
 from motion_inversion.core.condition import PROMPT_EMBEDS, PROMPT_MASK, Condition
-from motion_inversion.core.error import InputError
+from motion_inversion.error import InputError
 
 PROMPT = "a red star"  # five tokens with start and end
 

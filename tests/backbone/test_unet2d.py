@@ -11,7 +11,7 @@ from torch import Tensor
 from motion_inversion.backbone.model import Backbone, Model
 from motion_inversion.backbone.unet2d import UNet2D
 from motion_inversion.core.condition import CONTROL_MAPS, PROMPT_EMBEDS, Condition
-from motion_inversion.core.error import InputError
+from motion_inversion.error import InputError
 
 
 def randn(seed: int, *shape: int) -> Tensor:

@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from motion_inversion.core.error import InputError
 from motion_inversion.core.loss import Debiased, Loss, Mse, Vmc
 from motion_inversion.core.seed import generator
+from motion_inversion.error import InputError
 
 
 def gaussian(seed: int, *shape: int) -> Tensor:

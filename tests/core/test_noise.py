@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from motion_inversion.core.error import InputError
 from motion_inversion.core.noise import Blend, Fft, Inversion, Lowpass, LowpassBlend, Noise, Random, lowpass
 from motion_inversion.core.seed import generator
+from motion_inversion.error import InputError
 
 SHAPE = (1, 4, 6, 40, 72)
 ALL = [Random(), Inversion(), Lowpass(), Blend(), LowpassBlend(), Fft()]

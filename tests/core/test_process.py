@@ -14,8 +14,8 @@ from torch import Tensor
 
 from core.processes import KINDS, diffusion, gaussian, predicting, scheduler, shifted
 from motion_inversion.backbone.scheduler import process_of
-from motion_inversion.core.error import InputError
 from motion_inversion.core.process import AlphaBar, Compared, Path, Prediction, Process, Straight
+from motion_inversion.error import InputError
 
 
 @pytest.mark.parametrize("spacing", ["leading", "trailing", "linspace"])

@@ -9,9 +9,9 @@ from torch import Tensor
 
 from core.processes import KINDS, ZEROSCOPE, diffusion, gaussian, network, predicting, scheduler
 from motion_inversion.backbone.scheduler import process_of
-from motion_inversion.core.error import InputError
 from motion_inversion.core.process import Prediction, Stop
 from motion_inversion.core.sampler import Ddim, OdeInversion, RoundTrip
+from motion_inversion.error import InputError
 
 
 @pytest.mark.parametrize("kind", ["epsilon", "v_prediction"])

@@ -2,8 +2,8 @@
 
 import pytest
 
-from motion_inversion.core.error import InputError
 from motion_inversion.core.scale import Band, Constant, Linear
+from motion_inversion.error import InputError
 
 
 def test_factors_over_the_share_of_noise() -> None:

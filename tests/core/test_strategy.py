@@ -5,9 +5,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from motion_inversion.core.error import InputError
 from motion_inversion.core.seed import generator
 from motion_inversion.core.strategy import ByMotion, Difference, Drop, Keep, Motion, Strategy
+from motion_inversion.error import InputError
 
 MOTIONS: list[Motion] = ["object", "camera", "hybrid"]
 

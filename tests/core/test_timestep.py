@@ -7,9 +7,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from motion_inversion.core.error import InputError
 from motion_inversion.core.seed import generator
 from motion_inversion.core.timestep import HighNoise, LogitNormal, Range, Shifted, Timestep, Uniform
+from motion_inversion.error import InputError
 
 
 @given(

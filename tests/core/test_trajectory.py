@@ -7,9 +7,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from motion_inversion.core.error import InputError
 from motion_inversion.core.seed import generator
 from motion_inversion.core.trajectory import Bidirectional, DmtCode, DmtSum, Fidelity, OneWay, Tracks
+from motion_inversion.error import InputError
 
 DIAGONAL = math.hypot(576, 320)
 RIGHT, LEFT, UP, STILL = (4.0, 0.0), (-4.0, 0.0), (0.0, -4.0), (0.0, 0.0)

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from motion_inversion.core.error import InputError
-from motion_inversion.data.clip import Clip, ControlMaps, SingleClip, VideoFile, checksum
+from motion_inversion.data.clip import Clip, ControlMaps, SingleClip, VideoFile, sha256_of_clip
 from motion_inversion.data.video import Video, write_lossless
+from motion_inversion.error import InputError
 
 CAR = SingleClip(
     path="clips/car turn.mp4",
@@ -41,30 +41,32 @@ def test_a_single_clip_is_built_without_reading_and_named_after_its_file() -> No
 
 
 def test_control_maps_are_cut_as_the_clip_is() -> None:
-    (clip,) = replace(CAR, start=3, stride=2, control="clips/edges").clips()
-    assert clip.control == ControlMaps(VideoFile("clips/edges", start=3, stride=2), "dataset.control=…")
-    assert CAR.clips()[0].control is None
+    (clip,) = replace(CAR, start=3, stride=2, control_maps="clips/edges").clips()
+    assert clip.control_maps == ControlMaps(VideoFile("clips/edges", start=3, stride=2), "dataset.control_maps=…")
+    assert CAR.clips()[0].control_maps is None
 
 
 @pytest.mark.parametrize(
     "act", [lambda maps: maps.read(4, 16, 16), lambda maps: maps.fps(), lambda maps: maps.fingerprint()]
 )
 def test_missing_control_maps_are_told_of_their_own_option(act: Callable[[ControlMaps], object]) -> None:
-    maps = replace(CAR, control="nowhere.mp4").clips()[0].control
+    maps = replace(CAR, control_maps="nowhere.mp4").clips()[0].control_maps
     assert isinstance(maps, ControlMaps)
     with pytest.raises(
-        InputError, match=r"^control maps: no such file or folder: nowhere\.mp4; .* dataset\.control=…$"
+        InputError, match=r"^control maps: no such file or folder: nowhere\.mp4; .* dataset\.control_maps=…$"
     ):
         act(maps)
 
 
 def test_control_maps_are_footage_and_too_few_of_them_are_told_of_their_own_option(tmp_path: Path) -> None:
     write_lossless(tmp_path / "maps.mkv", np.zeros((3, 16, 16, 3), np.uint8), 8.0)
-    maps = replace(CAR, control=tmp_path / "maps.mkv").clips()[0].control
+    maps = replace(CAR, control_maps=tmp_path / "maps.mkv").clips()[0].control_maps
     assert isinstance(maps, ControlMaps)
     assert (maps.fps(), maps.fingerprint()) == (8.0, VideoFile(tmp_path / "maps.mkv").fingerprint())
     assert maps.read(3, 8, 16).shape == (3, 16, 8, 3)
-    with pytest.raises(InputError, match=r"has 3 frames .*; set model\.frames=3 or give .* with dataset\.control=…$"):
+    with pytest.raises(
+        InputError, match=r"has 3 frames .*; set model\.frames=3 or give .* with dataset\.control_maps=…$"
+    ):
         maps.read(4, 16, 16)
 
 
@@ -120,18 +122,18 @@ def test_the_checksum_is_that_of_the_bytes(tmp_path: Path, monkeypatch: pytest.M
     # The digest of "abc" is the example of FIPS 180-4.
     (tmp_path / "abc.mp4").write_bytes(b"abc")
     known = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
-    assert checksum(tmp_path / "abc.mp4") == known
-    monkeypatch.setattr("motion_inversion.core.file._BLOCK", 2)
-    assert checksum(tmp_path / "abc.mp4") == known
+    assert sha256_of_clip(tmp_path / "abc.mp4") == known
+    monkeypatch.setattr("motion_inversion.storage.file._BLOCK", 2)
+    assert sha256_of_clip(tmp_path / "abc.mp4") == known
     with pytest.raises(InputError, match=r"no such file .*dataset\.path=…"):
-        checksum(tmp_path / "missing.mp4")
+        sha256_of_clip(tmp_path / "missing.mp4")
 
 
 def test_the_checksum_of_a_folder_follows_the_order_of_its_images(tmp_path: Path) -> None:
     for number in (2, 10):
         Image.new("RGB", (4, 4), (number, 0, 0)).save(tmp_path / f"{number}.png")
     joined = (tmp_path / "2.png").read_bytes() + (tmp_path / "10.png").read_bytes()
-    assert checksum(tmp_path) == sha256(joined).hexdigest()
+    assert sha256_of_clip(tmp_path) == sha256(joined).hexdigest()
 
 
 def test_the_fingerprint_follows_content_and_cut_but_not_the_place(tmp_path: Path, grey: Callable[..., Video]) -> None:

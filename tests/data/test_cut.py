@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from motion_inversion.core.error import InputError
-from motion_inversion.data.clip import checksum
+from motion_inversion.data.clip import sha256_of_clip
 from motion_inversion.data.cut import Cut
 from motion_inversion.data.video import Video, write_lossless
+from motion_inversion.error import InputError
 
 
 def read(cut: Cut, frames: int) -> list[int]:
@@ -69,7 +69,7 @@ def test_a_cut_or_a_file_that_is_too_short_is_refused(ten: Path, cut: dict, faul
 def test_the_fingerprint_depends_on_content_and_cut_alone(ten: Path, tmp_path: Path) -> None:
     cut = Cut(ten, count=10)
     (tmp_path / "copy.mkv").write_bytes(ten.read_bytes())
-    assert cut.fingerprint() == Cut(tmp_path / "copy.mkv", count=10, sha256=checksum(ten)).fingerprint()
+    assert cut.fingerprint() == Cut(tmp_path / "copy.mkv", count=10, sha256=sha256_of_clip(ten)).fingerprint()
     others = [replace(cut, count=9), replace(cut, start=1), replace(cut, stride=2), replace(cut, fit="crop")]
     assert len({cut.fingerprint(), *(other.fingerprint() for other in others)}) == 5
 

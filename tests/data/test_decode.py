@@ -13,9 +13,9 @@ import pytest
 from av.video.frame import VideoFrame
 from PIL import Image
 
-from motion_inversion.core.error import InputError
 from motion_inversion.data.decode import clip_files, frame_rate, pick
 from motion_inversion.data.video import Video, read_video, write_video
+from motion_inversion.error import InputError
 
 RED, BLUE = (255, 0, 0), (0, 0, 255)
 Codec = Literal["libvpx", "mpeg4", "libx264"]

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from motion_inversion.core.error import InputError
-from motion_inversion.data.clip import Clip, ControlMaps, checksum
+from motion_inversion.data.clip import Clip, ControlMaps, sha256_of_clip
 from motion_inversion.data.cut import Cut
 from motion_inversion.data.manifest import AUTHORED, Entry, ManifestSet, Prompt, read_manifest
+from motion_inversion.error import InputError
 
 CLIPS = Path(os.environ.get("MOTION_INVERSION_CLIPS", Path(__file__).parents[3] / "shared" / "clips"))
 DOCUMENT = Path(__file__).parents[2] / "docs" / "validation_sets.md"
@@ -52,16 +52,16 @@ def test_a_manifest_gives_its_clips(two: Path, tmp_path: Path) -> None:
 
 
 def test_control_maps_are_cut_as_the_clip_is(two: Path, tmp_path: Path) -> None:
-    two.write_text(TWO.replace("  fit: crop\n", f"  fit: crop\n  control: maps/car.mp4\n  sha256: {'a' * 64}\n"))
+    two.write_text(TWO.replace("  fit: crop\n", f"  fit: crop\n  control_maps: maps/car.mp4\n  sha256: {'a' * 64}\n"))
     car, cat = ManifestSet(two, tmp_path / "data").clips()
     data = tmp_path / "data"
     maps = Cut(data / "maps/car.mp4", 2, 3, 12, "crop", counted=data / "clips/car.mp4")
-    assert isinstance(car.control, ControlMaps) and car.control.footage == maps
+    assert isinstance(car.control_maps, ControlMaps) and car.control_maps.footage == maps
     with pytest.raises(
-        InputError, match=r"control maps: no such .*maps/car\.mp4; .* with 'control: …' in its manifest"
+        InputError, match=r"control maps: no such .*maps/car\.mp4; .* with 'control_maps: …' in its manifest"
     ):
-        car.control.fingerprint()
-    assert cat.control is None
+        car.control_maps.fingerprint()
+    assert cat.control_maps is None
 
 
 def test_clips_seeds_and_shards_are_chosen_as_in_any_set(two: Path, tmp_path: Path) -> None:
@@ -97,7 +97,7 @@ def test_a_motion_is_given_to_clips_whose_list_says_none(tmp_path: Path) -> None
         ("id: cat", "id: 'a/b'", r"the id 'a/b' can't name a clip: accepted are up to 100 .*; set id: my_clip"),
         ("file: cat", "file: ../cat", r"clip cat: '\.\./cat' isn't a path below the set's root"),
         ("file: cat", "file: /cat", r"clip cat: '/cat' isn't a path below the set's root"),
-        ("fit: crop", "control: ../maps", r"clip car: '\.\./maps' isn't a path below the set's root"),
+        ("fit: crop", "control_maps: ../maps", r"clip car: '\.\./maps' isn't a path below the set's root"),
         ("file: cat, ", "", r"clip cat: file must be given; add it"),
         ("[a dog]", "[]", r"clip cat: prompts must list one or more"),
         ("[a dog]", "[a dog, a dog]", r"clip cat: prompts must list one or more, each once"),
@@ -190,5 +190,5 @@ def test_files_at_hand_have_the_checksum_and_hold_the_cut(entry: Entry) -> None:
     path = CLIPS / Path(entry.file).name
     if not path.exists():
         pytest.skip(f"no {path}: set MOTION_INVERSION_CLIPS to the folder that holds it")
-    assert checksum(path) == entry.sha256
+    assert sha256_of_clip(path) == entry.sha256
     assert Cut(path, entry.frames.start, entry.frames.stride).available() >= (entry.frames.count or 16)

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from motion_inversion.core.error import InputError
 from motion_inversion.data.manifest_file import read_records
+from motion_inversion.error import InputError
 
 CHANGES = ("Style Change", "Object Change", "Background Change", "Multiple Changes")
 HEADER = ",".join(["Video name", "Our GT caption", *(f"{change} Caption" for change in CHANGES), "Source"])

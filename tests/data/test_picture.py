@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from motion_inversion.core.error import InputError
 from motion_inversion.data.picture import save_png, spread, strip
 from motion_inversion.data.video import Video
+from motion_inversion.error import InputError
 
 WHITE = (255, 255, 255)
 

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from motion_inversion.core.error import InputError
 from motion_inversion.data.clip import Clip, VideoFile
 from motion_inversion.data.selection import select
+from motion_inversion.error import InputError
 
 
 def clips(*names: str) -> list[Clip]:

@@ -6,8 +6,8 @@ from typing import Literal
 
 import pytest
 
-from motion_inversion.core.error import InputError
 from motion_inversion.data.structure import structure
+from motion_inversion.error import InputError
 
 
 @dataclass(frozen=True)

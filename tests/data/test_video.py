@@ -14,8 +14,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from motion_inversion.core.error import InputError
 from motion_inversion.data.video import Video, read_exact, read_video, write_gif, write_lossless, write_video
+from motion_inversion.error import InputError
 
 RED, GREEN, BLUE = (200, 30, 40), (40, 180, 60), (20, 60, 220)
 

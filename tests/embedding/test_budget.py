@@ -5,11 +5,11 @@ import logging
 import pytest
 import torch
 
-from motion_inversion.core.error import InputError
 from motion_inversion.embedding import budget
 from motion_inversion.embedding.embeddings import MotionEmbeddings
 from motion_inversion.embedding.layout import Layout
 from motion_inversion.embedding.site import Site
+from motion_inversion.error import InputError
 
 SITES = tuple(Site(f"b.{index}", "block", index, 64, (8, 8), 4, ("attn",), 0) for index in range(6))
 CPU = torch.device("cpu")

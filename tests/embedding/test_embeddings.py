@@ -9,11 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 
-from motion_inversion.core.error import InputError
-from motion_inversion.core.file import replacing
 from motion_inversion.core.strategy import Difference
 from motion_inversion.embedding.embeddings import MotionEmbeddings, read_metadata
 from motion_inversion.embedding.site import Site
+from motion_inversion.error import InputError
+from motion_inversion.storage.file import replacing
 
 
 def single(grid: tuple[int, int], frames: int, channels: int = 1) -> Site:

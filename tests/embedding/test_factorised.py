@@ -2,7 +2,7 @@ import pytest
 import torch
 from diffusers.models.unets.unet_3d_condition import UNet3DConditionModel
 
-from motion_inversion.core.error import InputError
+from motion_inversion.error import InputError
 
 
 def names(prefix: str, count: int) -> list[str]:

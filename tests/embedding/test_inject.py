@@ -7,10 +7,10 @@ import torch
 from diffusers.models.attention_processor import Attention
 from torch import Tensor, nn
 
-from motion_inversion.core.error import InputError
 from motion_inversion.embedding.embeddings import MotionEmbeddings
 from motion_inversion.embedding.inject import inject
 from motion_inversion.embedding.site import Site
+from motion_inversion.error import InputError
 
 GRID, POSITIONS, FRAMES, CHANNELS = (2, 3), 6, 5, 16
 OVER_TIME = Site("block", "block", 0, CHANNELS, GRID, FRAMES, ("attn",))

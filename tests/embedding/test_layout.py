@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
-from motion_inversion.core.error import InputError
 from motion_inversion.embedding.layout import Layout
 from motion_inversion.embedding.site import Site
+from motion_inversion.error import InputError
 
 CONF = Path(__file__).parents[2] / "conf/layout"
 WIDTHS = (320, 640, 1280, 1280)

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from motion_inversion.core.error import InputError
 from motion_inversion.embedding.embeddings import MotionEmbeddings
 from motion_inversion.embedding.official import export_official, import_official
+from motion_inversion.error import InputError
 
 
 def authors_file(path: Path, *, value: bool = True) -> dict[str, torch.Tensor]:

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from motion_inversion.backbone.model import Backbone
-from motion_inversion.core.error import InputError
+from motion_inversion.error import InputError
 from motion_inversion.method.inverted_trajectory import inverted_trajectory
 from motion_inversion.method.method import Reference
 

@@ -11,9 +11,9 @@ from torch import Tensor
 from trial import Trained, assert_resumes, noised_reference, train, untouched
 
 from motion_inversion.backbone.model import Backbone
-from motion_inversion.core.error import InputError
 from motion_inversion.core.loss import Mse
 from motion_inversion.core.timestep import Range
+from motion_inversion.error import InputError
 from motion_inversion.method.frozen import Frozen
 from motion_inversion.method.lora import Lora, attention_layers
 from motion_inversion.method.method import Reference, Request

@@ -9,8 +9,8 @@ from torch import Tensor
 from trial import Trained, assert_resumes, noised_reference, train, untouched
 
 from motion_inversion.backbone.model import Backbone
-from motion_inversion.core.error import InputError
 from motion_inversion.core.loss import Debiased, Mse
+from motion_inversion.error import InputError
 from motion_inversion.method.frozen import Frozen
 from motion_inversion.method.layer.lora import LowRank
 from motion_inversion.method.layer.single_frame import single_frame

@@ -13,12 +13,12 @@ from torch import Tensor
 from trial import train
 
 from motion_inversion.backbone.model import Backbone
-from motion_inversion.core.error import InputError
 from motion_inversion.core.strategy import Difference, Drop
 from motion_inversion.embedding.embeddings import MotionEmbeddings, read_metadata
 from motion_inversion.embedding.inject import inject
 from motion_inversion.embedding.layout import Layout
 from motion_inversion.embedding.official import export_official
+from motion_inversion.error import InputError
 from motion_inversion.method.frozen import Frozen
 from motion_inversion.method.method import Fitting, Reference, Request
 from motion_inversion.method.motion_inversion import MotionInversion

@@ -7,7 +7,7 @@ import pytest
 from torch import Tensor
 
 from motion_inversion.backbone.model import Backbone
-from motion_inversion.core.error import InputError
+from motion_inversion.error import InputError
 from motion_inversion.method.control_a_video.detector import Canny
 from motion_inversion.method.control_a_video.method import ControlAVideo
 from motion_inversion.method.dmt.loss import CosineChanges

@@ -9,7 +9,7 @@ from safetensors.torch import save_file
 from trial import randn
 
 from motion_inversion.backbone.model import Backbone
-from motion_inversion.core.error import InputError
+from motion_inversion.error import InputError
 from motion_inversion.method.state import read_state, write_state
 
 TENSORS = {"a.weight": randn(0, 2, 3), "b.weight": randn(1, 4)}

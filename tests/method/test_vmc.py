@@ -12,9 +12,9 @@ from torch import Tensor
 from trial import Trained, assert_resumes, noised_reference, train, untouched
 
 from motion_inversion.backbone.model import Backbone
-from motion_inversion.core.error import InputError
 from motion_inversion.core.loss import Vmc as VmcLoss
 from motion_inversion.core.process import Compared
+from motion_inversion.error import InputError
 from motion_inversion.method.frozen import Frozen
 from motion_inversion.method.method import Fitting, Reference, Request
 from motion_inversion.method.state import write_state

@@ -11,7 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
-from motion_inversion.core.error import InputError
+from motion_inversion.error import InputError
 from motion_inversion.metric.encoder import FolderClip, OpenClip
 
 

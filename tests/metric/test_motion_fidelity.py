@@ -9,8 +9,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from motion_inversion.core.error import InputError
 from motion_inversion.core.trajectory import Bidirectional, DmtSum, OneWay, Tracks
+from motion_inversion.error import InputError
 from motion_inversion.metric.metric import Metric
 from motion_inversion.metric.motion_fidelity import MotionFidelity, thin
 from motion_inversion.metric.sample import Sample

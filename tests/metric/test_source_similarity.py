@@ -45,7 +45,7 @@ def test_leakage_is_read_against_the_control_and_is_better_low(kind: type, name:
     metric: Metric = kind(Chosen())
     assert isinstance(metric, Metric)
     assert (metric.name, metric.version()) == (name, version)
-    assert metric.against_control
+    assert metric.against_frozen
     assert metric.higher_is_better is False
     assert (metric.lower, metric.upper) == (-1, 1)
     with pytest.raises(RuntimeError, match="load"):

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from metric.chosen_clip import Chosen, sample, unit
-from motion_inversion.core.error import InputError
+from motion_inversion.error import InputError
 from motion_inversion.metric.metric import Metric
 from motion_inversion.metric.temporal_consistency import (
     AllPairs,
@@ -77,7 +77,7 @@ def test_one_frame_is_refused() -> None:
 
 def test_range_and_version_are_those_of_the_variant() -> None:
     metric: Metric = TemporalConsistency(Chosen(), FirstFrame())
-    assert (metric.name, metric.higher_is_better, metric.against_control) == ("temporal_consistency", True, False)
+    assert (metric.name, metric.higher_is_better, metric.against_frozen) == ("temporal_consistency", True, False)
     assert (metric.lower, metric.upper) == (0, 1)
     assert metric.version() == "first_frame_v1 chosen"
     assert len({TemporalConsistency(Chosen(), variant).version() for variant in ALL}) == 3

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from metric.chosen_clip import Chosen, sample
-from motion_inversion.core.error import InputError
+from motion_inversion.error import InputError
 from motion_inversion.metric.encoder import FolderClip, OpenClip
 from motion_inversion.metric.metric import Metric
 from motion_inversion.metric.sample import Sample
@@ -54,7 +54,7 @@ def test_building_loads_nothing_and_update_asks_for_load() -> None:
         -1,
         1,
     )
-    assert not metric.against_control
+    assert not metric.against_frozen
     with pytest.raises(RuntimeError, match="load"):
         metric.update(sample(0))
     assert TextSimilarity().version() == "mean_cosine_v1 ViT-B-32-quickgelu/openai"

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from motion_inversion.core.error import InputError
+from motion_inversion.error import InputError
 from motion_inversion.report.collect import collect
 from motion_inversion.report.record import Score, lines
 

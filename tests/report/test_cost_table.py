@@ -22,7 +22,7 @@ def took(seconds: float, **further: Any) -> dict[str, Any]:
 
 @pytest.fixture
 def cost(put: Put, tmp_path: Path) -> CostTable:
-    """A control, and a method with trainings of two clips, of which the first serves two samples."""
+    """The frozen model, and a method with trainings of two clips, of which the first serves two samples."""
     put(method="none", cost={"training": None, "sampling": took(2.0), "evaluation": took(9.0)})
     first = took(10.0, parameters=2_500_000, size=3 * 2**20)
     put(cost={"training": first, "sampling": took(3.0)})

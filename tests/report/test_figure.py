@@ -10,8 +10,8 @@ import pytest
 from matplotlib.figure import Figure
 from PIL import Image
 
-from motion_inversion.core.error import InputError
 from motion_inversion.data.video import write_lossless
+from motion_inversion.error import InputError
 from motion_inversion.report.collect import collect
 from motion_inversion.report.figure.choice import Shown, choose
 from motion_inversion.report.figure.comparison import LABEL, comparison

@@ -17,8 +17,8 @@ NOTHING = Estimate(NAN, NAN, NAN, 0, 0, 4)
 
 @pytest.fixture
 def table() -> Table:
-    columns = (Column("text", "v1", True, "text"), Column("leak", "v2", False, "leak", against_control=True))
-    control = Estimate(0.25, 0.125, 0.5, 4, 2, 0)
+    columns = (Column("text", "v1", True, "text"), Column("leak", "v2", False, "leak", against_frozen=True))
+    frozen = Estimate(0.25, 0.125, 0.5, 4, 2, 0)
     score = Estimate(0.5, 0.375, 0.625, 3, 1, 1)
     difference = Estimate(0.25, -0.125, 0.75, 4, 2, 0)
     lonely = Estimate(0.75, NAN, NAN, 1, 1, 0)
@@ -26,7 +26,7 @@ def table() -> Table:
         keys=("method", "loss"),
         columns=columns,
         rows=(
-            Row(("none", None), 4, 2, (Cell(control, None), Cell(lonely, None))),
+            Row(("none", None), 4, 2, (Cell(frozen, None), Cell(lonely, None))),
             Row(("ours", "a|b"), 4, 2, (Cell(score, difference, 0.5), Cell(NOTHING, None))),
             Row(("theirs", None), 0, 0, (Cell(PRINTED, None), Cell(replace(PRINTED, mean=NAN), None)), "published"),
         ),
@@ -36,7 +36,7 @@ def table() -> Table:
 
 def test_markdown_by_hand(table: Table) -> None:
     assert to_markdown([table]).splitlines() == [
-        "| method | loss | samples | clips | text ↑ | vs none | p | leak − control ↓ |",
+        "| method | loss | samples | clips | text ↑ | vs none | p | leak − frozen model ↓ |",
         "| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |",
         "| none | – | 4 | 2 | 0.250 [0.125, 0.500] | – | – | 0.750 |",
         r"| ours | a\|b | 4 | 2 | **0.500** ± 0.125 (1 missing) | +0.250 [-0.125, +0.750] | 0.500 | – (4 missing) |",
@@ -64,11 +64,11 @@ def test_text_is_aligned(table: Table) -> None:
 
 
 def test_a_small_p_is_bounded_and_without_any_there_is_no_column(table: Table) -> None:
-    control, ours, theirs = table.rows
+    frozen, ours, theirs = table.rows
 
     def with_p(p: float) -> str:
         cells = (replace(ours.cells[0], p=p), ours.cells[1])
-        return to_text(replace(table, rows=(control, replace(ours, cells=cells), theirs)))
+        return to_text(replace(table, rows=(frozen, replace(ours, cells=cells), theirs)))
 
     assert "<0.001" in with_p(0.0004)
     assert " p " not in with_p(NAN).splitlines()[0]

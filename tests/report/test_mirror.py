@@ -13,7 +13,7 @@ from wandb.proto import wandb_internal_pb2
 
 from motion_inversion.data.video import write_video
 from motion_inversion.report.collect import collect
-from motion_inversion.report.mirror import Wandb
+from motion_inversion.report.mirror import WandbMirror
 from motion_inversion.report.record import lines
 from motion_inversion.report.table import tabulate
 
@@ -55,7 +55,7 @@ def test_records_tables_and_clips_are_in_the_run(put: Put, tmp_path: Path, monke
     target = tmp_path / "report"
     target.mkdir()
     (target / "records.jsonl").write_text("\n".join(line for record in records for line in lines(record, target)))
-    Wandb("offline", "here").mirror(records, [tabulate(records)], target)
+    WandbMirror("offline", "here").mirror(records, [tabulate(records)], target)
     wandb.teardown()  # or the last of the run file may still be on its way
     (run,) = target.glob("wandb/offline-run-*")
     found = entries(run)
@@ -80,5 +80,5 @@ def test_records_tables_and_clips_are_in_the_run(put: Put, tmp_path: Path, monke
 def test_nothing_is_mirrored_unless_asked(put: Put, tmp_path: Path) -> None:
     put()
     records = collect(tmp_path).records
-    Wandb().mirror(records, [tabulate(records)], tmp_path / "report")
+    WandbMirror().mirror(records, [tabulate(records)], tmp_path / "report")
     assert not (tmp_path / "report").exists()

@@ -13,9 +13,9 @@ Put = Callable[..., Path]
 MSE, VMC = {"noise": "blend", "loss": "mse"}, {"noise": "blend", "loss": "vmc"}
 
 
-def versioned(version: str, against_control: bool = False) -> dict[str, object]:
+def versioned(version: str, against_frozen: bool = False) -> dict[str, object]:
     score = {"value": 0.5, "higher_is_better": True, "lower": 0, "upper": 1, "version": version}
-    return {"text_similarity": score | {"against_control": against_control}}
+    return {"text_similarity": score | {"against_frozen": against_frozen}}
 
 
 @pytest.fixture
@@ -65,10 +65,10 @@ def test_a_single_clip_is_said_to_be_one(put: Put, said: Callable[..., list[str]
 
 
 def test_samples_without_a_control_are_counted(put: Put, said: Callable[..., list[str]]) -> None:
-    put(metrics=versioned("v1", against_control=True))
-    put(metrics=versioned("v1", against_control=True), seed=1)
-    put(method="none", metrics=versioned("v1", against_control=True))
-    assert any("1 of 2 samples have none: run with control=true" in note for note in said())
+    put(metrics=versioned("v1", against_frozen=True))
+    put(metrics=versioned("v1", against_frozen=True), seed=1)
+    put(method="none", metrics=versioned("v1", against_frozen=True))
+    assert any("1 of 2 samples have none: run with frozen=true" in note for note in said())
 
 
 def test_comparisons_and_further_rows_are_explained(put: Put, said: Callable[..., list[str]]) -> None:

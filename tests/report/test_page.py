@@ -117,7 +117,7 @@ def browser() -> Iterator[Any]:
 
 @pytest.fixture(scope="module")
 def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The page of an invented study: 3 clips of 3 motions, 2 prompts, the control and 2 losses; one clip damaged."""
+    """The page of an invented study: 3 clips of 3 motions, 2 prompts, no method and 2 losses; one clip damaged."""
     pytest.importorskip("playwright.sync_api", reason="playwright isn't installed")
     from benchmark_page import write_report, write_study
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from motion_inversion.core.error import InputError
+from motion_inversion.error import InputError
 from motion_inversion.report.report import Report
 
 Put = Callable[..., Path]

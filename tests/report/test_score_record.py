@@ -18,7 +18,7 @@ def same(first: Record, other: Record) -> bool:
 def test_a_line_reads_back_from_wherever_it_is_written(put: Put, tmp_path: Path) -> None:
     metric = {"value": 0.31, "higher_is_better": False, "lower": None, "upper": 2.0, "version": "v1"}
     put(
-        metrics={"leakage": metric | {"against_control": True}},
+        metrics={"leakage": metric | {"against_frozen": True}},
         checksums={"model": "abc"},
         cost={"training": {"seconds": 1.5, "memory": None, "device": "cpu"}, "sampling": None},
         git={"commit": "abc", "dirty": False},
@@ -28,7 +28,7 @@ def test_a_line_reads_back_from_wherever_it_is_written(put: Put, tmp_path: Path)
     (line,) = lines(record, tmp_path / "a" / "b")
     assert json.loads(line)["video"].startswith("../../name/odd_path/generate/")
     assert same(parse(line, tmp_path / "a" / "b" / "records.jsonl"), record)
-    assert record.metrics[0].against_control
+    assert record.metrics[0].against_frozen
 
 
 def test_what_is_missing_stays_missing(plan: Callable[..., Path], put: Put, tmp_path: Path) -> None:

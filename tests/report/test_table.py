@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from motion_inversion.core.error import InputError
+from motion_inversion.error import InputError
 from motion_inversion.report.collect import collect
 from motion_inversion.report.table import Table, by_motion, tabulate, with_published
 
@@ -83,7 +83,7 @@ def test_differences_pair_clip_prompt_seed_and_shared_axes(put: Put, table: Call
     put(method="none", axes=blend, seed=1, metrics=text(0.2))
     put(axes=MSE, metrics=text(0.4))  # 0.4 − 0.1 = 0.3, not 0.4 − 0.5
     put(axes=MSE, seed=1, metrics=text(0.3))  # 0.3 − 0.2 = 0.1
-    put(axes=MSE, seed=2, metrics=text(0.9))  # has no control
+    put(axes=MSE, seed=2, metrics=text(0.9))  # the frozen model has none
     none, other = table("method").rows
     assert none.cells[0].difference is None
     difference = other.cells[0].difference
@@ -131,7 +131,7 @@ def test_a_planned_sample_that_there_is_not_counts_as_missing(
 
 def leakage(value: float) -> dict[str, object]:
     score = {"value": value, "higher_is_better": False, "lower": -1, "upper": 1, "version": "1"}
-    return {"leakage": score | {"against_control": True}}
+    return {"leakage": score | {"against_frozen": True}}
 
 
 def test_leakage_is_the_difference_to_the_control(put: Put, table: Callable[..., Table]) -> None:
@@ -139,9 +139,9 @@ def test_leakage_is_the_difference_to_the_control(put: Put, table: Callable[...,
     put(method="none", metrics=leakage(0.25), clip="pan")
     put(axes=MSE, metrics=leakage(0.75))  # 0.75 − 0.5
     put(axes=MSE, metrics=leakage(0.625), clip="pan")  # 0.625 − 0.25
-    put(axes=MSE, metrics=leakage(0.9), seed=1)  # there is no control of it
-    control, ours = (row.cells[0] for row in table("method").rows)
-    assert (control.score.samples, control.score.missing) == (0, 0)
+    put(axes=MSE, metrics=leakage(0.9), seed=1)  # the frozen model has none
+    frozen, ours = (row.cells[0] for row in table("method").rows)
+    assert (frozen.score.samples, frozen.score.missing) == (0, 0)
     assert (ours.score.mean, ours.score.samples, ours.score.missing) == (0.3125, 2, 1)
     assert ours.difference is None
     assert table("method").best(0) == frozenset()

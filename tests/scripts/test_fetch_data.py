@@ -12,10 +12,10 @@ from PIL import Image
 
 import fetch_data
 from fetching.supply import Stored, Supply
-from motion_inversion.core.error import InputError
-from motion_inversion.data.clip import checksum
+from motion_inversion.data.clip import sha256_of_clip
 from motion_inversion.data.manifest import ManifestSet
 from motion_inversion.data.video import write_gif, write_video
+from motion_inversion.error import InputError
 
 FRAMES = 6
 LIST = """
@@ -54,7 +54,7 @@ def downloads(tmp_path: Path) -> Path:
 def fetch(downloads: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Fetch:
     """(*words) → the exit code and the lines that are printed, of a list of three clips with four files."""
     path = tmp_path / "list.yaml"
-    path.write_text(LIST.format(sha256=checksum(downloads / "Repository-main" / "data" / "car.mp4")))
+    path.write_text(LIST.format(sha256=sha256_of_clip(downloads / "Repository-main" / "data" / "car.mp4")))
 
     def fetch(*words: str | Path) -> tuple[int, list[str]]:
         code = fetch_data.main([str(path), "--into", str(tmp_path / "data"), *map(str, words)])

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from evaluate_shapes import draw_cases, share
-from motion_inversion.data.render import draw
-from motion_inversion.data.world import COLOURS, SHAPES, Ground, Scene, Thing, camera_path, still
+from motion_inversion.data.shapes.render import draw
+from motion_inversion.data.shapes.world import COLOURS, SHAPES, Ground, Scene, Thing, camera_path, still
 from shapes_camera import find_camera
 from shapes_judge import (
     Track,

@@ -3,7 +3,7 @@
 import sys
 from dataclasses import dataclass
 
-from motion_inversion.core.error import InputError
+from motion_inversion.error import InputError
 
 RUNS: list["Experiment"] = []
 

@@ -17,8 +17,8 @@ from motion_inversion.core.sampler import Ddim, OdeInversion
 from motion_inversion.core.strategy import Difference
 from motion_inversion.core.timestep import Range
 from motion_inversion.data.clip import Clip
-from motion_inversion.data.shapes_clip import ShapesFootage
-from motion_inversion.data.world import Ground
+from motion_inversion.data.shapes.clip import ShapesFootage
+from motion_inversion.data.shapes.world import Ground
 from motion_inversion.embedding.layout import Layout
 from motion_inversion.method.frozen import Frozen
 from motion_inversion.metric.motion_fidelity import MotionFidelity
@@ -147,12 +147,12 @@ def test_the_clips_own_prompt_is_an_inversion_prompt(address: Address, clip: Cli
 
 
 def test_a_control_depends_on_no_training(address: Address, clip: Clip):
-    control = replace(address, method=Frozen(), trainer=None)
-    other = replace(control, seed=1)
+    frozen = replace(address, method=Frozen(), trainer=None)
+    other = replace(frozen, seed=1)
     described = replace(clip, source_prompt="a square")
     # Its scores do: leakage compares with the source prompt.
-    assert differing(digests(control, clip), digests(other, described)) == {"state", "score"}
-    assert differing(digests(address, clip), digests(control, clip)) == TRAINED
+    assert differing(digests(frozen, clip), digests(other, described)) == {"state", "score"}
+    assert differing(digests(address, clip), digests(frozen, clip)) == TRAINED
 
 
 def test_a_model_is_its_weights_not_its_folder(address: Address, clip: Clip, tmp_path: Path):

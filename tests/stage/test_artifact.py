@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from motion_inversion.core.error import InputError
-from motion_inversion.stage.artifact import MANIFEST, Artifact, checksum
+from motion_inversion.error import InputError
+from motion_inversion.stage.artifact import MANIFEST, Artifact, sha256_or_empty
 
 
 def make(folder: Path, identity: object = 1, text: str = "a") -> Artifact:
@@ -139,7 +139,7 @@ def test_results_point_to_each_other_so_that_they_can_move_together(tmp_path: Pa
 
 def test_the_checksum_of_a_missing_file_is_that_of_nothing(tmp_path: Path):
     (tmp_path / "empty").touch()
-    assert checksum(tmp_path / "empty") == checksum(tmp_path / "missing")
+    assert sha256_or_empty(tmp_path / "empty") == sha256_or_empty(tmp_path / "missing")
 
 
 def _make_slowly(folder: Path, log: Path) -> None:

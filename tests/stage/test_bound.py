@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 import torch
 
-from motion_inversion.core.error import InputError
 from motion_inversion.data.clip import Clip
 from motion_inversion.data.video import write_lossless
+from motion_inversion.error import InputError
 from motion_inversion.metric.mean_score import MeanScore
 from motion_inversion.metric.sample import Sample
 from motion_inversion.stage.address import Address

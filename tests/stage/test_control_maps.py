@@ -10,10 +10,10 @@ from safetensors.torch import load_file
 
 from motion_inversion.backbone.model import Model
 from motion_inversion.backbone.unet2d import UNet2D
-from motion_inversion.core.error import InputError
 from motion_inversion.core.noise import Random
 from motion_inversion.data.clip import Clip, VideoFile
 from motion_inversion.data.video import write_lossless
+from motion_inversion.error import InputError
 from motion_inversion.method.control_a_video.detector import Canny
 from motion_inversion.method.control_a_video.method import ControlAVideo
 from motion_inversion.method.frozen import Frozen
@@ -35,7 +35,7 @@ def led(address: Address, tiny_image_model: Path) -> Address:
 def given(clip: Clip, tmp_path: Path) -> Clip:
     """The clip with maps of its own."""
     write_lossless(tmp_path / "maps.mkv", MAPS, 8.0)
-    return replace(clip, control=VideoFile(tmp_path / "maps.mkv"))
+    return replace(clip, control_maps=VideoFile(tmp_path / "maps.mkv"))
 
 
 def test_they_reach_the_state_unchanged(led: Address, given: Clip):
@@ -48,9 +48,9 @@ def test_they_reach_the_state_unchanged(led: Address, given: Clip):
 
 def test_what_is_led_by_them_depends_on_what_they_show(led: Address, given: Clip, clip: Clip, tmp_path: Path):
     write_lossless(tmp_path / "others.mkv", MAPS[::-1].copy(), 8.0)
-    others = replace(given, control=VideoFile(tmp_path / "others.mkv"))
+    others = replace(given, control_maps=VideoFile(tmp_path / "others.mkv"))
     write_lossless(tmp_path / "copy.mkv", MAPS, 8.0)
-    copied = replace(given, control=VideoFile(tmp_path / "copy.mkv"))
+    copied = replace(given, control_maps=VideoFile(tmp_path / "copy.mkv"))
     digests = [replace(led).state(one).digest for one in (clip, given, others)]  # a run has one clip of a name
     assert len(set(digests)) == 3
     assert replace(led).state(copied).digest == digests[1]
@@ -61,7 +61,7 @@ def test_what_is_led_by_them_depends_on_what_they_show(led: Address, given: Clip
 
 def test_methods_that_do_not_read_them_do_not_depend_on_them(address: Address, given: Clip, clip: Clip):
     for one in (address, replace(address, method=Frozen(), trainer=None)):
-        assert one.control(given) is None
+        assert one.control_maps(given) is None
         assert one.state(given).digest == one.state(clip).digest
         assert one.sample(given, clip.prompts[0], 0).digest == one.sample(clip, clip.prompts[0], 0).digest
 
@@ -71,6 +71,6 @@ def test_without_them_a_controlnet_of_another_kind_names_the_way(led: Address, c
     prepare(led, model, clip)
     with pytest.raises(
         InputError,
-        match=r"follows hed \(model\.family\.controlnet\).* give them with the clip: dataset\.control=maps\.mp4",
+        match=r"follows hed \(model\.family\.controlnet\).* give them with the clip: dataset\.control_maps=maps\.mp4",
     ):
         train(led, model, clip, ())

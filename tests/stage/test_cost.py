@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from motion_inversion.core.record import COST, MANIFEST
 from motion_inversion.stage import cost as module
 from motion_inversion.stage.artifact import Artifact
 from motion_inversion.stage.cost import Cost, Meter, metered, read_cost, write_cost
+from motion_inversion.storage.names import COST, MANIFEST
 
 
 @pytest.fixture

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from motion_inversion.core.error import InputError
 from motion_inversion.data.clip import Clip, VideoFile
+from motion_inversion.error import InputError
 from motion_inversion.method.frozen import Frozen
 from motion_inversion.report.collect import collect
 from motion_inversion.stage.address import Address

@@ -47,8 +47,8 @@ def test_axes_are_those_of_the_method(address: Address):
     assert found.keys() >= {"loss", "layout", "optimizer", "timestep", "strategy", "batch_size", "guidance"}
     guided = axes(replace(address, sampler=Ddim(2, guidance=9.0)))
     assert (guided["sampler"], guided["guidance"]) == ("ddim(steps=2)", "9.0")  # an axis of its own
-    control = axes(replace(address, method=Frozen(), trainer=None))
-    assert not control.keys() & {"loss", "layout", "optimizer", "timestep", "strategy", "iterations", "training_seed"}
+    frozen = axes(replace(address, method=Frozen(), trainer=None))
+    assert not frozen.keys() & {"loss", "layout", "optimizer", "timestep", "strategy", "iterations", "training_seed"}
 
 
 def test_given_embeddings_are_an_axis_and_what_would_have_trained_them_is_none(address: Address, tmp_path: Path):

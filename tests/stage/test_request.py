@@ -7,10 +7,10 @@ import torch
 
 from motion_inversion.backbone.model import Backbone
 from motion_inversion.core.condition import PROMPT_EMBEDS, PROMPT_MASK
-from motion_inversion.core.error import InputError
 from motion_inversion.core.noise import Inversion, Random
 from motion_inversion.core.sampler import OdeInversion
 from motion_inversion.data.clip import Clip
+from motion_inversion.error import InputError
 from motion_inversion.experiment import Experiment
 from motion_inversion.method.frozen import Frozen
 from motion_inversion.stage.address import Address
@@ -54,9 +54,9 @@ def test_noise_depends_on_the_sample_alone(prepared: Address, model: Backbone, c
 
 
 def test_every_method_starts_from_the_same_noise(prepared: Address, model: Backbone, clip: Clip):
-    control = replace(prepared, method=Frozen(), trainer=None, seed=5)
+    frozen = replace(prepared, method=Frozen(), trainer=None, seed=5)
     pairs = [(clip.prompts[0], 0)]
-    assert torch.equal(initial_noise(control, model, clip, pairs), initial_noise(prepared, model, clip, pairs))
+    assert torch.equal(initial_noise(frozen, model, clip, pairs), initial_noise(prepared, model, clip, pairs))
 
 
 def test_the_inversion_is_mixed_in_for_every_sample(prepared: Address, model: Backbone, clip: Clip):

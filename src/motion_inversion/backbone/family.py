@@ -9,10 +9,10 @@ from torch import Tensor, nn
 
 from motion_inversion.backbone.size import Compression
 from motion_inversion.core.condition import Condition
-from motion_inversion.core.error import InputError
 from motion_inversion.core.process import Process, Time
 from motion_inversion.core.shape import Latents
 from motion_inversion.embedding.site import Site
+from motion_inversion.error import InputError
 
 if TYPE_CHECKING:
     from motion_inversion.backbone.model import Backbone

@@ -14,11 +14,11 @@ from motion_inversion.backbone.scheduler import process_of
 from motion_inversion.backbone.size import Compression
 from motion_inversion.backbone.text import encode_text
 from motion_inversion.core.condition import PROMPT_EMBEDS, PROMPT_MASK, Condition
-from motion_inversion.core.error import InputError
 from motion_inversion.core.process import Process, Time
 from motion_inversion.core.shape import Latents
 from motion_inversion.embedding.site import Site
 from motion_inversion.embedding.unified import find_sites
+from motion_inversion.error import InputError
 
 _MASKED = -10000.0  # added to the logits of padding, as everywhere in diffusers
 

@@ -14,12 +14,12 @@ from motion_inversion.backbone.autoencoder import Pixels
 from motion_inversion.backbone.family import Capability, Family, require
 from motion_inversion.backbone.part import ModelFolder
 from motion_inversion.core.condition import Condition
-from motion_inversion.core.embedded import locate
-from motion_inversion.core.error import InputError
 from motion_inversion.core.process import Process, Stop, Time
 from motion_inversion.core.sampler import OdeInversion, Progress
 from motion_inversion.core.shape import Latents
 from motion_inversion.embedding.site import Site
+from motion_inversion.error import InputError
+from motion_inversion.storage.embedded import locate
 
 Precision = Literal["float32", "float16", "bfloat16"]
 _PRESENTATION: dict[str, Any] = {"digest": False}

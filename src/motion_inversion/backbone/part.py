@@ -19,8 +19,8 @@ from safetensors import SafetensorError
 from torch import nn
 
 from motion_inversion.backbone.family import Classes
-from motion_inversion.core.error import InputError
-from motion_inversion.core.file import known_sha256
+from motion_inversion.error import InputError
+from motion_inversion.storage.file import known_sha256
 
 log = logging.getLogger(__name__)
 

@@ -6,8 +6,8 @@ from typing import Any, Literal, cast
 import numpy as np
 import torch
 
-from motion_inversion.core.error import InputError
 from motion_inversion.core.process import AlphaBar, Prediction, Process, Straight
+from motion_inversion.error import InputError
 
 _PREDICTIONS: dict[str, Prediction] = {"epsilon": "epsilon", "v_prediction": "v"}
 _SPACINGS = ("leading", "trailing", "linspace")

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from motion_inversion.core.error import InputError
+from motion_inversion.error import InputError
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from motion_inversion.core.condition import PROMPT_EMBEDS, PROMPT_MASK, Condition
-from motion_inversion.core.error import InputError
+from motion_inversion.error import InputError
 
 Padding = Literal["seen", "masked", "masked after", "zero"]
 """What becomes of padding: words to encoder and network alike; masked to both; to the network alone; or masked in the

@@ -1,1 +1,1 @@
-"""Pure functions on tensors: losses, noise, schedules, trajectories. Imports nothing else of the project."""
+"""Mathematics on tensors: processes, losses, noise, samplers, strategies, trajectories."""

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cosine_similarity, mse_loss
 
-from motion_inversion.core.error import InputError
 from motion_inversion.core.process import Compared
 from motion_inversion.core.shape import Latents, Scalar
+from motion_inversion.error import InputError
 
 # Below it the printed form's root is held constant: the root's slope is then at most 1 / (2 · 0.01) = 50.
 _RADICAND_FLOOR = 1e-4

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from motion_inversion.core.error import InputError
 from motion_inversion.core.shape import Latents
+from motion_inversion.error import InputError
 
 
 @runtime_checkable

@@ -9,8 +9,8 @@ import torch
 from jaxtyping import Float, Real
 from torch import Tensor
 
-from motion_inversion.core.error import InputError
 from motion_inversion.core.shape import Latents
+from motion_inversion.error import InputError
 
 Stop: TypeAlias = int | float
 """A timestep at which a loop stops, whole or between two levels; noisier ones are larger, the clean end is negative."""

@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
-from motion_inversion.core.error import InputError
+from motion_inversion.error import InputError
 
 
 @runtime_checkable

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from motion_inversion.core.error import InputError
+from motion_inversion.error import InputError
 
 Value: TypeAlias = Float[Tensor, "p n c"]
 """A value embedding: position in the frame, frame, channel."""

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from motion_inversion.core.error import InputError
+from motion_inversion.error import InputError
 
 
 @runtime_checkable

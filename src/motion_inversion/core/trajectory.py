@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn.functional import pad
 
-from motion_inversion.core.error import InputError
+from motion_inversion.error import InputError
 
 # Rows of the track × track matrix held at a time: 512 × 3,025 doubles are 12 MB.
 _ROWS = 512

@@ -8,11 +8,11 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Protocol, get_args, runtime_checkable
 
-from motion_inversion.core.error import InputError
-from motion_inversion.core.file import sha256_of
 from motion_inversion.core.strategy import Motion
 from motion_inversion.data.decode import clip_files, frame_rate
 from motion_inversion.data.video import Fit, Video, check_cut, read_video
+from motion_inversion.error import InputError
+from motion_inversion.storage.file import sha256_of
 
 NAME = re.compile(r"\w[\w.-]{0,99}")
 NAMES = "up to 100 letters, digits, '_', '-' and '.', not starting with '-' or '.'"
@@ -57,7 +57,7 @@ class VideoFile:
 
     def fingerprint(self) -> str:
         """SHA-256 of the content and the cut: two cuts of one file differ, a copy of the file does not."""
-        return sha256(f"{checksum(self.path)} {self.start} {self.stride} {self.fit}".encode()).hexdigest()
+        return sha256(f"{sha256_of_clip(self.path)} {self.start} {self.stride} {self.fit}".encode()).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -97,8 +97,8 @@ class Clip:
     `name` becomes a folder's name. `source_prompt` describes the clip itself; each of `prompts` is a target,
     generated once for each of `seeds`. `appearance_invariant_prompt` names the source's subject and motion without
     background and attributes (VMC, arXiv 2312.00845); methods that learn with it take `source_prompt` in its absence.
-    `control` shows, frame by frame, what a ControlNet is to follow, such as edges; methods that are led by one find
-    that in the footage themselves in its absence.
+    `control_maps` shows, frame by frame, what a ControlNet is to follow, such as edges; without it, methods led
+    by one find that in the footage.
 
     Raises:
         InputError: a name no folder can have, an unknown motion, an empty or repeated prompt or seed.
@@ -111,7 +111,7 @@ class Clip:
     prompts: tuple[str, ...]
     seeds: tuple[int, ...]
     appearance_invariant_prompt: str | None = None
-    control: Footage | None = None
+    control_maps: Footage | None = None
 
     def __post_init__(self) -> None:
         if not NAME.fullmatch(self.name):
@@ -142,7 +142,7 @@ class Dataset(Protocol):
 class SingleClip:
     """Your own video as a set of one clip; named after the file unless `name` is given.
 
-    `control` is a video, or a folder of images, of control maps, cut as the clip is.
+    `control_maps` is a video, or a folder of images, of control maps, cut as the clip is.
 
     Raises:
         InputError: no path, or anything `Clip` and `VideoFile` refuse.
@@ -158,7 +158,7 @@ class SingleClip:
     stride: int = 1
     fit: Fit = "squeeze"
     appearance_invariant_prompt: str | None = None
-    control: str | Path | None = None
+    control_maps: str | Path | None = None
 
     def __post_init__(self) -> None:
         if self.path is None or not str(self.path).strip():
@@ -174,13 +174,13 @@ class SingleClip:
         path = Path(self.path or "")
         name = self.name or re.sub(r"[^\w.-]+", "_", path.stem).lstrip("-.")
         footage = VideoFile(path, self.start, self.stride, self.fit)
-        maps = None if self.control is None else replace(footage, path=self.control)
-        control = None if maps is None else ControlMaps(maps, "dataset.control=…")
+        maps = None if self.control_maps is None else replace(footage, path=self.control_maps)
+        control_maps = None if maps is None else ControlMaps(maps, "dataset.control_maps=…")
         texts, seeds, invariant = tuple(self.prompts), tuple(self.seeds), self.appearance_invariant_prompt
-        return (Clip(name, footage, self.motion, self.source_prompt, texts, seeds, invariant, control),)
+        return (Clip(name, footage, self.motion, self.source_prompt, texts, seeds, invariant, control_maps),)
 
 
-def checksum(path: str | Path) -> str:
+def sha256_of_clip(path: str | Path) -> str:
     """SHA-256 of a file's bytes, or of the images of a folder one after the other, in hexadecimal.
 
     Raises:

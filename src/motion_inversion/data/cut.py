@@ -4,10 +4,10 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
-from motion_inversion.core.error import InputError
-from motion_inversion.data.clip import checksum
+from motion_inversion.data.clip import sha256_of_clip
 from motion_inversion.data.decode import frame_rate, pick
 from motion_inversion.data.video import Fit, Video, check_cut, fitted
+from motion_inversion.error import InputError
 
 _BEYOND = 1 << 40  # an index past the end of any video
 
@@ -24,7 +24,7 @@ class Cut:
         path: A video, or a folder of numbered images.
         count: Frames of the cut; null is as many as the file has.
         fit: As in `read_video`.
-        sha256: What `checksum` must give for the file, if known.
+        sha256: What `sha256_of_clip` must give for the file, if known.
         counted: The file whose frames `count` stands for if it is null, where that is another: of a clip's control
             maps, the clip, so that both are cut alike.
 
@@ -68,13 +68,13 @@ class Cut:
         Raises:
             InputError: the file isn't the one that the manifest means.
         """
-        found = checksum(self.path)
+        found = sha256_of_clip(self.path)
         if self.sha256 not in (None, found):
             raise InputError(
                 f"{self.path} is not the file that its manifest means: its SHA-256 is {found[:12]}…, not "
                 f"{str(self.sha256)[:12]}…; delete it and fetch it again, or mend the manifest's sha256"
             )
-        counted = f" {checksum(self.counted)}" if self.counted and self.count is None else ""
+        counted = f" {sha256_of_clip(self.counted)}" if self.counted and self.count is None else ""
         return sha256(f"{found} {self.start} {self.stride} {self.count} {self.fit}{counted}".encode()).hexdigest()
 
     def available(self) -> int:

@@ -15,7 +15,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 from PIL import Image, ImageOps
 
-from motion_inversion.core.error import InputError
+from motion_inversion.error import InputError
 
 log = logging.getLogger(__name__)
 

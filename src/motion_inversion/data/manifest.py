@@ -6,8 +6,6 @@ from dataclasses import dataclass, replace
 from importlib.resources import files
 from pathlib import Path, PurePosixPath
 
-from motion_inversion.core.embedded import PREFIX
-from motion_inversion.core.error import InputError
 from motion_inversion.core.strategy import Motion
 from motion_inversion.data.clip import NAME, NAMES, Clip, ControlMaps
 from motion_inversion.data.cut import Cut
@@ -15,6 +13,8 @@ from motion_inversion.data.manifest_file import read_records
 from motion_inversion.data.selection import select
 from motion_inversion.data.structure import structure
 from motion_inversion.data.video import Fit, check_cut
+from motion_inversion.error import InputError
+from motion_inversion.storage.embedded import PREFIX
 
 AUTHORED = "authored"
 _NAMED = 4  # missing files that a message names
@@ -62,10 +62,10 @@ class Entry:
         fit: How a picture of another aspect is brought to the model's, as in `read_video`.
         mask: A picture below the root that shows where the object is in the cut's first frame; fetched with the
             file, for measurements that look at the object alone.
-        sha256: What `checksum` must give for the file, if known.
+        sha256: What `sha256_of_clip` must give for the file, if known.
         appearance_invariant_prompt: The source's class and motion alone, without background and attributes, for methods
             that learn with it (VMC, arXiv 2312.00845); the source prompt in its absence.
-        control: A video, or a folder of numbered images, of control maps below the root, cut as the file is.
+        control_maps: A video, or a folder of numbered images, of control maps below the root, cut as the file is.
 
     Raises:
         InputError: values that no clip can have.
@@ -83,7 +83,7 @@ class Entry:
     mask: str | None = None
     sha256: str | None = None
     appearance_invariant_prompt: Prompt | None = None
-    control: str | None = None
+    control_maps: str | None = None
 
     def __post_init__(self) -> None:
         check_cut(self.frames.start, self.frames.stride, self.fit)
@@ -99,7 +99,7 @@ class Entry:
             raise InputError(f"seeds={list(self.seeds)}: list one or more, each once, as in seeds: [0]")
         if self.frames.count is not None and self.frames.count < 2:
             raise InputError(f"frames.count={self.frames.count}: motion takes at least 2 frames; set count: 16")
-        for path in filter(None, (self.file, self.mask, self.control)):
+        for path in filter(None, (self.file, self.mask, self.control_maps)):
             if not path.strip() or PurePosixPath(path).is_absolute() or ".." in PurePosixPath(path).parts:
                 raise InputError(f"{path!r} isn't a path below the set's root, such as clips/bear.mp4")
         if self.sha256 is not None and not re.fullmatch(r"[0-9a-f]{64}", self.sha256):
@@ -109,8 +109,12 @@ class Entry:
         """The clip, its file below `root`."""
         cut = self.frames
         footage = Cut(root / self.file, cut.start, cut.stride, cut.count, self.fit, self.sha256)
-        maps = replace(footage, path=root / self.control, sha256=None, counted=footage.path) if self.control else None
-        control = ControlMaps(maps, "'control: …' in its manifest") if maps else None
+        maps = (
+            replace(footage, path=root / self.control_maps, sha256=None, counted=footage.path)
+            if self.control_maps
+            else None
+        )
+        control_maps = ControlMaps(maps, "'control_maps: …' in its manifest") if maps else None
         return Clip(
             name=self.id,
             footage=footage,
@@ -119,7 +123,7 @@ class Entry:
             prompts=tuple(prompt.text for prompt in self.prompts),
             seeds=tuple(self.seeds),
             appearance_invariant_prompt=self.appearance_invariant_prompt and self.appearance_invariant_prompt.text,
-            control=control,
+            control_maps=control_maps,
         )
 
 

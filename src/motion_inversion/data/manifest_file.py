@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from motion_inversion.core.error import InputError
+from motion_inversion.error import InputError
 
 Record = dict[str, Any]
 Located = tuple[str, Record]  # where in the file a record is, and the record

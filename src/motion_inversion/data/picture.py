@@ -9,8 +9,8 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image, ImageDraw, ImageFont
 
-from motion_inversion.core.file import replacing
 from motion_inversion.data.video import VIEWING_SIDE, Video
+from motion_inversion.storage.file import replacing
 
 Row = tuple[str, UInt8[np.ndarray, "_ _ _ 3"]]  # a label and a clip; clips may differ in size
 

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from motion_inversion.core.error import InputError
 from motion_inversion.data.clip import Clip
+from motion_inversion.error import InputError
 
 
 def select(

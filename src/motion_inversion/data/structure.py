@@ -5,8 +5,8 @@ from difflib import get_close_matches
 from types import NoneType, UnionType
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
-from motion_inversion.core.annotation import conform, fits, spell
-from motion_inversion.core.error import InputError
+from motion_inversion.error import InputError
+from motion_inversion.reflection.annotation import conform, fits, spell
 
 T = TypeVar("T")
 

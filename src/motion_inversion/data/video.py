@@ -15,9 +15,9 @@ from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTr
 from jaxtyping import UInt8
 from PIL import Image, ImageOps
 
-from motion_inversion.core.error import InputError
-from motion_inversion.core.file import replacing
 from motion_inversion.data.decode import opened, pick
+from motion_inversion.error import InputError
+from motion_inversion.storage.file import replacing
 
 Fit = Literal["squeeze", "crop"]
 Video = UInt8[np.ndarray, "f h w 3"]

@@ -7,10 +7,10 @@ from dataclasses import replace
 import psutil
 import torch
 
-from motion_inversion.core.error import InputError
 from motion_inversion.embedding.embeddings import MotionEmbeddings
 from motion_inversion.embedding.layout import Layout
 from motion_inversion.embedding.site import Site
+from motion_inversion.error import InputError
 
 log = logging.getLogger(__name__)
 

@@ -11,9 +11,9 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from motion_inversion.core.error import InputError
-from motion_inversion.core.tensor_file import load_metadata, load_named, save_named
 from motion_inversion.embedding.site import Site, summary
+from motion_inversion.error import InputError
+from motion_inversion.storage.tensor_file import load_metadata, load_named, save_named
 
 _FORMAT = "motion-inversion-embeddings/2"
 _REMEDY = "give one that `train` wrote with method.embeddings=…"

@@ -10,8 +10,8 @@ import torch
 from diffusers.models.attention_processor import Attention
 from torch import nn
 
-from motion_inversion.core.error import InputError
 from motion_inversion.embedding.site import Site
+from motion_inversion.error import InputError
 
 Place = Callable[[str, Any], tuple[str, int] | None]
 """From a module's qualified name and the network's configuration to section and level; None for what is no site."""

@@ -17,9 +17,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from motion_inversion.core.error import InputError
 from motion_inversion.embedding.embeddings import MotionEmbeddings
 from motion_inversion.embedding.site import Site
+from motion_inversion.error import InputError
 
 Tokens: TypeAlias = Float[Tensor, "s l c"]
 """What enters a projection: sequences of tokens."""

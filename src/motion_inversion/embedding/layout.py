@@ -7,9 +7,9 @@ from typing import Literal
 
 import torch
 
-from motion_inversion.core.error import InputError
 from motion_inversion.embedding.embeddings import Grid, MotionEmbeddings, query_key_name, value_name
 from motion_inversion.embedding.site import Site, summary
+from motion_inversion.error import InputError
 
 _PLACE = re.compile(
     r"(?P<section>[a-z][a-z.]*?)(\.(?P<first>\d+)(-(?P<last>\d+))?)?(/(?P<every>[1-9]\d*))?(@(?P<width>\d+))?"

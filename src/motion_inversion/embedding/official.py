@@ -9,10 +9,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
-from motion_inversion.core.error import InputError
-from motion_inversion.core.file import replacing
 from motion_inversion.embedding.embeddings import MotionEmbeddings
 from motion_inversion.embedding.site import Site, summary
+from motion_inversion.error import InputError
+from motion_inversion.storage.file import replacing
 
 log = logging.getLogger(__name__)
 

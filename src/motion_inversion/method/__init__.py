@@ -1,1 +1,1 @@
-"""Ways to make a model move like a reference clip, behind one protocol; and the control that does nothing."""
+"""Ways to make a model move like a reference clip, behind one protocol; and the frozen model, which does nothing."""

@@ -1,4 +1,4 @@
-"""No customisation: the frozen model alone, the control row of every table."""
+"""No customisation: the frozen model alone, which every table compares with."""
 
 from dataclasses import dataclass
 from pathlib import Path

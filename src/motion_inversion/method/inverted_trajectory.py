@@ -3,10 +3,10 @@
 import torch
 
 from motion_inversion.backbone.model import Backbone
-from motion_inversion.core.error import InputError
 from motion_inversion.core.process import Stop
 from motion_inversion.core.sampler import Ddim, OdeInversion, Progress
 from motion_inversion.core.shape import Latents
+from motion_inversion.error import InputError
 from motion_inversion.method.method import Reference
 
 

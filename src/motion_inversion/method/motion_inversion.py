@@ -10,7 +10,6 @@ from typing import ClassVar
 import torch
 
 from motion_inversion.backbone.model import Backbone
-from motion_inversion.core.error import InputError
 from motion_inversion.core.loss import Loss
 from motion_inversion.core.process import Stop
 from motion_inversion.core.scale import Constant, Scale
@@ -23,6 +22,7 @@ from motion_inversion.embedding.inject import inject
 from motion_inversion.embedding.layout import Layout
 from motion_inversion.embedding.official import import_official
 from motion_inversion.embedding.site import Site
+from motion_inversion.error import InputError
 from motion_inversion.method.method import Fitting, Reference, Request, sample_guided
 from motion_inversion.method.state import identity
 from motion_inversion.method.training.fit import check_counts, run_trainer

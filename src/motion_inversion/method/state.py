@@ -6,8 +6,8 @@ from pathlib import Path
 from torch import Tensor
 
 from motion_inversion.backbone.model import Backbone
-from motion_inversion.core.error import InputError
-from motion_inversion.core.tensor_file import load_named, save_named
+from motion_inversion.error import InputError
+from motion_inversion.storage.tensor_file import load_named, save_named
 
 _FORMAT = "motion-inversion-state/1"
 _REMEDY = "give the state that `train` wrote with the same settings"

@@ -13,9 +13,9 @@ from jaxtyping import Float, UInt8
 from PIL import Image
 from torch import Tensor
 
-from motion_inversion.core.embedded import locate
-from motion_inversion.core.error import InputError
-from motion_inversion.metric.weight_file import checksum
+from motion_inversion.error import InputError
+from motion_inversion.metric.weight_file import short_sha256
+from motion_inversion.storage.embedded import locate
 
 # How the messages below name the option they ask to change: all metrics take their encoder from there.
 _ENCODER = "model.judge"
@@ -122,7 +122,7 @@ class OpenClip:
         """Model and tag; model and checksum for a local file."""
         if self.pretrained in open_clip.list_pretrained_tags_by_model(self.model_name):
             return f"{self.model_name}/{self.pretrained}"
-        return f"{self.model_name}/{checksum(self.pretrained, f'{_ENCODER}.pretrained=/path/to/a/file')}"
+        return f"{self.model_name}/{short_sha256(self.pretrained, f'{_ENCODER}.pretrained=/path/to/a/file')}"
 
     def load(self, device: torch.device | str) -> LoadedClip:
         """Reads the weights, after downloading a tag's where needed.
@@ -176,7 +176,7 @@ class FolderClip:
         Raises:
             InputError: for a missing file.
         """
-        return "folder/" + "+".join(checksum(path, f"{_ENCODER}.folder=/path/to/one") for path in self._paths())
+        return "folder/" + "+".join(short_sha256(path, f"{_ENCODER}.folder=/path/to/one") for path in self._paths())
 
     def load(self, device: torch.device | str) -> LoadedClip:
         """Reads the folder.

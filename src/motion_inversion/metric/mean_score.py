@@ -15,7 +15,7 @@ class MeanScore(torchmetrics.Metric):
     """The mean over samples of a score that a subclass gives to each."""
 
     name: ClassVar[str]
-    against_control: ClassVar[bool] = False
+    against_frozen: ClassVar[bool] = False
     full_state_update = False
     lower: float
     upper: float

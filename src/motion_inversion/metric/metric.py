@@ -15,11 +15,11 @@ class Metric(Protocol):
     Building one is cheap; `load` fetches what it measures with. Then `update` takes a sample, and `compute`
     gives the mean over the samples since the last `reset`.
 
-    against_control: whether a score means something only as the difference to the score of the model without
+    against_frozen: whether a score means something only as the difference to the score of the model without
     customisation, that is, of the sample of `method=none` for the same clip, prompt and seed.
     """
 
-    against_control: ClassVar[bool]
+    against_frozen: ClassVar[bool]
 
     @property
     def name(self) -> str:

@@ -18,7 +18,7 @@ class SourceImageSimilarity(MeanClipScore):
 
     name = "source_image_similarity"
     higher_is_better = False
-    against_control = True
+    against_frozen = True
 
     def version(self) -> str:
         """Formula and model."""
@@ -41,7 +41,7 @@ class SourceTextSimilarity(MeanClipScore):
 
     name = "source_text_similarity"
     higher_is_better = False
-    against_control = True
+    against_frozen = True
 
     def version(self) -> str:
         """Formula and model."""

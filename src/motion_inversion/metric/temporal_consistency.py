@@ -6,7 +6,7 @@ from typing import ClassVar, Protocol, runtime_checkable
 from jaxtyping import Float
 from torch import Tensor
 
-from motion_inversion.core.error import InputError
+from motion_inversion.error import InputError
 from motion_inversion.metric.encoder import ClipSource, OpenClip
 from motion_inversion.metric.mean_score import MeanClipScore
 from motion_inversion.metric.sample import Sample

@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from motion_inversion.core.error import InputError
-from motion_inversion.core.file import known_sha256
+from motion_inversion.error import InputError
+from motion_inversion.storage.file import known_sha256
 
 
-def checksum(path: str | Path, override: str) -> str:
+def short_sha256(path: str | Path, override: str) -> str:
     """`sha256:` and the first 48 bits of a file's SHA-256, read once as long as the file stays as it is.
 
     Args:

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from motion_inversion.core.error import InputError
-from motion_inversion.core.record import MANIFEST, PLAN, PLAN_FORMAT, SCORE, UNFINISHED
+from motion_inversion.error import InputError
 from motion_inversion.report.record import Record, Score, parse
+from motion_inversion.storage.names import MANIFEST, PLAN, PLAN_FORMAT, SCORE, UNFINISHED
 
 log = logging.getLogger(__name__)
 
@@ -36,8 +36,8 @@ def collect(*sources: Path) -> Collection:
     """The records of all finished evaluations below folders, and those in files with a record a line.
 
     A file or line that can't be used is logged and kept as a fault. What several say of one generated clip, as two
-    evaluations with different metrics, or two experiments that share a control, becomes one record. A sample that
-    a plan in one of the folders names and nothing else becomes a record that is missing.
+    evaluations with different metrics, or two experiments that share samples of the frozen model, becomes one
+    record. A sample that a plan in one of the folders names and nothing else becomes a record that is missing.
 
     Raises:
         InputError: a source that isn't there, or no score in any of them.

@@ -137,7 +137,7 @@ def _fields(estimate: Estimate | None) -> list[object]:
 
 
 def _titled(column: Column) -> str:
-    title = f"{column.title} − control" if column.against_control else column.title
+    title = f"{column.title} − frozen model" if column.against_frozen else column.title
     if column.higher_is_better is None:
         return title
     return f"{title} {'↑' if column.higher_is_better else '↓'}"

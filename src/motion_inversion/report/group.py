@@ -4,9 +4,9 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import TypeAlias
 
-from motion_inversion.core.error import InputError
-from motion_inversion.core.record import CONTROL
+from motion_inversion.error import InputError
 from motion_inversion.report.record import Record
+from motion_inversion.storage.names import FROZEN
 
 SAMPLE = ("clip", "prompt", "seed")
 
@@ -14,12 +14,12 @@ Values: TypeAlias = tuple[str | None, ...]
 
 
 def values(record: Record, keys: Iterable[str]) -> Values:
-    """The record's values of `keys`, None where it has none: no control has a loss."""
+    """The record's values of `keys`, None where it has none: the frozen model has no loss."""
     return tuple(record.settings.get(key) for key in keys)
 
 
 def grouped(records: Iterable[Record], keys: Sequence[str]) -> dict[Values, list[Record]]:
-    """The records by their values of `keys`: the control first, then by size or by alphabet."""
+    """The records by their values of `keys`: the frozen model first, then by size or by alphabet."""
     groups: dict[Values, list[Record]] = defaultdict(list)
     for record in records:
         groups[values(record, keys)].append(record)
@@ -68,7 +68,7 @@ def axes(records: Iterable[Record]) -> list[str]:
 
 
 def _place(value: str | None) -> tuple[int, float, str]:
-    if value is None or value == CONTROL:
+    if value is None or value == FROZEN:
         return (0, 0.0, value or "")
     try:
         return (1, float(value), value)

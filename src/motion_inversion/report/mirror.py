@@ -10,17 +10,17 @@ from math import isnan
 from pathlib import Path
 from typing import Any, Literal
 
-from motion_inversion.core.record import RECORDS
 from motion_inversion.report.cost import CostTable
 from motion_inversion.report.format import COST, cost_to_csv, part, to_csv
 from motion_inversion.report.record import Record
 from motion_inversion.report.table import Table
+from motion_inversion.storage.names import RECORDS
 
 _OWN = ("method", "clip", "motion", "prompt", "seed")
 
 
 @dataclass(frozen=True)
-class Wandb:
+class WandbMirror:
     """Where the copy goes.
 
     Args:

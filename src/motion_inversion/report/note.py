@@ -3,13 +3,13 @@
 from collections.abc import Iterator, Sequence
 from math import isnan
 
-from motion_inversion.core.record import CONTROL
 from motion_inversion.report.estimate import LEVEL
 from motion_inversion.report.group import SAMPLE, grouped, unseparated, values
 from motion_inversion.report.pair import partners
 from motion_inversion.report.published import SOURCE
 from motion_inversion.report.record import Record
 from motion_inversion.report.table import Row, Table
+from motion_inversion.storage.names import FROZEN
 
 FEW_CLIPS = 10  # below, a percentile bootstrap is noticeably too narrow
 NAMED = 10  # missing samples that are listed
@@ -69,12 +69,12 @@ def _comparison_notes(table: Table, records: Sequence[Record]) -> Iterator[str]:
             "p: that this mean is as far from 0 if neither side were better; two-sided, the signs of whole clips "
             "flipped; n clips give no less than 2^(1-n); not corrected for the number of comparisons"
         )
-    if relative := [column.title for column in table.columns if column.against_control]:
-        controls = partners(records, table.keys, (CONTROL,))
-        customised = [record for record in records if record.method != CONTROL]
-        lacking = sum(controls.get(record) is None for record in customised)
-        without = f"; {lacking} of {len(customised)} samples have none: run with control=true" if lacking else ""
-        yield f"{', '.join(relative)}: mean difference to the control of the same clip, prompt and seed{without}"
+    if relative := [column.title for column in table.columns if column.against_frozen]:
+        frozen = partners(records, table.keys, (FROZEN,))
+        customised = [record for record in records if record.method != FROZEN]
+        lacking = sum(frozen.get(record) is None for record in customised)
+        without = f"; {lacking} of {len(customised)} samples have none: run with frozen=true" if lacking else ""
+        yield f"{', '.join(relative)}: mean difference to the frozen model for the same clip, prompt and seed{without}"
 
 
 def _row_notes(rows: Sequence[Row]) -> Iterator[str]:

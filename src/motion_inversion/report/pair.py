@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 
-from motion_inversion.core.error import InputError
-from motion_inversion.core.record import CONTROL
+from motion_inversion.error import InputError
 from motion_inversion.report.group import SAMPLE, axes, grouped, values
 from motion_inversion.report.record import Record
+from motion_inversion.storage.names import FROZEN
 
 
 def partners(records: Sequence[Record], keys: Sequence[str], baseline: Sequence[str]) -> Mapping[Record, Record | None]:
@@ -29,13 +29,13 @@ def partners(records: Sequence[Record], keys: Sequence[str], baseline: Sequence[
 
 
 def check_baseline(records: Sequence[Record], keys: Sequence[str], baseline: Sequence[str]) -> None:
-    """Raises InputError if no record is the baseline; that there is no control is no fault."""
-    if tuple(baseline) == (CONTROL,) or any(_is(record, keys, baseline) for record in records):
+    """Raises InputError if no record is the baseline; that the frozen model is absent is no fault."""
+    if tuple(baseline) == (FROZEN,) or any(_is(record, keys, baseline) for record in records):
         return
     known = dict.fromkeys(word for record in records for word in values(record, _all(keys)) if word is not None)
     raise InputError(
         f"baseline names {', '.join(baseline)}, which no row of the table is; accepted are words of one row: "
-        f"{', '.join(known)}; set baseline=[{CONTROL}]"
+        f"{', '.join(known)}; set baseline=[{FROZEN}]"
     )
 
 

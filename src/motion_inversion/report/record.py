@@ -9,8 +9,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from motion_inversion.core.annotation import fits, spell
-from motion_inversion.core.record import FORMAT, SOURCE, UNRELATED
+from motion_inversion.reflection.annotation import fits, spell
+from motion_inversion.storage.names import FORMAT, SOURCE, UNRELATED
 
 _KEYS: dict[str, Any] = {
     "clip": str,
@@ -44,7 +44,7 @@ class Score:
     """What one metric gives one sample; only scores of one name and version compare.
 
     `value` is NaN where the metric could give none. `lower` and `upper` bound what the metric can give at all.
-    One that is read `against_control` means something only as the difference to the control's.
+    One that is read `against_frozen` means something only as the difference to the frozen model's.
     """
 
     name: str
@@ -53,7 +53,7 @@ class Score:
     higher_is_better: bool | None
     lower: float
     upper: float
-    against_control: bool = False
+    against_frozen: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -163,7 +163,7 @@ def _score(name: str, metric: Mapping[str, Any]) -> Score:
         default if metric[key] is None else float(metric[key])
         for key, default in (("value", math.nan), ("lower", -math.inf), ("upper", math.inf))
     )
-    against = metric.get("against_control") is True
+    against = metric.get("against_frozen") is True
     return Score(name, metric["version"], value, metric["higher_is_better"], lower, upper, against)
 
 
@@ -172,7 +172,7 @@ def _metric(score: Score) -> dict[str, Any]:
     return {
         **{key: number if math.isfinite(number) else None for key, number in numbers.items()},
         "higher_is_better": score.higher_is_better,
-        "against_control": score.against_control,
+        "against_frozen": score.against_frozen,
         "version": score.version,
     }
 

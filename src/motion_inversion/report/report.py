@@ -6,19 +6,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from motion_inversion.core.file import replacing
-from motion_inversion.core.record import CONTROL, RECORDS
 from motion_inversion.report.collect import Collection, collect
 from motion_inversion.report.cost import costs
 from motion_inversion.report.figure.overlay import Follower
 from motion_inversion.report.figure.writing import write_figures
 from motion_inversion.report.format import cost_to_csv, part, to_csv, to_markdown, to_text
 from motion_inversion.report.latex import to_latex
-from motion_inversion.report.mirror import Wandb
+from motion_inversion.report.mirror import WandbMirror
 from motion_inversion.report.note import notes
 from motion_inversion.report.page.page import write_page
 from motion_inversion.report.record import lines
 from motion_inversion.report.table import Table, by_motion, tabulate, with_published
+from motion_inversion.storage.file import replacing
+from motion_inversion.storage.names import FROZEN, RECORDS
 
 log = logging.getLogger(__name__)
 
@@ -40,10 +40,10 @@ class Report:
     source: Path | tuple[Path, ...]
     target: Path | None = None
     rows: tuple[str, ...] = ()
-    baseline: tuple[str, ...] = (CONTROL,)
+    baseline: tuple[str, ...] = (FROZEN,)
     published: bool = False
     follower: Follower | None = None
-    wandb: Wandb = Wandb()
+    wandb: WandbMirror = WandbMirror()
 
     def run(self) -> None:
         """Print the table; write records.jsonl, table.csv, cost.csv, table.md, table.tex, figures and the page.

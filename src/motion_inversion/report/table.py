@@ -6,12 +6,12 @@ from dataclasses import asdict, dataclass, replace
 from math import isnan, nan
 from typing import Literal, TypeAlias
 
-from motion_inversion.core.record import CONTROL, SOURCE, UNRELATED
 from motion_inversion.report.estimate import Estimate, estimate, sign_flip
 from motion_inversion.report.group import Values, grouped, row_keys
 from motion_inversion.report.pair import check_baseline, partners
 from motion_inversion.report.published import TABLE_1
 from motion_inversion.report.record import Record, Score
+from motion_inversion.storage.names import FROZEN, SOURCE, UNRELATED
 
 Kind: TypeAlias = Literal["sample", "floor", "ceiling", "published"]
 _KINDS: dict[Kind, str] = {"floor": UNRELATED, "ceiling": SOURCE}
@@ -21,22 +21,22 @@ _KINDS: dict[Kind, str] = {"floor": UNRELATED, "ceiling": SOURCE}
 class Column:
     """One metric in one version; `title` adds a word of it to the name where there are several.
 
-    One that is read `against_control` shows the mean difference to the control instead of the mean.
+    One that is read `against_frozen` shows the mean difference to the frozen model instead of the mean.
     """
 
     name: str
     version: str
     higher_is_better: bool | None
     title: str
-    against_control: bool = False
+    against_frozen: bool = False
 
 
 @dataclass(frozen=True)
 class Cell:
     """One metric over the samples of a row.
 
-    `score` is the mean over the samples; of a metric that is read against the control, the mean of each score
-    minus that of the control (the method `none`) for the same clip, prompt and seed and all settings that both
+    `score` is the mean over the samples; of a metric that is read against the frozen model, the mean of each score
+    minus that of the frozen model (the method `none`) for the same clip, prompt and seed and all settings that both
     have. `difference` is the mean of the score minus that of its partner in the baseline (see `partners`), and `p`
     the p-value of that mean (see `sign_flip`). A sample without a partner counts as missing. The difference is None
     in the baseline's own rows, and where there is no baseline.
@@ -73,7 +73,7 @@ class Table:
     columns: tuple[Column, ...]
     rows: tuple[Row, ...]
     notes: tuple[str, ...] = ()
-    baseline: tuple[str, ...] = (CONTROL,)
+    baseline: tuple[str, ...] = (FROZEN,)
     part: str = ""
 
     def best(self, column: int) -> frozenset[int]:
@@ -91,7 +91,7 @@ def tabulate(
     records: Sequence[Record],
     rows: Sequence[str] = (),
     bounds: Sequence[Record] = (),
-    baseline: Sequence[str] = (CONTROL,),
+    baseline: Sequence[str] = (FROZEN,),
 ) -> Table:
     """The table of `records`, one row for each combination of the values of `rows` (see `row_keys`).
 
@@ -134,11 +134,11 @@ def with_published(table: Table) -> Table:
 
 
 def _rows(table: Table, records: Sequence[Record], bounds: Sequence[Record]) -> tuple[Row, ...]:
-    controls = partners(records, table.keys, (CONTROL,))
+    frozen = partners(records, table.keys, (FROZEN,))
     paired = partners(records, table.keys, table.baseline)
-    scores = [_scores(column, records, controls) for column in table.columns]
-    # A score that is read against the control is compared with it already.
-    pairs = [{} if column.against_control and table.baseline == (CONTROL,) else paired for column in table.columns]
+    scores = [_scores(column, records, frozen) for column in table.columns]
+    # A score that is read against the frozen model is compared with it already.
+    pairs = [{} if column.against_frozen and table.baseline == (FROZEN,) else paired for column in table.columns]
     own = [
         _row(group, members, [_cell(members, *found) for found in zip(scores, pairs, strict=True)])
         for group, members in grouped(records, table.keys).items()
@@ -147,11 +147,11 @@ def _rows(table: Table, records: Sequence[Record], bounds: Sequence[Record]) -> 
 
 
 def _bounding(kind: Kind, table: Table, bounds: Sequence[Record]) -> list[Row]:
-    """The row of reference clips of this kind, if there are any; no control of them was generated."""
+    """The row of reference clips of this kind, if there are any; the frozen model made none from their noise."""
     if not (members := [record for record in bounds if record.method == _KINDS[kind]]):
         return []
     plain = [_scores(column, members, {}) for column in table.columns]
-    scores = [{} if column.against_control else own for column, own in zip(table.columns, plain, strict=True)]
+    scores = [{} if column.against_frozen else own for column, own in zip(table.columns, plain, strict=True)]
     values = (_KINDS[kind], *[None] * (len(table.keys) - 1))
     return [_row(values, members, [_cell(members, own, {}) for own in scores], kind)]
 
@@ -170,7 +170,7 @@ def _columns(records: Sequence[Record]) -> tuple[Column, ...]:
             version=version,
             higher_is_better=score.higher_is_better,
             title=f"{name} ({told})" if told else name,
-            against_control=score.against_control,
+            against_frozen=score.against_frozen,
         )
         for name, versions in found.items()
         for told, (version, score) in zip(_told_apart([*versions]), versions.items(), strict=True)
@@ -201,14 +201,14 @@ def _cell(members: Sequence[Record], scores: Mapping[Record, float], pairs: Mapp
 
 
 def _scores(
-    column: Column, records: Sequence[Record], controls: Mapping[Record, Record | None]
+    column: Column, records: Sequence[Record], frozen: Mapping[Record, Record | None]
 ) -> Mapping[Record, float]:
-    """What the column shows of each record; of one that is read against the control, nothing of the controls."""
+    """What the column shows of each record; of one that is read against the frozen model, nothing of that one."""
     plain = {record: record.value(column.name, column.version) for record in records}
-    if not column.against_control:
+    if not column.against_frozen:
         return plain
-    customised = [record for record in records if record.method != CONTROL]
-    return {record: plain[record] - _of(plain, controls.get(record)) for record in customised}
+    customised = [record for record in records if record.method != FROZEN]
+    return {record: plain[record] - _of(plain, frozen.get(record)) for record in customised}
 
 
 def _of(scores: Mapping[Record, float], record: Record | None) -> float:

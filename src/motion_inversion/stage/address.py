@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from motion_inversion.backbone.model import Model
-from motion_inversion.core.description import Json, describe
 from motion_inversion.core.noise import Noise
-from motion_inversion.core.record import SOURCE, UNRELATED
 from motion_inversion.core.sampler import Ddim, OdeInversion
 from motion_inversion.data.clip import Clip, Footage
 from motion_inversion.method.method import Method
 from motion_inversion.metric.metric import Metric
+from motion_inversion.reflection.description import Json, describe
 from motion_inversion.stage.artifact import Artifact
+from motion_inversion.storage.names import SOURCE, UNRELATED
 
 # Settings of a trainer that change what is shown, not what is learnt.
 _PRESENTATION = {"_target_", "_partial_", "enable_progress_bar", "log_every_n_steps", "enable_model_summary"}
@@ -60,12 +60,12 @@ class Address:
         identity = {"model": self._model, "footage": self._footage("footage", clip.name, clip.footage)}
         return Artifact(self.root / clip.name / "prepare", "reference", identity)
 
-    def control(self, clip: Clip) -> Artifact | None:
+    def control_maps(self, clip: Clip) -> Artifact | None:
         """The control maps that come with a clip; None if there are none, or the method reads none."""
-        if clip.control is None or not self.method.reads_control_maps:
+        if clip.control_maps is None or not self.method.reads_control_maps:
             return None
-        identity: Json = {"model": self._model, "footage": self._footage("control", clip.name, clip.control)}
-        return Artifact(self.root / clip.name / "prepare", "control", identity)
+        identity: Json = {"model": self._model, "footage": self._footage("control_maps", clip.name, clip.control_maps)}
+        return Artifact(self.root / clip.name / "prepare", "control_maps", identity)
 
     def inverted(self, clip: Clip) -> Artifact:
         """The reference's inverted noise."""
@@ -79,14 +79,14 @@ class Address:
 
     def state(self, clip: Clip) -> Artifact:
         """What the method learnt from a clip."""
-        control = self.control(clip)
+        control_maps = self.control_maps(clip)
         identity: Json = {
             "reference": self.reference(clip).digest,
             "source_prompt": self.training_prompt(clip),
             "method": {key: value for key, value in self._method.items() if key not in self.method.at_sampling},
             "trainer": self._trainer(),
             "seed": self.seed,
-            **({"control": control.digest} if control else {}),
+            **({"control_maps": control_maps.digest} if control_maps else {}),
         }
         return Artifact(self.root / clip.name / "train", self.method.name, identity)
 

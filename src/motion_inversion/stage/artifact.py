@@ -11,10 +11,10 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from motion_inversion.core.description import Json, digest
-from motion_inversion.core.error import InputError
-from motion_inversion.core.file import replacing, sha256_of
-from motion_inversion.core.record import COST, MANIFEST, UNFINISHED
+from motion_inversion.error import InputError
+from motion_inversion.reflection.description import Json, digest
+from motion_inversion.storage.file import replacing, sha256_of
+from motion_inversion.storage.names import COST, MANIFEST, UNFINISHED
 
 log = logging.getLogger(__name__)
 
@@ -70,7 +70,7 @@ class Artifact:
                 "delete the folder, or set name= to keep both"
             )
         for name, expected in files.items():
-            found = checksum(self.folder / name)
+            found = sha256_or_empty(self.folder / name)
             if found != expected:
                 raise InputError(
                     f"{self.folder / name} was changed after it was made (sha256 {found[:10]}, made with "
@@ -103,7 +103,7 @@ class Artifact:
         for half in work.glob(f".*{UNFINISHED}"):  # a killed process was writing it
             half.unlink()
         kept = [path for path in sorted(work.iterdir()) if path.is_file() and path.name not in _UNSEALED]
-        files = {path.name: checksum(path) for path in kept}
+        files = {path.name: sha256_or_empty(path) for path in kept}
         with replacing(work / MANIFEST) as part:
             part.write_text(json.dumps({"identity": self.identity, "files": files}, indent=2) + "\n")
         if self.folder.exists():
@@ -146,7 +146,7 @@ class Artifact:
         return os.path.relpath(self.folder, folder)
 
 
-def checksum(path: Path) -> str:
+def sha256_or_empty(path: Path) -> str:
     """SHA-256 of a file, in hexadecimal; of nothing if it is missing."""
     return sha256_of(*([path] if path.is_file() else []))
 

@@ -3,12 +3,12 @@
 import logging
 from collections.abc import Sequence
 
-from motion_inversion.core.description import describe
-from motion_inversion.core.record import SOURCE, UNRELATED
 from motion_inversion.data.clip import Clip
+from motion_inversion.reflection.description import describe
 from motion_inversion.stage.address import Address
 from motion_inversion.stage.content import made
 from motion_inversion.stage.measure import Subject, refusal
+from motion_inversion.storage.names import SOURCE, UNRELATED
 
 log = logging.getLogger(__name__)
 

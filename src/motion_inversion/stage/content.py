@@ -6,7 +6,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from motion_inversion.core.condition import Condition
-from motion_inversion.core.error import InputError
+from motion_inversion.error import InputError
 from motion_inversion.stage.artifact import Artifact
 
 VIDEO = "video.mkv"  # lossless: what metrics read

@@ -10,8 +10,8 @@ from typing import Any, TypedDict
 
 import torch
 
-from motion_inversion.core.record import COST
 from motion_inversion.stage.environment import device_name
+from motion_inversion.storage.names import COST
 
 try:
     import resource

@@ -8,18 +8,18 @@ from dataclasses import dataclass, field
 
 import torch
 
-from motion_inversion.core.description import Json
-from motion_inversion.core.error import InputError
-from motion_inversion.core.record import FORMAT, SCORE
 from motion_inversion.data.clip import Clip
 from motion_inversion.data.decode import frame_rate
 from motion_inversion.data.video import read_exact
+from motion_inversion.error import InputError
 from motion_inversion.metric.metric import Metric
 from motion_inversion.metric.sample import Sample
-from motion_inversion.stage.artifact import Artifact, checksum
+from motion_inversion.reflection.description import Json
+from motion_inversion.stage.artifact import Artifact, sha256_or_empty
 from motion_inversion.stage.content import VIDEO
 from motion_inversion.stage.cost import Cost, Meter
 from motion_inversion.stage.environment import environment, git
+from motion_inversion.storage.names import FORMAT, SCORE
 
 log = logging.getLogger(__name__)
 
@@ -104,7 +104,7 @@ def _facts(subject: Subject, artifact: Artifact, device: str) -> dict[str, objec
         "checksums": {
             "model": subject.model,
             "footage": clip.footage.fingerprint(),
-            "video": checksum(video.folder / VIDEO),
+            "video": sha256_or_empty(video.folder / VIDEO),
         },
         "config": subject.config,
         "environment": environment(torch.device(device)),
@@ -121,7 +121,7 @@ def _score(metric: Metric, sample: Sample) -> dict[str, object]:
     return {
         "value": value if math.isfinite(value) else None,
         "higher_is_better": metric.higher_is_better,
-        "against_control": metric.against_control,
+        "against_frozen": metric.against_frozen,
         "lower": metric.lower,
         "upper": metric.upper,
         "version": metric.version(),

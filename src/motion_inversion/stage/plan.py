@@ -3,14 +3,14 @@
 import json
 from collections.abc import Iterator, Mapping, Sequence
 
-from motion_inversion.core.description import Json, digest
-from motion_inversion.core.error import InputError
-from motion_inversion.core.file import replacing
-from motion_inversion.core.record import PLAN, PLAN_FORMAT
 from motion_inversion.data.clip import Clip
+from motion_inversion.error import InputError
+from motion_inversion.reflection.description import Json, digest
 from motion_inversion.stage.address import Address
 from motion_inversion.stage.content import place
 from motion_inversion.stage.record import axes, configuration
+from motion_inversion.storage.file import replacing
+from motion_inversion.storage.names import PLAN, PLAN_FORMAT
 
 
 def plan(address: Address, clips: Sequence[Clip], failures: Mapping[str, str]) -> None:

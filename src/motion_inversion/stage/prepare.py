@@ -55,12 +55,12 @@ def _reference(address: Address, model: Backbone, clip: Clip) -> None:
 
 
 def _control(address: Address, model: Backbone, clip: Clip) -> None:
-    artifact, config = address.control(clip), model.config
-    if artifact is None or clip.control is None:
+    artifact, config = address.control_maps(clip), model.config
+    if artifact is None or clip.control_maps is None:
         return
     with artifact.making() as folder:
         if folder:
-            video = clip.control.read(config.frames, config.width, config.height)
+            video = clip.control_maps.read(config.frames, config.width, config.height)
             write_lossless(folder / VIDEO, video, config.fps)
             write_video(folder / VIEW, video, config.fps)
 

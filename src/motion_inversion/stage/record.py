@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from motion_inversion.core.description import Json, describe
 from motion_inversion.core.sampler import Ddim
+from motion_inversion.reflection.description import Json, describe
 from motion_inversion.stage.address import Address
 
 # What a method's settings say of a training, which there is none of where embeddings are given.
@@ -19,7 +19,7 @@ _TRAINING = {"layout", "loss", "optimizer", "timestep", "batch_size", "spatial",
 def axes(address: Address) -> dict[str, str]:
     """The axes of an experiment in a word each, to group by: `noise: blend`, `sampler: ddim(steps=20)`.
 
-    The fields of the method are axes of their own. What a sample doesn't depend on is absent: no control has a
+    The fields of the method are axes of their own. What a sample doesn't depend on is absent: the frozen model has no
     loss or a training's seed, random noise needs no inversion, and what is given was not learnt as the settings say.
     """
     sampler = replace(address.sampler, guidance=Ddim().guidance)  # which is an axis of its own

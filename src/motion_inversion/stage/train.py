@@ -10,17 +10,17 @@ from pathlib import Path
 import torch
 
 from motion_inversion.backbone.model import Backbone
-from motion_inversion.core.file import replacing
 from motion_inversion.core.shape import Latents
 from motion_inversion.data.clip import Clip
 from motion_inversion.data.video import read_exact, write_video
 from motion_inversion.method.method import Fitting, Reference, Request
-from motion_inversion.method.training.logger import Tracker
+from motion_inversion.method.training.logger import LoggerFactory
 from motion_inversion.stage.address import Address
 from motion_inversion.stage.content import VIDEO, made, read_condition, read_tensor
 from motion_inversion.stage.cost import metered
 from motion_inversion.stage.progress import shown
 from motion_inversion.stage.request import initial_noise, sampling_request
+from motion_inversion.storage.file import replacing
 
 log = logging.getLogger(__name__)
 
@@ -29,7 +29,7 @@ _THREADS = "threads.json"
 _TRANSIENT = ("last.ckpt", _THREADS)
 
 
-def train(address: Address, model: Backbone, clip: Clip, loggers: tuple[Tracker, ...]) -> None:
+def train(address: Address, model: Backbone, clip: Clip, loggers: tuple[LoggerFactory, ...]) -> None:
     """Fits the method to a clip, unless that is done or the method has nothing to fit.
 
     Raises:
@@ -45,14 +45,14 @@ def train(address: Address, model: Backbone, clip: Clip, loggers: tuple[Tracker,
                 fitted["size"] = (folder / method.state_file).stat().st_size
 
 
-def _fit(address: Address, model: Backbone, clip: Clip, loggers: tuple[Tracker, ...], folder: Path) -> int:
-    method, control = address.method, address.control(clip)
+def _fit(address: Address, model: Backbone, clip: Clip, loggers: tuple[LoggerFactory, ...], folder: Path) -> int:
+    method, control_maps = address.method, address.control_maps(clip)
     reference = Reference(
         latents=read_tensor(address.reference(clip), "latents"),
         condition=read_condition(address.text(address.training_prompt(clip))),
         motion=clip.motion,
         video=read_exact(made(address.reference(clip), "prepare").folder / VIDEO),
-        control_maps=read_exact(made(control, "prepare").folder / VIDEO) if control else None,
+        control_maps=read_exact(made(control_maps, "prepare").folder / VIDEO) if control_maps else None,
     )
     log.info("%s: fitting %s", clip.name, method.name)
     work = folder / _WORK

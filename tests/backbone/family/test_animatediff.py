@@ -18,8 +18,8 @@ from tiny import WIDTH, clip, clip_tokenizer, seeded, write_parts
 
 from motion_inversion.backbone.animatediff import AnimateDiff
 from motion_inversion.backbone.model import Backbone, Model
-from motion_inversion.core.error import InputError
 from motion_inversion.core.sampler import Ddim
+from motion_inversion.error import InputError
 
 UNET: dict[str, Any] = {
     "block_out_channels": (8, 8),

@@ -11,8 +11,8 @@ from tiny import WIDTH, seeded, t5, t5_tokenizer, write_parts
 
 from motion_inversion.backbone.cogvideox import CogVideoX
 from motion_inversion.backbone.model import Backbone, Model
-from motion_inversion.core.error import InputError
 from motion_inversion.core.sampler import Ddim
+from motion_inversion.error import InputError
 
 TRANSFORMER: dict[str, Any] = {
     "num_attention_heads": 2,

@@ -12,7 +12,7 @@ from transformers import LlamaConfig, LlamaModel, PreTrainedTokenizerFast
 
 from motion_inversion.backbone.hunyuan_video import HunyuanVideo
 from motion_inversion.backbone.model import Backbone
-from motion_inversion.core.error import InputError
+from motion_inversion.error import InputError
 
 
 def _bytes_tokenizer() -> PreTrainedTokenizerFast:

@@ -10,7 +10,7 @@ from tiny import WIDTH, seeded, t5, t5_tokenizer, write_parts
 
 from motion_inversion.backbone.latte import Latte
 from motion_inversion.backbone.model import Backbone
-from motion_inversion.core.error import InputError
+from motion_inversion.error import InputError
 
 FOUR = 4
 

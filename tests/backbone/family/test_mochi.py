@@ -11,8 +11,8 @@ from tiny import WIDTH, seeded, t5, t5_tokenizer, write_parts
 
 from motion_inversion.backbone.mochi import Mochi
 from motion_inversion.backbone.model import Backbone
-from motion_inversion.core.error import InputError
 from motion_inversion.core.sampler import Ddim
+from motion_inversion.error import InputError
 
 
 class TestMochi(FamilyContract):

@@ -12,8 +12,8 @@ from transformers import UMT5Config, UMT5EncoderModel
 
 from motion_inversion.backbone.model import Backbone
 from motion_inversion.backbone.wan import Wan
-from motion_inversion.core.error import InputError
 from motion_inversion.embedding.inject import inject
+from motion_inversion.error import InputError
 
 TRANSFORMER: dict[str, Any] = {
     "num_attention_heads": 2,

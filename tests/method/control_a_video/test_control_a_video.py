@@ -17,9 +17,9 @@ from trial import prompts, randn, untouched
 from motion_inversion.backbone.model import Backbone
 from motion_inversion.backbone.unet2d import UNet2D
 from motion_inversion.core.condition import CONTROL_MAPS, Condition
-from motion_inversion.core.error import InputError
 from motion_inversion.core.process import Stop
 from motion_inversion.core.sampler import Ddim
+from motion_inversion.error import InputError
 from motion_inversion.method.control_a_video.detector import Canny, Depth
 from motion_inversion.method.control_a_video.method import ControlAVideo
 from motion_inversion.method.method import Fitting, Reference, Request

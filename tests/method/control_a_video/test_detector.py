@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import DPTConfig, DPTForDepthEstimation
 
-from motion_inversion.core.error import InputError
+from motion_inversion.error import InputError
 from motion_inversion.method.control_a_video.detector import Canny, Depth, require_kind
 
 CPU = torch.device("cpu")

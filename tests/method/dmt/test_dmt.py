@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 
 from motion_inversion.backbone.model import Backbone
-from motion_inversion.core.error import InputError
 from motion_inversion.core.process import AlphaBar, Process, Stop
 from motion_inversion.core.sampler import Ddim
+from motion_inversion.error import InputError
 from motion_inversion.method.dmt.feature import feature_layers, read_features
 from motion_inversion.method.dmt.guidance import MotionGuidance
 from motion_inversion.method.dmt.loss import CosineChanges, SquaredChanges, spatial_mean

@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from motion_inversion.backbone.model import Backbone
 from motion_inversion.core.condition import Condition
-from motion_inversion.core.error import InputError
+from motion_inversion.error import InputError
 from motion_inversion.method.dmt.feature import feature_layers, read_features
 
 

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from motion_inversion.core.error import InputError
+from motion_inversion.error import InputError
 from motion_inversion.method.dmt.loss import CosineChanges, SquaredChanges, spatial_mean
 
 

@@ -11,9 +11,9 @@ from torch import Tensor
 from trial import randn, untouched
 
 from motion_inversion.backbone.model import Backbone
-from motion_inversion.core.error import InputError
 from motion_inversion.core.process import Stop
 from motion_inversion.core.sampler import Ddim
+from motion_inversion.error import InputError
 from motion_inversion.method.frozen import Frozen
 from motion_inversion.method.method import Fitting, Reference, Request
 from motion_inversion.method.tokenflow.blend import AdjacentKeyframes

@@ -9,7 +9,7 @@ from torch import nn
 from trial import randn
 
 from motion_inversion.backbone.model import Backbone
-from motion_inversion.core.error import InputError
+from motion_inversion.error import InputError
 from motion_inversion.method.tokenflow.injection import PlugAndPlay, given_by_source
 
 

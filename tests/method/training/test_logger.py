@@ -9,8 +9,8 @@ import pytest
 import wandb
 
 from motion_inversion.backbone.model import Backbone
-from motion_inversion.core.error import InputError
 from motion_inversion.core.loss import Mse
+from motion_inversion.error import InputError
 from motion_inversion.method.method import Fitting, Reference
 from motion_inversion.method.motion_inversion import MotionInversion
 from motion_inversion.method.training import logger

@@ -13,9 +13,9 @@ from torch import Tensor, nn
 
 from motion_inversion.backbone.model import Backbone
 from motion_inversion.core.condition import PROMPT_EMBEDS, Condition
-from motion_inversion.core.error import InputError
 from motion_inversion.core.process import Compared
 from motion_inversion.core.timestep import Uniform
+from motion_inversion.error import InputError
 from motion_inversion.method.method import Reference
 from motion_inversion.method.motion_inversion import MotionInversion
 from motion_inversion.method.training.module import MotionLearning, ReferenceData

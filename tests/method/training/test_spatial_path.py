@@ -9,7 +9,7 @@ from trial import prompts, randn
 
 from motion_inversion.backbone.model import Backbone
 from motion_inversion.core.condition import Condition
-from motion_inversion.core.error import InputError
+from motion_inversion.error import InputError
 from motion_inversion.method.layer.lora import LowRank
 from motion_inversion.method.training.module import Noised
 from motion_inversion.method.training.spatial_path import SpatialPath

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from motion_inversion.core.error import InputError
+from motion_inversion.error import InputError
 from motion_inversion.metric.tracker.canvas import Canvas, grey
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from motion_inversion.core.error import InputError
+from motion_inversion.error import InputError
 from motion_inversion.metric.motion_fidelity import MotionFidelity
 from motion_inversion.metric.sample import Sample
 from motion_inversion.metric.tracker.cotracker import CoTracker

@@ -9,8 +9,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from motion_inversion.core.error import InputError
 from motion_inversion.core.trajectory import Bidirectional
+from motion_inversion.error import InputError
 from motion_inversion.metric.tracker.dis import Dis, at
 
 RIGHT_AND_UP = np.array([20.0, 44.0]) + np.arange(8)[:, None] * [3.0, -2.0]

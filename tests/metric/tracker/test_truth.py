@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from motion_inversion.core.trajectory import Bidirectional
-from motion_inversion.data.render import draw
-from motion_inversion.data.world import Ground, Scene, Thing, camera_path, still
+from motion_inversion.data.shapes.render import draw
+from motion_inversion.data.shapes.world import Ground, Scene, Thing, camera_path, still
 from motion_inversion.metric.tracker.dis import Dis
 from motion_inversion.metric.tracker.truth import truth
 

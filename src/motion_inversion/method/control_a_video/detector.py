@@ -15,7 +15,7 @@ from transformers.utils.logging import disable_progress_bar
 
 from motion_inversion.backbone.autoencoder import Pixels
 from motion_inversion.backbone.part import require_reachable
-from motion_inversion.core.error import InputError
+from motion_inversion.error import InputError
 
 _UNUSED = "neck.fusion_stage.layers.0.residual_layer1."  # published networks lack it: that layer has nothing to fuse
 
@@ -131,7 +131,7 @@ def require_kind(detector: Detector, trained: str) -> None:
     else:
         remedy = (
             f"no detector of {trained} is included: make the maps elsewhere (of HED edges with the package "
-            "controlnet_aux, say) and give them with the clip: dataset.control=maps.mp4"
+            "controlnet_aux, say) and give them with the clip: dataset.control_maps=maps.mp4"
         )
     raise InputError(
         f"the ControlNet follows {trained} (model.family.controlnet), the detector finds {detector.kind}; {remedy}"

@@ -12,10 +12,10 @@ from torch import Tensor
 
 from motion_inversion.backbone.family import HasControlNet
 from motion_inversion.backbone.model import Backbone
-from motion_inversion.core.error import InputError
 from motion_inversion.core.process import Stop
 from motion_inversion.core.sampler import Ddim
 from motion_inversion.core.shape import Latents
+from motion_inversion.error import InputError
 from motion_inversion.method.control_a_video.detector import Detector, require_kind
 from motion_inversion.method.control_a_video.guidance import ControlMaps, GuidedClip
 from motion_inversion.method.control_a_video.noise import change, residual_noise

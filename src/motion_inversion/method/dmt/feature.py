@@ -8,9 +8,9 @@ from torch import Tensor, nn
 
 from motion_inversion.backbone.model import Backbone
 from motion_inversion.core.condition import Condition
-from motion_inversion.core.error import InputError
 from motion_inversion.core.process import Stop
 from motion_inversion.core.shape import Latents
+from motion_inversion.error import InputError
 
 Feature: TypeAlias = Float[Tensor, "f k _ _"]
 """One layer's output for one clip: frame, channel, row, column; the grids of layers differ."""

@@ -7,8 +7,8 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from motion_inversion.core.error import InputError
 from motion_inversion.core.shape import Scalar
+from motion_inversion.error import InputError
 from motion_inversion.method.dmt.feature import Feature
 
 Means: TypeAlias = Float[Tensor, "f k"]

@@ -10,10 +10,10 @@ from torch import nn
 
 from motion_inversion.backbone.model import Backbone
 from motion_inversion.core.condition import Condition
-from motion_inversion.core.error import InputError
 from motion_inversion.core.process import Stop
 from motion_inversion.core.seed import generator
 from motion_inversion.core.shape import Latents
+from motion_inversion.error import InputError
 from motion_inversion.method.dmt.feature import feature_layers
 from motion_inversion.method.dmt.guidance import MotionGuidance
 from motion_inversion.method.dmt.loss import ChangeLoss

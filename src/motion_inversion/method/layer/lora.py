@@ -9,8 +9,8 @@ from peft import LoraConfig, inject_adapter_in_model
 from peft.tuners.lora import LoraLayer
 from torch import Tensor, nn
 
-from motion_inversion.core.error import InputError
 from motion_inversion.core.seed import generator
+from motion_inversion.error import InputError
 from motion_inversion.method.layer.replacement import replaced
 
 _ADAPTER = "lora"  # how peft names the one adapter of a layer

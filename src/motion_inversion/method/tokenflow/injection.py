@@ -9,7 +9,7 @@ from diffusers.models.attention_processor import Attention
 from diffusers.models.resnet import ResnetBlock2D
 from torch import Tensor, nn
 
-from motion_inversion.core.error import InputError
+from motion_inversion.error import InputError
 from motion_inversion.method.layer.frame_attention import self_attentions
 from motion_inversion.method.tokenflow.attention import STREAMS
 

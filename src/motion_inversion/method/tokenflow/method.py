@@ -10,9 +10,9 @@ from torch import Tensor
 
 from motion_inversion.backbone.model import Backbone
 from motion_inversion.core.condition import Condition
-from motion_inversion.core.error import InputError
 from motion_inversion.core.process import Stop
 from motion_inversion.core.shape import Latents
+from motion_inversion.error import InputError
 from motion_inversion.method.inverted_trajectory import inverted_trajectory, require_same_steps
 from motion_inversion.method.method import Fitting, Reference, Request
 from motion_inversion.method.state import read_state, write_state

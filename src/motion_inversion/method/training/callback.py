@@ -8,7 +8,7 @@ from typing import Any
 
 import pytorch_lightning as pl
 
-from motion_inversion.core.file import replacing
+from motion_inversion.storage.file import replacing
 
 log = logging.getLogger(__name__)
 

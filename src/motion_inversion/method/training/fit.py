@@ -14,8 +14,8 @@ from pytorch_lightning.callbacks import RichProgressBar
 from pytorch_lightning.utilities.exceptions import MisconfigurationException, SIGTERMException
 
 from motion_inversion.backbone.model import Backbone
-from motion_inversion.core.error import InputError
 from motion_inversion.core.shape import Latents
+from motion_inversion.error import InputError
 from motion_inversion.method.method import Fitting, Reference, Request
 from motion_inversion.method.training.callback import LastCheckpoint, LossFile, Preview, ProgressLines
 from motion_inversion.method.training.module import MotionLearning, ReferenceData

@@ -6,11 +6,11 @@ from typing import Protocol, runtime_checkable
 
 from pytorch_lightning.loggers import Logger, TensorBoardLogger, WandbLogger
 
-from motion_inversion.core.error import InputError
+from motion_inversion.error import InputError
 
 
 @runtime_checkable
-class Tracker(Protocol):
+class LoggerFactory(Protocol):
     """Opens a Lightning logger that writes into a folder."""
 
     def __call__(self, folder: Path) -> Logger: ...

@@ -12,11 +12,11 @@ from torch.utils.data import DataLoader, IterableDataset
 
 from motion_inversion.backbone.model import Backbone
 from motion_inversion.core.condition import Condition
-from motion_inversion.core.error import InputError
 from motion_inversion.core.loss import Loss
 from motion_inversion.core.seed import generator
 from motion_inversion.core.shape import Latents, Scalar
 from motion_inversion.core.timestep import Timestep
+from motion_inversion.error import InputError
 from motion_inversion.method.method import Reference
 
 

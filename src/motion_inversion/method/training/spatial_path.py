@@ -6,9 +6,9 @@ import torch
 from diffusers.models.transformers.transformer_2d import Transformer2DModel
 
 from motion_inversion.backbone.model import Backbone
-from motion_inversion.core.error import InputError
 from motion_inversion.core.loss import Mse
 from motion_inversion.core.shape import Scalar
+from motion_inversion.error import InputError
 from motion_inversion.method.layer.lora import LowRank, check_dropout, check_rank, linear_names
 from motion_inversion.method.layer.single_frame import single_frame
 from motion_inversion.method.training.module import Noised

@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from jaxtyping import Float, UInt8
 
-from motion_inversion.core.error import InputError
 from motion_inversion.core.trajectory import Tracks
+from motion_inversion.error import InputError
 
 # What a shorter side is enlarged to: DIS matches patches of eight pixels at half size, which would span a
 # quarter of a 64-pixel frame.

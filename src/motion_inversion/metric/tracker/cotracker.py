@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from jaxtyping import UInt8
 
-from motion_inversion.core.error import InputError
 from motion_inversion.core.trajectory import Tracks
-from motion_inversion.metric.weight_file import checksum
+from motion_inversion.error import InputError
+from motion_inversion.metric.weight_file import short_sha256
 
 _TRACKER = "metric.motion_fidelity.tracker"
 
@@ -49,7 +49,9 @@ class CoTracker:
         Raises:
             InputError: for a checkpoint that can't be read.
         """
-        weights = checksum(self.checkpoint, f"{_TRACKER}.checkpoint=/path/to/it") if self.checkpoint else "published"
+        weights = (
+            short_sha256(self.checkpoint, f"{_TRACKER}.checkpoint=/path/to/it") if self.checkpoint else "published"
+        )
         return f"{self.entrypoint} grid={self.grid} {weights}"
 
     def load(self, device: torch.device | str) -> "LoadedCoTracker":

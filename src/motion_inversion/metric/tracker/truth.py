@@ -6,8 +6,8 @@ No tracker to choose in a configuration: only what was drawn has a truth, a gene
 import torch
 
 from motion_inversion.core.trajectory import Tracks
-from motion_inversion.data.shapes_truth import true_tracks
-from motion_inversion.data.world import Scene
+from motion_inversion.data.shapes.truth import true_tracks
+from motion_inversion.data.shapes.world import Scene
 from motion_inversion.metric.tracker.canvas import usual_grid
 
 

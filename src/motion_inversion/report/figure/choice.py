@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from motion_inversion.core.error import InputError
 from motion_inversion.data.video import Video, read_exact
+from motion_inversion.error import InputError
 from motion_inversion.report.figure.series import names
 from motion_inversion.report.group import axes, grouped
 from motion_inversion.report.record import Record
@@ -28,7 +28,7 @@ def choose(
 ) -> list[Shown]:
     """The reference of `clip`, then for each prompt a row per method and combination of `keys`.
 
-    The control comes first. Of axes that aren't among `keys`, the value in `fixed` is shown or else the first
+    The frozen model comes first. Of axes that aren't among `keys`, the value in `fixed` is shown or else the first
     that occurs (of a row that has neither, the row's own first), and of the seeds the first. A combination that
     only other clips have is there without video.
 

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from motion_inversion.core.record import CONTROL, SOURCE, UNRELATED
 from motion_inversion.report.group import Values
 from motion_inversion.report.table import Row, Table
+from motion_inversion.storage.names import FROZEN, SOURCE, UNRELATED
 
 # Okabe and Ito's palette (Color Universal Design, 2008) without black and the yellow that fades on white.
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
@@ -13,7 +13,7 @@ NEUTRAL = "#7A7F87"
 MARKERS = "osD^v"  # another for each round through the palette
 
 
-_PLAIN = {CONTROL: "no customisation", SOURCE: "source itself", UNRELATED: "unrelated clip"}
+_PLAIN = {FROZEN: "no customisation", SOURCE: "source itself", UNRELATED: "unrelated clip"}
 
 
 def name(keys: Sequence[str], values: Values) -> str:

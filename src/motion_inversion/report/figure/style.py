@@ -8,7 +8,7 @@ import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from motion_inversion.core.file import replacing
+from motion_inversion.storage.file import replacing
 
 WIDTH = 7.0  # inches: both columns of a paper
 COLUMN = 3.4  # inches: one of them

@@ -31,7 +31,7 @@ def swept(table: Table) -> list[str]:
 def sweep(table: Table, key: str) -> Figure:
     """A panel per metric: means with 95% intervals against `key`, a line for each combination of the others.
 
-    Rows without the key, such as the control, are a level line.
+    Rows without the key, such as the frozen model, are a level line.
     """
     place = table.keys.index(key)
     others = tuple(other for other in table.keys if other != key)

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
-from motion_inversion.core.error import InputError
-from motion_inversion.core.file import replacing
 from motion_inversion.data.decode import opened
+from motion_inversion.error import InputError
+from motion_inversion.storage.file import replacing
 
 SUFFIX = ".mp4"
 

@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from motion_inversion.core.file import replacing
 from motion_inversion.report.cost import CostTable
 from motion_inversion.report.page.media import Medium, place, sweep
 from motion_inversion.report.page.payload import payload
 from motion_inversion.report.record import Record
 from motion_inversion.report.table import Table
+from motion_inversion.storage.file import replacing
 
 log = logging.getLogger(__name__)
 

@@ -81,7 +81,7 @@ def _metrics(tables: Mapping[str, Table]) -> _Pool:
     metrics = _Pool()
     for column in (column for table in tables.values() for column in table.columns):
         known = {
-            "title": f"{column.title} − control" if column.against_control else column.title,
+            "title": f"{column.title} − frozen model" if column.against_frozen else column.title,
             "version": column.version,
             "better": {None: 0, True: 1, False: -1}[column.higher_is_better],
         }

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 from torch.testing import assert_close
 
-from motion_inversion.data.render import SceneBatch, draw, render
-from motion_inversion.data.world import COLOURS, SHAPES, TEXTURES, Ground, Scene, Thing, project, still
+from motion_inversion.data.shapes.render import SceneBatch, draw, render
+from motion_inversion.data.shapes.world import COLOURS, SHAPES, TEXTURES, Ground, Scene, Thing, project, still
 
 SIZE = 64
 CENTRES = (np.arange(SIZE) + 0.5) * 2 / SIZE - 1  # of the pixels, in half-widths

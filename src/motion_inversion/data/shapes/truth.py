@@ -3,9 +3,9 @@
 import numpy as np
 from jaxtyping import Bool, Float
 
-from motion_inversion.core.error import InputError
-from motion_inversion.data.render import ANGLES, OUTLINES
-from motion_inversion.data.world import SHAPES, Scene, Thing, project
+from motion_inversion.data.shapes.render import ANGLES, OUTLINES
+from motion_inversion.data.shapes.world import SHAPES, Scene, Thing, project
+from motion_inversion.error import InputError
 
 
 def true_tracks(scene: Scene, size: int, grid: int) -> tuple[Float[np.ndarray, "n t 2"], Bool[np.ndarray, "n t"]]:

@@ -8,8 +8,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from motion_inversion.core.error import InputError
-from motion_inversion.core.file import replacing
+from motion_inversion.error import InputError
+from motion_inversion.storage.file import replacing
 
 _KEY = "motion_inversion"  # of the file's metadata, one alone: safetensors writes several in random order
 

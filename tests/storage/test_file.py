@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from motion_inversion.core.error import InputError
-from motion_inversion.core.file import known_sha256, replacing, sha256_of
+from motion_inversion.error import InputError
+from motion_inversion.storage.file import known_sha256, replacing, sha256_of
 
 
 def test_the_file_appears_only_when_the_block_ends_and_with_its_parents(tmp_path: Path) -> None:

@@ -9,6 +9,6 @@ COST = "cost.json"  # differs from run to run, so it is no part of what an artif
 MANIFEST = "manifest.json"
 UNFINISHED = ".part"
 
-CONTROL = "none"  # the method that is no customisation: the frozen model
+FROZEN = "none"  # the method that is no customisation: the frozen model
 UNRELATED = "unrelated"  # in place of a method: another clip of the set, the floor of a table
 SOURCE = "source"  # in place of a method: the clip itself, the ceiling of a table

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float, Int, UInt8
 from torch import Tensor
 
-from motion_inversion.data.world import COLOURS, SHAPES, TEXTURES, Scene
+from motion_inversion.data.shapes.world import COLOURS, SHAPES, TEXTURES, Scene
 
 ANGLES = 720  # resolution of the shapes' outlines
 

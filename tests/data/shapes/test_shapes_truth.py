@@ -5,11 +5,11 @@ import math
 import numpy as np
 import pytest
 
-from motion_inversion.core.error import InputError
-from motion_inversion.data.random_scene import scenes_at_random
-from motion_inversion.data.render import draw
-from motion_inversion.data.shapes_truth import true_tracks
-from motion_inversion.data.world import CAMERA_MOTIONS, Ground, Scene, Thing, camera_path, still
+from motion_inversion.data.shapes.random_scene import scenes_at_random
+from motion_inversion.data.shapes.render import draw
+from motion_inversion.data.shapes.truth import true_tracks
+from motion_inversion.data.shapes.world import CAMERA_MOTIONS, Ground, Scene, Thing, camera_path, still
+from motion_inversion.error import InputError
 
 SIZE = 64
 

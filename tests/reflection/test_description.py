@@ -12,7 +12,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from motion_inversion.core.description import describe, digest
+from motion_inversion.reflection.description import describe, digest
 
 
 @dataclass(frozen=True)

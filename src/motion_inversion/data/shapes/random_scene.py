@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from jaxtyping import Float
 
-from motion_inversion.data.world import (
+from motion_inversion.data.shapes.world import (
     CAMERA_MOTIONS,
     COLOURS,
     DIRECTIONS,
@@ -17,7 +17,7 @@ from motion_inversion.data.world import (
     Scene,
     Thing,
     camera_path,
-    describe,
+    caption_of,
     project,
     smooth,
 )
@@ -91,7 +91,7 @@ def captions_at_random(
 ) -> list[str]:
     """Captions with parts left out now and then, so that a model learns to do without them."""
     drops = random.random((len(scenes), len(dropped))) < np.array(dropped)
-    return [describe(scene, tuple(drop)) for scene, drop in zip(scenes, drops.tolist(), strict=True)]
+    return [caption_of(scene, tuple(drop)) for scene, drop in zip(scenes, drops.tolist(), strict=True)]
 
 
 def _grounds(random: np.random.Generator, colours: np.ndarray, kinds: np.ndarray, plain: float) -> list[Ground]:

@@ -6,13 +6,10 @@ from hashlib import sha256
 
 import numpy as np
 
-from motion_inversion.core.description import describe, digest
-from motion_inversion.core.error import InputError
 from motion_inversion.data.clip import Clip
-from motion_inversion.data.render import draw
 from motion_inversion.data.selection import select
-from motion_inversion.data.video import Video
-from motion_inversion.data.world import (
+from motion_inversion.data.shapes.render import draw
+from motion_inversion.data.shapes.world import (
     CAMERA_MOTIONS,
     COLOURS,
     SHAPES,
@@ -24,6 +21,9 @@ from motion_inversion.data.world import (
     smooth,
     still,
 )
+from motion_inversion.data.video import Video
+from motion_inversion.error import InputError
+from motion_inversion.reflection.description import describe, digest
 
 FPS = 8.0
 

@@ -8,7 +8,7 @@ from typing import Any, Literal, Protocol
 import pytest
 from torch import Tensor
 
-from motion_inversion.core.annotation import conform, fits, is_built, spell
+from motion_inversion.reflection.annotation import conform, fits, is_built, spell
 
 
 class Measure(Protocol):

@@ -5,13 +5,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from motion_inversion.data.random_scene import (
+from motion_inversion.data.shapes.random_scene import (
     DROPPED,
     REACH,
     captions_at_random,
     scenes_at_random,
 )
-from motion_inversion.data.world import CAMERA_MOTIONS, DIRECTIONS, WORDS, Scene, Thing, camera_path, project
+from motion_inversion.data.shapes.world import CAMERA_MOTIONS, DIRECTIONS, WORDS, Scene, Thing, camera_path, project
 
 COUNT = 4000
 

@@ -6,13 +6,12 @@ from itertools import islice
 
 import numpy as np
 
-from motion_inversion.core.error import InputError
 from motion_inversion.core.strategy import Motion
 from motion_inversion.data.clip import Clip
-from motion_inversion.data.random_scene import scenes_at_random
 from motion_inversion.data.selection import select
-from motion_inversion.data.shapes_clip import Mover, ShapesFootage
-from motion_inversion.data.world import (
+from motion_inversion.data.shapes.clip import Mover, ShapesFootage
+from motion_inversion.data.shapes.random_scene import scenes_at_random
+from motion_inversion.data.shapes.world import (
     CAMERA_MOTIONS,
     COLOURS,
     SHAPES,
@@ -21,8 +20,9 @@ from motion_inversion.data.world import (
     Thing,
     appearance_invariant,
     camera_path,
-    describe,
+    caption_of,
 )
+from motion_inversion.error import InputError
 
 PROMPTS = 3
 _FRAMES = 16  # at which paths are drawn; footage of another length follows the same paths
@@ -143,7 +143,7 @@ def _repainted(random: np.random.Generator, scene: Scene) -> Iterator[Scene]:
 
 def _caption(scene: Scene) -> str:
     """The scene's caption without the size of its object and without its motion."""
-    return describe(_unnamed(scene), drop=(True, False, False, False, False, True))
+    return caption_of(_unnamed(scene), drop=(True, False, False, False, False, True))
 
 
 def _unnamed(scene: Scene) -> Scene:

@@ -7,7 +7,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from uuid import uuid4
 
-from motion_inversion.core.error import InputError
+from motion_inversion.error import InputError
 
 _BLOCK = 1 << 20  # bytes hashed at a time, so that a long film is never held in memory
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from pathlib import PurePath
 from typing import Any, TypeAlias
 
-from motion_inversion.core.file import known_sha256
+from motion_inversion.storage.file import known_sha256
 
 Json: TypeAlias = "bool | int | float | str | list[Any] | dict[str, Any] | None"
 

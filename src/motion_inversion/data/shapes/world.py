@@ -158,7 +158,7 @@ def camera_path(motion: str, amount: float, frames: int) -> Camera:
     return camera
 
 
-def describe(scene: Scene, drop: tuple[bool, ...] = (False,) * 6) -> str:
+def caption_of(scene: Scene, drop: tuple[bool, ...] = (False,) * 6) -> str:
     """The caption of a scene, less the dropped parts: size, colour, motion, ground, texture, camera."""
     thing = scene.thing
     ground = _phrase(scene.ground.colour, "" if drop[4] else scene.ground.texture, "ground")
@@ -173,7 +173,7 @@ def describe(scene: Scene, drop: tuple[bool, ...] = (False,) * 6) -> str:
 def appearance_invariant(scene: Scene) -> str:
     """The caption without colours, textures and sizes: "a circle bouncing", "a ground, camera panning left"."""
     bare = replace(scene, ground=replace(scene.ground, colour=""))
-    return describe(bare, drop=(True, True, False, True, True, False))
+    return caption_of(bare, drop=(True, True, False, True, True, False))
 
 
 def _phrase(*words: str) -> str:

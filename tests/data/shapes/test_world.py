@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from motion_inversion.data.world import (
+from motion_inversion.data.shapes.world import (
     CAMERA_MOTIONS,
     COLOURS,
     OBJECT_MOTIONS,
@@ -18,7 +18,7 @@ from motion_inversion.data.world import (
     Scene,
     Thing,
     camera_path,
-    describe,
+    caption_of,
     project,
     smooth,
     still,
@@ -111,11 +111,11 @@ def test_captions_by_hand() -> None:
     star = Thing("star", "red", 0.3, NOWHERE, "moving up and left")
     full = Scene(ground, still(3), star, "camera zooming in")
     assert full.frames == 3
-    assert describe(full) == ("a small red star moving up and left on an orange striped ground, camera zooming in")
-    assert describe(Scene(ground, still(3), camera_motion="camera panning up")) == (
+    assert caption_of(full) == ("a small red star moving up and left on an orange striped ground, camera zooming in")
+    assert caption_of(Scene(ground, still(3), camera_motion="camera panning up")) == (
         "an orange striped ground, camera panning up"
     )
-    assert describe(Scene(ground, still(3), star)) == describe(full).partition(",")[0]
+    assert caption_of(Scene(ground, still(3), star)) == caption_of(full).partition(",")[0]
 
 
 @pytest.mark.parametrize(
@@ -133,7 +133,7 @@ def test_each_part_of_a_caption_can_be_dropped(dropped: str, expected: str) -> N
     star = Thing("star", "red", 0.5, NOWHERE, "circling clockwise")
     scene = Scene(Ground("blue", "dotted"), still(3), star, "camera zooming in")
     parts = ("size", "colour", "motion", "ground", "texture", "camera")
-    assert describe(scene, tuple(part == dropped for part in parts)) == expected
+    assert caption_of(scene, tuple(part == dropped for part in parts)) == expected
 
 
 @pytest.mark.parametrize(("radius", "word"), [(0.34, "small"), (0.35, ""), (0.45, ""), (0.46, "large")])
@@ -147,8 +147,8 @@ def test_the_words_are_those_of_all_captions() -> None:
         for shape, texture in ((s, t) for s in SHAPES for t in TEXTURES):
             for colour, motion in ((c, m) for c in COLOURS for m in OBJECT_MOTIONS):
                 thing = Thing(shape, colour, radius, NOWHERE, motion)
-                said.update(describe(Scene(Ground(colour, texture), still(3), thing)).split())
+                said.update(caption_of(Scene(Ground(colour, texture), still(3), thing)).split())
     for motion in CAMERA_MOTIONS:
-        said.update(describe(Scene(Ground("red"), still(3), None, motion)).replace(",", " ,").split())
+        said.update(caption_of(Scene(Ground("red"), still(3), None, motion)).replace(",", " ,").split())
     assert set(WORDS) == said
     assert list(WORDS) == sorted(said)

@@ -7,14 +7,14 @@ from typing import get_args
 import numpy as np
 import pytest
 
-from motion_inversion.core.description import describe, digest
-from motion_inversion.core.error import InputError
 from motion_inversion.core.strategy import Motion
 from motion_inversion.data.clip import Clip
-from motion_inversion.data.shapes_clip import ShapesFootage
-from motion_inversion.data.shapes_set import ShapesSet
-from motion_inversion.data.shapes_truth import true_tracks
-from motion_inversion.data.world import CAMERA_MOTIONS, COLOURS, SHAPES, TEXTURES, WORDS
+from motion_inversion.data.shapes.clip import ShapesFootage
+from motion_inversion.data.shapes.dataset import ShapesSet
+from motion_inversion.data.shapes.truth import true_tracks
+from motion_inversion.data.shapes.world import CAMERA_MOTIONS, COLOURS, SHAPES, TEXTURES, WORDS
+from motion_inversion.error import InputError
+from motion_inversion.reflection.description import describe, digest
 
 MOTIONS: tuple[Motion, ...] = get_args(Motion)
 
@@ -81,7 +81,7 @@ def test_prompts_name_another_subject_and_leave_the_motion_out(clips: tuple[Clip
 
 
 # Digests of the sets as they were first made: results of one version can be compared with those of the next only
-# while these hold. They change with the draws of data/random_scene.py and with numpy's generator.
+# while these hold. They change with the draws of data/shapes/random_scene.py and with numpy's generator.
 @pytest.mark.parametrize(
     ("motion", "known"), [("object", "73b9d96ad7"), ("camera", "a478fa7baf"), ("hybrid", "eddb7be21e")]
 )

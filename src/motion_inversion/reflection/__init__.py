@@ -1,0 +1,1 @@
+"""What a class accepts, read from its annotations, and what an object is, as plain JSON."""
