@@ -81,8 +81,8 @@ def test_prompts_name_another_subject_and_leave_the_motion_out(clips: tuple[Clip
 
 
 # Digests of the sets as they were first made: results of one version can be compared with those of the next only
-# while these hold. They change with the draws of data/shapes/random_scene.py, with numpy's generator, and when a class of
-# data/shapes moves to another module.
+# while these hold. They change with the draws of data/shapes/random_scene.py, with numpy's generator, and when a class
+# of data/shapes moves to another module.
 @pytest.mark.parametrize(
     ("motion", "known"), [("object", "5e983b139e"), ("camera", "c3f2ce2b3a"), ("hybrid", "d18194b665")]
 )
