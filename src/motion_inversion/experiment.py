@@ -5,6 +5,7 @@ import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -27,6 +28,7 @@ from motion_inversion.stage.evaluate import evaluate
 from motion_inversion.stage.generate import generate
 from motion_inversion.stage.plan import plan
 from motion_inversion.stage.prepare import prepare
+from motion_inversion.stage.run import write_run
 from motion_inversion.stage.train import train
 
 log = logging.getLogger(__name__)
@@ -126,6 +128,7 @@ class Experiment:
                     self._try(stage, model, clip, clips, failures)
             if stage == "prepare":
                 model.release("vae", "text_encoder", "tokenizer")
+                self._note(model, [clip for clip in clips if clip.name not in failures])
         return _failure(clips, failures)
 
     def _try(self, stage: Stage, model: Backbone, clip: Clip, clips: Sequence[Clip], failures: dict[str, str]) -> None:
@@ -145,8 +148,12 @@ class Experiment:
             self._plan(clips, failures)
 
     def _plan(self, clips: Sequence[Clip], failures: Mapping[str, str]) -> None:
-        for address in self._addresses() if "evaluate" in self.stages else ():
+        for address in self._addresses if "evaluate" in self.stages else ():
             plan(address, clips, failures)
+
+    def _note(self, model: Backbone, clips: Sequence[Clip]) -> None:
+        """Writes down what a repetition of this run would have to know."""
+        write_run(self._addresses[0], clips, self, model.device)
 
     def _stage(self, stage: Stage, model: Backbone, clip: Clip, clips: Sequence[Clip]) -> dict[str, str]:
         """One stage of one clip, of the set's `clips`; for the frozen model as well, if there is to be one.
@@ -155,7 +162,7 @@ class Experiment:
         """
         refused: dict[str, str] = {}
         try:
-            for address in self._addresses():
+            for address in self._addresses:
                 if stage == "prepare":
                     prepare(address, model, clip)
                 elif stage == "train":
@@ -169,6 +176,7 @@ class Experiment:
             raise InputError(f"{clip.name}: {stage} stopped, {error}; model.dtype=float32 is safest") from error
         return refused
 
+    @cached_property
     def _addresses(self) -> tuple[Address, ...]:
         own = self._address()
         if not self.frozen or isinstance(self.method, Frozen):

@@ -55,9 +55,13 @@ class Address:
         invariant = clip.appearance_invariant_prompt if self.method.appearance_invariant else None
         return self.worded(invariant or clip.source_prompt)
 
+    def footage(self, clip: Clip) -> str:
+        """Checksum of a clip's footage."""
+        return self._footage("footage", clip.name, clip.footage)
+
     def reference(self, clip: Clip) -> Artifact:
         """Frames and latents of a reference clip."""
-        identity = {"model": self._model, "footage": self._footage("footage", clip.name, clip.footage)}
+        identity: Json = {"model": self._model, "footage": self.footage(clip)}
         return Artifact(self.root / clip.name / "prepare", "reference", identity)
 
     def control_maps(self, clip: Clip) -> Artifact | None:

@@ -62,6 +62,12 @@ def git(folder: Path = Path(__file__).parent) -> Git | None:
         return None
 
 
+@functools.cache
+def changes(folder: Path = Path(__file__).parent) -> str:
+    """What differs from the commit, as a patch of tracked files; "" where `git` gives None."""
+    return _git(folder, "diff", "HEAD", "--", ":/") if git(folder) else ""
+
+
 def _git(folder: Path, *words: str) -> str:
     command = ["git", "--no-optional-locks", "-C", str(folder), *words]
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()

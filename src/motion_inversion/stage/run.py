@@ -1,0 +1,47 @@
+"""What is written down of a run: all that another needs to make the same bytes, or to say why it can't."""
+
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+
+from motion_inversion.data.clip import Clip
+from motion_inversion.reflection.description import Json, describe, digest
+from motion_inversion.stage.address import Address
+from motion_inversion.stage.environment import changes, environment, git
+from motion_inversion.storage.file import replacing
+from motion_inversion.storage.names import RUN, RUN_FORMAT
+
+
+def write_run(address: Address, clips: Sequence[Clip], experiment: object, device: torch.device) -> Path:
+    """Writes the record of a run below its results, and gives its file.
+
+    It holds the configuration with everything resolved, the command's words, `conditions`, and checksums of the model
+    and of every clip's footage. A run that is repeated under the same conditions writes the same file; another commit
+    or another number of threads is a file of its own.
+
+    Raises:
+        InputError: if the file can't be written, or footage can't be read.
+    """
+    record: dict[str, Json] = {
+        "experiment": describe(experiment, whole=True),
+        "conditions": dict(conditions(device)),
+        "checksums": {"model": address.model.fingerprint, **{clip.name: address.footage(clip) for clip in clips}},
+    }
+    path = address.root / RUN.format(digest=digest(record))
+    if not path.exists():
+        content = {"format": RUN_FORMAT, "command": sys.argv[1:], **record, "changes": changes()}
+        with replacing(path) as part:
+            part.write_text(json.dumps(content, indent=2) + "\n")
+    return path
+
+
+def conditions(device: torch.device) -> dict[str, str]:
+    """What equal bytes may depend on beside the configuration: versions, device, threads, and the code's commit."""
+    state = git()
+    commit = state["commit"] if state else "of no repository"
+    if patch := changes():
+        commit += f" with changes {digest(patch)}"
+    return {**environment(device), "commit": commit}
