@@ -27,6 +27,7 @@ from yaml import YAMLError
 from motion_inversion.composition import CompositionError, arguments, build, paths, suggestion
 from motion_inversion.error import InputError
 from motion_inversion.job import spare_task, stoppable, stopped_by
+from motion_inversion.status import status
 from motion_inversion.sweep import Ledger, SweepError, run, summed_up
 
 log = logging.getLogger(__name__)
@@ -44,6 +45,9 @@ def main() -> int:
         sys.stderr.write(f"motion-inversion: {spare}\n")
         return 0
     try:
+        if sys.argv[1:2] == ["status"]:
+            print(status(sys.argv[2:]))
+            return 0
         with stoppable(), summed_up(*_rehearse(_command())):
             hydra.main(version_base="1.3", config_path=str(_conf()), config_name="config")(_job)()
     except InputError as error:

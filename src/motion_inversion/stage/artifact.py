@@ -15,11 +15,9 @@ from filelock import FileLock, Timeout
 from motion_inversion.error import InputError
 from motion_inversion.reflection.description import Json, digest
 from motion_inversion.storage.file import disk_space, replacing, sha256_of
-from motion_inversion.storage.names import COST, MANIFEST, UNFINISHED
+from motion_inversion.storage.names import COST, LOCK, MANIFEST, UNFINISHED
 
 log = logging.getLogger(__name__)
-
-LOCK = ".lock"
 
 
 @dataclass(frozen=True)
