@@ -135,23 +135,38 @@ def test_a_sweep_goes_on_after_a_refusal_and_fails_at_the_end(
     assert [run.name for run in RUNS] == ["refused", "b"]
     out, err = capfd.readouterr()
     assert "no clip at clips/a.mp4" in out  # in the log, when it happens
-    assert err.endswith("motion-inversion: error: no clip at clips/a.mp4; give dataset.path=…\n")
+    first, second = err.splitlines()[-2:]
+    assert first == "motion-inversion: error: 1 of 2 jobs failed; repeat the command to make what is missing:"
+    assert second.startswith(
+        "motion-inversion: error: job 1: name=refused: no clip at clips/a.mp4; give dataset.path=…;"
+    )
 
 
-@pytest.mark.parametrize("name", ["interrupted", "stopped"])
+@pytest.mark.parametrize(("name", "code"), [("interrupted", 130), ("stopped", 143)])
+@pytest.mark.parametrize("words", [[], ["-m"]])
 def test_an_interrupt_says_how_to_go_on(
-    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], name: str
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], name: str, code: int, words: list[str]
 ) -> None:
-    assert call(monkeypatch, f"name={name}") == 130
-    assert capfd.readouterr().err == "motion-inversion: interrupted; repeat the command to resume\n"
+    assert call(monkeypatch, f"name={name}", *words) == code
+    line = f"motion-inversion: stopped by {'SIGINT' if code == 130 else 'SIGTERM'}; repeat the command to resume"
+    assert capfd.readouterr().err.splitlines()[-1] == line
+
+
+def test_a_spare_task_of_a_slurm_job_does_nothing(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("SLURM_STEP_NUM_TASKS", "2")
+    monkeypatch.setenv("SLURM_PROCID", "1")
+    assert call(monkeypatch) == 0
+    assert RUNS == []
+    assert capfd.readouterr().err.startswith("motion-inversion: task 1 of 2 has nothing to do")
 
 
 def test_a_bug_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(RuntimeError, match="a bug"):
         call(monkeypatch, "name=broken")
-    with pytest.raises(RuntimeError, match="a bug"):
-        call(monkeypatch, "-m", "name=broken,b")
-    assert [run.name for run in RUNS] == ["broken", "broken", "b"]
+    assert call(monkeypatch, "-m", "name=broken,refused,b") == 1
+    assert [run.name for run in RUNS] == ["broken", "broken", "refused", "b"]
 
 
 def test_debugging_shows_every_traceback(monkeypatch: pytest.MonkeyPatch) -> None:

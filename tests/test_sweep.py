@@ -1,12 +1,14 @@
-"""What the jobs of a sweep share: one summary after the last."""
+"""What the jobs of a sweep share: a note of how each ended, and one summary after the last."""
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
 from motion_inversion.error import InputError
-from motion_inversion.sweep import run, summed_up
+from motion_inversion.sweep import Ledger, SweepError, run, summed_up
 
 DONE: list[str] = []
 
@@ -51,7 +53,7 @@ def _afresh() -> None:
 
 
 def test_jobs_alike_are_summed_up_once() -> None:
-    with summed_up([Job("a", 0), Job("b", 1), Other(), Job("a", 2), Job("", 3)]):
+    with summed_up([Job("a", 0), Job("b", 1), Other(), Job("a", 2), Job("", 3)], None):
         assert DONE == []
     assert DONE == ["summary of a", "summary of b"]
 
@@ -73,20 +75,64 @@ def fail(error: type[BaseException]) -> Callable[[], None]:
 
 
 def test_a_failure_goes_on_after_the_summary() -> None:
-    with pytest.raises(RuntimeError, match="one job"), summed_up([Job("a")]):
+    with pytest.raises(RuntimeError, match="one job"), summed_up([Job("a")], None):
         fail(RuntimeError)()
     assert DONE == ["summary of a"]
 
 
 def test_the_first_failure_is_the_one_that_counts() -> None:
-    with pytest.raises(RuntimeError, match="one job"), summed_up([Job("refused")]):
+    with pytest.raises(RuntimeError, match="one job"), summed_up([Job("refused")], None):
         fail(RuntimeError)()
-    with pytest.raises(InputError, match="no scores"), summed_up([Job("refused")]):
+    with pytest.raises(InputError, match="no scores"), summed_up([Job("refused")], None):
         pass
 
 
 @pytest.mark.parametrize("stop", [KeyboardInterrupt, SystemExit])
 def test_an_interruption_is_not_summed_up(stop: type[BaseException]) -> None:
-    with pytest.raises(stop), summed_up([Job("a")]):
+    with pytest.raises(stop), summed_up([Job("a")], None):
         fail(stop)()
     assert DONE == []
+
+
+def end(ledger: Ledger, number: int, error: Exception | None = None) -> None:
+    with ledger.job(number, ["a=1", f"b={number}"]):
+        logging.getLogger("motion_inversion").warning("in job %d", number)
+        if error:
+            raise error
+
+
+def test_every_job_that_failed_is_told_with_its_log(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    ledger = Ledger(tmp_path / "sweep")
+    ledger.open([["a=1", f"b={number}"] for number in range(4)])
+    end(ledger, 0)
+    with pytest.raises(InputError):
+        end(ledger, 1, InputError("no clip; set dataset.path=…"))
+    with pytest.raises(RuntimeError):
+        end(ledger, 3, RuntimeError("a bug"))
+    failure = ledger.failures()
+    assert failure is not None and not failure.refused
+    assert str(failure).splitlines() == [
+        "3 of 4 jobs failed; repeat the command to make what is missing:",
+        f"job 2: b=1: no clip; set dataset.path=…; log: {tmp_path}/sweep/1.log",
+        f"job 3: it never ended: its process was killed, or not begun; log: {tmp_path}/sweep/2.log",
+        f"job 4: b=3: RuntimeError: a bug; log: {tmp_path}/sweep/3.log",
+    ]
+    own = (tmp_path / "sweep/3.log").read_text()
+    assert "in job 3" in own and "Traceback" in own and "in job 1" not in own
+    assert "job 2 of 4 begins: b=1" in caplog.text and "2 of 4 jobs ended; about" in caplog.text
+    end(ledger, 2)
+    end(ledger, 3)
+    failure = ledger.failures()
+    assert failure is not None and failure.refused  # bad input alone is left
+    end(ledger, 1)
+    assert ledger.failures() is None
+
+
+def test_the_failures_of_a_sweep_come_after_its_summary(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path)
+    ledger.open([["b=0"], ["b=1"]])
+    with pytest.raises(SweepError, match="^1 of 2 jobs failed"), summed_up([Job("a")], ledger):
+        end(ledger, 0)
+        end(ledger, 1, RuntimeError("one job"))
+    assert DONE == ["summary of a"]

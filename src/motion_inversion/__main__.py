@@ -2,6 +2,7 @@
 
 import argparse
 import contextlib
+import importlib
 import io
 import itertools
 import logging
@@ -25,29 +26,40 @@ from yaml import YAMLError
 
 from motion_inversion.composition import CompositionError, arguments, build, paths, suggestion
 from motion_inversion.error import InputError
-from motion_inversion.sweep import run, summed_up
+from motion_inversion.job import spare_task, stoppable, stopped_by
+from motion_inversion.status import status
+from motion_inversion.sweep import Ledger, SweepError, run, summed_up
 
 log = logging.getLogger(__name__)
 
 
 def main() -> int:
-    """Run the command in `sys.argv`; the exit code is 0, 2 for bad input, or 130 when interrupted.
+    """Run the command in `sys.argv`.
 
-    Any other failure keeps its traceback (exit code 1); MOTION_INVERSION_DEBUG=1 shows every traceback.
+    The exit code is 0; 2 for bad input; 1 for a sweep of which some jobs failed otherwise; 128 + its number for a
+    signal: 130 for Ctrl-C, 143 for SIGTERM. Any other failure keeps its traceback (exit code 1);
+    MOTION_INVERSION_DEBUG=1 shows every traceback.
     """
     os.environ["HYDRA_FULL_ERROR"] = "1"  # or Hydra would print errors in its own way and exit with 1
+    if spare := spare_task():
+        sys.stderr.write(f"motion-inversion: {spare}\n")
+        return 0
     try:
-        with summed_up(_rehearse(_command())):
+        if sys.argv[1:2] == ["status"]:
+            print(status(sys.argv[2:]))
+            return 0
+        with stoppable(), summed_up(*_rehearse(_command())):
             hydra.main(version_base="1.3", config_path=str(_conf()), config_name="config")(_job)()
     except InputError as error:
         return _refuse(error)
+    except SweepError as failure:
+        return _refuse(failure) if failure.refused else min(1, _refuse(failure))
     except (KeyboardInterrupt, SystemExit) as stop:
-        # Lightning turns Ctrl-C into SystemExit(1), which would pass for a failure.
-        interrupted = isinstance(stop, KeyboardInterrupt) or isinstance(stop.__context__, KeyboardInterrupt)
-        if not interrupted or _debugging():
+        signal = stopped_by(stop)
+        if not signal or _debugging():
             raise
-        sys.stderr.write("motion-inversion: interrupted; repeat the command to resume\n")
-        return 130
+        sys.stderr.write(f"motion-inversion: stopped by {signal.name}; repeat the command to resume\n")
+        return 128 + signal
     return 0
 
 
@@ -61,7 +73,7 @@ def _debugging() -> bool:
     return os.environ.get("MOTION_INVERSION_DEBUG") == "1"
 
 
-def _refuse(error: InputError) -> int:
+def _refuse(error: Exception) -> int:
     if _debugging():
         raise error
     for line in str(error).splitlines():
@@ -85,27 +97,29 @@ def _command() -> argparse.Namespace:
 
 
 def _job(config: DictConfig) -> None:
-    sweeping = HydraConfig.get().mode is RunMode.MULTIRUN
-    try:
-        run(build(config), sweeping)
-    except InputError as error:
-        if not sweeping and not _debugging():
+    settings = HydraConfig.get()
+    if spare := spare_task():  # of a launcher that was asked for several
+        log.info("%s", spare)
+    elif settings.mode is RunMode.MULTIRUN:
+        with Ledger(Path(settings.sweep.dir)).job(settings.job.num, list(settings.overrides.task)):
+            run(build(config), sweeping=True)
+    else:
+        try:
+            run(build(config), sweeping=False)
+        except InputError as error:
+            if _debugging():
+                raise
             raise SystemExit(_refuse(error)) from error  # Hydra would add a line of its own to an Exception
-        log.error("%s", error)
-        raise
-    except Exception:
-        if sweeping:  # Hydra goes on with the other jobs and reports only the first failure, at the end
-            log.exception("this job failed")
-        raise
 
 
-def _rehearse(command: argparse.Namespace) -> list[Any]:
+def _rehearse(command: argparse.Namespace) -> tuple[list[Any], Ledger | None]:
     """Compose and build every job of the command, so that no sweep stops halfway for a misspelling.
 
-    Gives what the jobs of a sweep are, and puts into `sys.argv` what Hydra needs besides to begin with them.
+    Gives what the jobs of a sweep are and where their ends are noted, and puts into `sys.argv` what Hydra needs
+    besides to begin with them.
     """
     if command.hydra_help or command.info or command.shell_completion or command.experimental_rerun:
-        return []
+        return [], None
     name, overrides = command.config_name or "config", list(command.overrides)
     if command.config_dir:
         if not Path(command.config_dir).is_dir():
@@ -115,7 +129,7 @@ def _rehearse(command: argparse.Namespace) -> list[Any]:
     faults: list[str] = []
     built: list[Any] = []
     with hydra.initialize_config_dir(str(conf), version_base="1.3"):
-        jobs, sweeping, starters = _jobs(name, overrides, command.multirun)
+        jobs, folder, starters = _jobs(name, overrides, command.multirun)
         for job in jobs:
             try:
                 config = _compose(name, job)
@@ -126,16 +140,21 @@ def _rehearse(command: argparse.Namespace) -> list[Any]:
     if faults:
         raise CompositionError(*dict.fromkeys(faults))
     if starters:
-        start = sys.argv.index(command.overrides[0])
+        start = sys.argv.index(command.overrides[0]) if command.overrides else len(sys.argv)
         sys.argv = [*sys.argv[:start], *starters, *sys.argv[start:]]
-    return built if sweeping else []
+    if not folder or not built:
+        return [], None
+    ledger = Ledger(folder)
+    ledger.open(jobs)
+    return built, ledger
 
 
-def _jobs(name: str, overrides: list[str], multirun: bool) -> tuple[list[list[str]], bool, list[str]]:
-    """The overrides of each job, whether they are a sweep, by the command or by the configuration, and starters.
+def _jobs(name: str, overrides: list[str], multirun: bool) -> tuple[list[list[str]], Path | None, list[str]]:
+    """The overrides of each job; if they are a sweep, by the command or by the configuration, its folder; and starters.
 
     Hydra begins a sweep with what its jobs have in common, which a value for a swept method isn't part of. Starters
     are the first values of what is swept: given before the sweeps, which replace them, they make it the first job.
+    One more is the folder, whose name has the time in it.
     Sweeps that can't be listed (intervals to search in) are left out.
     """
     parser = OverridesParser.create(_loader())
@@ -154,7 +173,8 @@ def _jobs(name: str, overrides: list[str], multirun: bool) -> tuple[list[list[st
         starters = [f"{sweep.get_key_element()}={next(sweep.sweep_string_iterator())}" for sweep in swept]
         settings = _compose(name, [*starters, *fixed], with_hydra=True).hydra
     if not multirun and settings.mode is not RunMode.MULTIRUN:
-        return [overrides], False, []
+        return [overrides], None, []
+    _require_launcher(settings)
     params = OmegaConf.select(settings, "sweeper.params") or {}
     configured = parser.parse_overrides([f"{key}={value}" for key, value in params.items()])
     lines: dict[str, list[str]] = {}
@@ -164,7 +184,22 @@ def _jobs(name: str, overrides: list[str], multirun: bool) -> tuple[list[list[st
             lines[key] = [f"{key}={value}" for value in override.sweep_string_iterator()]
         elif not override.is_sweep_override():
             lines[key] = [str(override.input_line)]
-    return [list(job) for job in itertools.product(*lines.values())], True, starters
+    folder = Path(settings.sweep.dir).absolute()
+    starters.append(f"hydra.sweep.dir='{folder}'")
+    return [list(job) for job in itertools.product(*lines.values())], folder, starters
+
+
+def _require_launcher(settings: DictConfig) -> None:
+    """Raises InputError for a launcher whose package is not installed."""
+    chosen = settings.runtime.choices["hydra/launcher"]
+    module = str(settings.launcher._target_).rpartition(".")[0]
+    try:
+        importlib.import_module(module)
+    except ImportError as error:
+        raise InputError(
+            f"hydra/launcher={chosen} needs packages more ({error}): pip install 'motion-inversion[{chosen}]', "
+            "or drop it to run the jobs one after the other"
+        ) from error
 
 
 def _loader() -> ConfigLoader:

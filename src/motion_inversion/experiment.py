@@ -1,8 +1,6 @@
 """An experiment: the axes as fields, and the walk through its stages."""
 
 import logging
-import os
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -24,6 +22,7 @@ from motion_inversion.metric.metric import Metric
 from motion_inversion.report.report import Report
 from motion_inversion.stage.address import Address
 from motion_inversion.stage.bound import bound
+from motion_inversion.stage.environment import idle_cores
 from motion_inversion.stage.evaluate import evaluate
 from motion_inversion.stage.generate import generate
 from motion_inversion.stage.plan import plan
@@ -32,8 +31,6 @@ from motion_inversion.stage.run import write_run
 from motion_inversion.stage.train import train
 
 log = logging.getLogger(__name__)
-
-_GLANCE = 0.3  # seconds of looking at how busy the machine is
 
 Stage = Literal["prepare", "train", "generate", "evaluate", "report"]
 STAGES: tuple[Stage, ...] = ("prepare", "train", "generate", "evaluate", "report")
@@ -212,20 +209,3 @@ def _failure(clips: Sequence[Clip], failures: Mapping[str, str]) -> InputError |
         f"{'; '.join(told)}; the log says why; repeat the command to try again, or leave clips out with "
         "dataset.only=[…]"
     )
-
-
-def idle_cores() -> int:
-    """Cores that have nothing to do, of those this process may use: more threads than that slow a step down."""
-    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    before = _idle_seconds()
-    time.sleep(_GLANCE)
-    return min(allowed, max(1, round((_idle_seconds() - before) / _GLANCE))) if before else allowed
-
-
-def _idle_seconds() -> float:
-    """How long the machine's cores have idled, added up; 0 where the system doesn't tell."""
-    try:
-        fields = Path("/proc/stat").read_text().splitlines()[0].split()
-    except OSError:
-        return 0.0
-    return int(fields[4]) / os.sysconf("SC_CLK_TCK")

@@ -1,13 +1,20 @@
-"""What the jobs of a sweep have in common: they are summed up once, after the last of them."""
+"""What the jobs of a sweep have in common: what became of each, and one summary after the last."""
 
 import contextlib
+import json
 import logging
+import time
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 from motion_inversion.error import InputError
+from motion_inversion.storage.file import replacing
 
 log = logging.getLogger(__name__)
+
+_JOBS = "jobs.json"
 
 
 @runtime_checkable
@@ -23,6 +30,17 @@ class Part(Protocol):
         ...
 
 
+class SweepError(Exception):
+    """Jobs of a sweep that failed: a line for each.
+
+    refused: whether bad input is all that stopped them.
+    """
+
+    def __init__(self, lines: Sequence[str], refused: bool) -> None:
+        super().__init__("\n".join(lines))
+        self.refused = refused
+
+
 def run(job: Any, sweeping: bool) -> None:
     """Runs a job; one that is part of a sweep without its summary."""
     if not (sweeping and isinstance(job, Part)):
@@ -31,19 +49,113 @@ def run(job: Any, sweeping: bool) -> None:
         raise failure
 
 
+@dataclass(frozen=True)
+class Ledger:
+    """What became of each job of a sweep: a JSON file and a log of each, wherever it ran.
+
+    folder: of the sweep, which all of its jobs can write to.
+    """
+
+    folder: Path
+
+    def open(self, jobs: Sequence[Sequence[str]]) -> None:
+        """Notes what the jobs are, by their overrides. Raises InputError if the folder can't be written."""
+        common = [word for word in jobs[0] if all(word in job for job in jobs)] if len(jobs) > 1 else []
+        with replacing(self.folder / _JOBS) as part:
+            part.write_text(json.dumps({"jobs": len(jobs), "common": common}) + "\n")
+
+    @contextlib.contextmanager
+    def job(self, number: int, overrides: Sequence[str]) -> Iterator[None]:
+        """Notes how the block ends, and keeps its log; says how far the sweep is."""
+        total, common = self._jobs()
+        name = " ".join(word for word in overrides if word not in common)
+        start, handler = time.monotonic(), self._logging(number, total)
+        log.info("job %d of %d begins: %s", number + 1, total, name)
+        state: dict[str, Any] = {"name": name, "state": "failed", "refused": False, "error": "it was stopped"}
+        try:
+            yield
+            state |= {"state": "done", "error": ""}
+        except InputError as error:
+            log.error("%s", error)
+            state |= {"refused": True, "error": str(error)}
+            raise
+        except Exception as error:
+            log.exception("this job failed")
+            state |= {"error": f"{type(error).__name__}: {error}"}
+            raise
+        finally:
+            logging.getLogger().removeHandler(handler)
+            handler.close()
+            with replacing(self._file(number)) as part:
+                part.write_text(json.dumps({**state, "seconds": round(time.monotonic() - start, 3)}) + "\n")
+            self._tell(total)
+
+    def failures(self) -> SweepError | None:
+        """All jobs that failed, or of which nothing was heard; None if there are none."""
+        total, _ = self._jobs()
+        found = [self._read(number) for number in range(total)]
+        failed = [(number, state) for number, state in enumerate(found) if not state or state["state"] != "done"]
+        if not failed:
+            return None
+        lines = [f"{len(failed)} of {total} jobs failed; repeat the command to make what is missing:"]
+        for number, state in failed:
+            told = (
+                f"{state['name']}: {state['error']}"
+                if state
+                else "it never ended: its process was killed, or not begun"
+            )
+            lines.append(f"job {number + 1}: {told}; log: {self._file(number).with_suffix('.log')}")
+        return SweepError(lines, all(state and state["refused"] for _, state in failed))
+
+    def _file(self, number: int) -> Path:
+        return self.folder / f"{number}.json"
+
+    def _jobs(self) -> tuple[int, list[str]]:
+        noted = json.loads((self.folder / _JOBS).read_text())
+        return noted["jobs"], noted["common"]
+
+    def _read(self, number: int) -> dict[str, Any] | None:
+        try:
+            return json.loads(self._file(number).read_text())
+        except (OSError, ValueError):
+            return None
+
+    def _logging(self, number: int, total: int) -> logging.Handler:
+        """A log file of the job's own; elsewhere, where others write too, its lines have its number."""
+        for shared in logging.getLogger().handlers:
+            form = f"%(asctime)s [{number + 1}/{total}] %(levelname)s %(name)s: %(message)s"
+            shared.setFormatter(logging.Formatter(form, "%H:%M:%S"))
+        self.folder.mkdir(parents=True, exist_ok=True)
+        handler = logging.FileHandler(self._file(number).with_suffix(".log"), encoding="utf-8")
+        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+        logging.getLogger().addHandler(handler)
+        return handler
+
+    def _tell(self, total: int) -> None:
+        ended = [state["seconds"] for number in range(total) if (state := self._read(number))]
+        if len(ended) < total:
+            left = (total - len(ended)) * sum(ended) / len(ended)
+            log.info("%d of %d jobs ended; about %.0f s of work to go", len(ended), total, left)
+
+
 @contextlib.contextmanager
-def summed_up(jobs: Sequence[Any]) -> Iterator[None]:
+def summed_up(jobs: Sequence[Any], ledger: Ledger | None) -> Iterator[None]:
     """Sums up the jobs when the block that runs them ends, by the failure of some as well; but not if interrupted.
 
     No callback of Hydra's: it calls none after a failure, and turns what they raise into warnings.
+
+    Raises:
+        SweepError: some jobs failed.
     """
     try:
         yield
-    except Exception:
+    except Exception as error:
         try:
             _sum_up(jobs)
-        except InputError as error:
-            log.error("%s", error)
+        except InputError as unsummed:
+            log.error("%s", unsummed)
+        if ledger and (failure := ledger.failures()):
+            raise failure from error
         raise
     _sum_up(jobs)
 

@@ -1,6 +1,7 @@
 """A small experiment and its parts, for the command line to compose, build and run."""
 
-import sys
+import os
+import signal
 from dataclasses import dataclass
 
 from motion_inversion.error import InputError
@@ -57,7 +58,4 @@ class Experiment:
             case "interrupted":
                 raise KeyboardInterrupt
             case "stopped":
-                try:
-                    raise KeyboardInterrupt
-                except KeyboardInterrupt:
-                    sys.exit(1)
+                os.kill(os.getpid(), signal.SIGTERM)

@@ -1,5 +1,6 @@
 """Results on disk: complete or absent, and what they say they are."""
 
+import errno
 import json
 import multiprocessing
 import shutil
@@ -8,13 +9,15 @@ from pathlib import Path
 
 import pytest
 
+from dying import dies_at, files
 from motion_inversion.error import InputError
 from motion_inversion.stage.artifact import MANIFEST, Artifact, sha256_or_empty
+from motion_inversion.storage.file import replacing
 
 
 def make(folder: Path, identity: object = 1, text: str = "a") -> Artifact:
     artifact = Artifact(folder, "thing", {"seed": identity})
-    with artifact.making() as work:
+    with artifact.making("a.txt", "half.txt") as work:
         assert work
         (work / "a.txt").write_text(text)
     return artifact
@@ -23,7 +26,7 @@ def make(folder: Path, identity: object = 1, text: str = "a") -> Artifact:
 def test_it_exists_once_it_is_made(tmp_path: Path):
     artifact = Artifact(tmp_path / "stage", "thing", {"seed": 1})
     assert not artifact.exists()
-    with artifact.making() as work:
+    with artifact.making("a.txt", "half.txt") as work:
         assert work
         (work / "a.txt").write_text("a")
         assert not artifact.exists()
@@ -58,7 +61,7 @@ def test_what_another_configuration_made_is_refused_with_both_sides(
     tmp_path: Path, theirs: dict[str, object], ours: dict[str, object], message: str
 ):
     other, own = Artifact(tmp_path, "a", theirs), Artifact(tmp_path, "a", ours)
-    with other.making() as work:
+    with other.making("a.txt", "half.txt") as work:
         assert work
         (work / "a.txt").touch()
     shutil.copytree(other.folder, own.folder)
@@ -96,12 +99,12 @@ def test_what_is_added_later_does_no_harm(tmp_path: Path):
 
 def test_a_failure_leaves_the_workplace_to_go_on_with(tmp_path: Path):
     artifact = Artifact(tmp_path, "thing", {"seed": 1})
-    with pytest.raises(RuntimeError, match="stop"), artifact.making() as work:
+    with pytest.raises(RuntimeError, match="stop"), artifact.making("a.txt", "half.txt") as work:
         assert work
         (work / "half.txt").write_text("half")
         raise RuntimeError("stop")
     assert not artifact.exists() and not artifact.folder.exists()
-    with artifact.making() as work:
+    with artifact.making("a.txt", "half.txt") as work:
         assert work
         assert (work / "half.txt").read_text() == "half"
     assert artifact.exists()
@@ -110,7 +113,7 @@ def test_a_failure_leaves_the_workplace_to_go_on_with(tmp_path: Path):
 
 def test_what_is_made_is_not_made_again(tmp_path: Path):
     artifact = make(tmp_path, text="a")
-    with artifact.making() as work:
+    with artifact.making("a.txt", "half.txt") as work:
         assert work is None
     assert (artifact.folder / "a.txt").read_text() == "a"
 
@@ -127,7 +130,7 @@ def test_a_folder_without_a_manifest_is_made_anew(tmp_path: Path):
 def test_a_place_that_cannot_be_written_is_refused(tmp_path: Path):
     (tmp_path / "file").touch()
     artifact = Artifact(tmp_path / "file" / "stage", "thing", 1)
-    with pytest.raises(InputError, match="can't write .*set output="), artifact.making():
+    with pytest.raises(InputError, match="can't write .*set output="), artifact.making("a.txt"):
         pass
 
 
@@ -143,7 +146,7 @@ def test_the_checksum_of_a_missing_file_is_that_of_nothing(tmp_path: Path):
 
 
 def _make_slowly(folder: Path, log: Path) -> None:
-    with Artifact(folder, "thing", {"seed": 1}).making() as work:
+    with Artifact(folder, "thing", {"seed": 1}).making("a.txt", "half.txt") as work:
         with log.open("a") as stream:
             stream.write("made\n" if work else "found\n")
         if work:
@@ -166,7 +169,7 @@ def test_of_processes_that_want_the_same_one_makes_it_and_the_others_wait(tmp_pa
 
 
 def test_a_failure_that_wrote_nothing_leaves_nothing(tmp_path: Path):
-    with pytest.raises(RuntimeError, match="stop"), Artifact(tmp_path / "stage", "thing", {}).making():
+    with pytest.raises(RuntimeError, match="stop"), Artifact(tmp_path / "stage", "thing", {}).making("a.txt"):
         raise RuntimeError("stop")
     assert not list((tmp_path / "stage").iterdir())
 
@@ -175,7 +178,82 @@ def test_what_a_killed_process_left_half_written_is_no_part_of_it(tmp_path: Path
     artifact = Artifact(tmp_path, "thing", {"seed": 1})
     artifact.workplace.mkdir(parents=True)
     (artifact.workplace / ".strip.png.0123abcd.part").write_text("ha")
-    with artifact.making() as folder:
+    with artifact.making("a.txt", "half.txt") as folder:
         assert folder
         (folder / "a.txt").write_text("a")
     assert {path.name for path in artifact.folder.iterdir()} == {"a.txt", "manifest.json"}
+
+
+def _make_two(folder: Path) -> None:
+    with Artifact(folder / "stage", "thing", {"seed": 1}).making("a.txt", "b.txt", beside=("*.ckpt",)) as work:
+        if work:
+            (work / "half").mkdir(exist_ok=True)  # of no use to the artifact
+            (work / "half/c.txt").write_text("c")
+            (work / "step.ckpt").write_text("d")
+            for name in ("a.txt", "b.txt"):
+                with replacing(work / name) as part:
+                    part.write_text(name)
+
+
+@pytest.mark.parametrize("before", ["nothing", "a folder without a manifest"])
+def test_a_death_at_any_file_operation_changes_nothing(tmp_path: Path, before: str):
+    _make_two(tmp_path / "whole")
+    expected, number, died = files(tmp_path / "whole"), 0, True
+    assert set(expected) == {
+        f"stage/{path.name}/{name}"
+        for path in (tmp_path / "whole/stage").iterdir()
+        for name in ("a.txt", "b.txt", "step.ckpt", MANIFEST)
+    }
+    while died:
+        folder = tmp_path / str(number)
+        if before != "nothing":
+            Artifact(folder / "stage", "thing", {"seed": 1}).folder.mkdir(parents=True)
+            (Artifact(folder / "stage", "thing", {"seed": 1}).folder / "old.txt").touch()
+        died = dies_at(number, folder, lambda folder=folder: _make_two(folder))
+        _make_two(folder)
+        assert files(folder) == expected, number
+        assert [path.is_dir() for path in (folder / "stage").iterdir()] == [True]
+        number += 1
+    assert number > 20
+
+
+def test_what_is_sealed_but_not_renamed_is_not_made_again(tmp_path: Path):
+    artifact = make(tmp_path)
+    artifact.folder.rename(artifact.workplace)
+    (artifact.workplace / "stranger.txt").touch()
+    with artifact.making("a.txt") as work:
+        assert work is None
+    assert {path.name for path in artifact.folder.iterdir()} == {"a.txt", MANIFEST}
+
+
+def test_an_old_manifest_is_no_part_of_what_is_made_anew(tmp_path: Path):
+    artifact = make(tmp_path)
+    artifact.folder.rename(artifact.workplace)
+    (artifact.workplace / "a.txt").write_text("half")
+    make(tmp_path)
+    assert artifact.exists()
+    assert list(json.loads((artifact.folder / MANIFEST).read_text())["files"]) == ["a.txt"]
+
+
+def test_strangers_are_never_sealed(tmp_path: Path):
+    artifact = Artifact(tmp_path, "thing", {"seed": 1})
+    (artifact.workplace / "lightning_logs").mkdir(parents=True)
+    (artifact.workplace / "hpc_ckpt_1.ckpt").touch()
+    with artifact.making("a.txt", beside=("preview",)) as work:
+        assert work
+        (work / "a.txt").write_text("a")
+        (work / ".nfs0001").touch()
+        (work / "preview").mkdir()
+    assert {path.name for path in artifact.folder.iterdir()} == {"a.txt", "preview", MANIFEST}
+    assert list(json.loads((artifact.folder / MANIFEST).read_text())["files"]) == ["a.txt"]
+
+
+def test_a_full_disk_is_one_line(tmp_path: Path):
+    artifact = Artifact(tmp_path, "thing", {"seed": 1})
+    with (
+        pytest.raises(InputError, match="^can't write .*: No space left on device; set output="),
+        artifact.making("a.txt"),
+    ):
+        raise OSError(errno.ENOSPC, "No space left on device")
+    with pytest.raises(PermissionError), artifact.making("a.txt"):  # of a file that is only read
+        raise PermissionError(errno.EACCES, "Permission denied")

@@ -43,7 +43,7 @@ def clips(address: Address, clip: Clip) -> list[Clip]:
     """Five prepared clips; that of number k is of the grey k."""
     named = [replace(clip, name=f"clip{k}") for k in range(5)]
     for k, one in enumerate(named):
-        with address.reference(one).making() as folder:
+        with address.reference(one).making("video.mkv") as folder:
             assert folder
             write_lossless(folder / "video.mkv", np.full((4, 16, 16, 3), k, dtype=np.uint8), 8.0)
     return named

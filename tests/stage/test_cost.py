@@ -67,7 +67,7 @@ def test_a_cost_that_is_lost_is_none(tmp_path: Path, content: str | None):
 
 def test_a_cost_is_no_part_of_what_an_artifact_is(tmp_path: Path):
     artifact = Artifact(tmp_path, "thing", {"seed": 1})
-    with artifact.making() as folder:
+    with artifact.making("a.txt") as folder:
         assert folder
         (folder / "a.txt").write_text("a")
         write_cost(folder, Cost(seconds=1.0, memory=None, device="a"))

@@ -28,11 +28,11 @@ def model(experiment: Experiment) -> Backbone:
 @pytest.fixture
 def prepared(address: Address, clip: Clip) -> Address:
     """An address where the inversion and some prompts are prepared: the k-th prompt's tensors are full of ks."""
-    with address.inverted(clip).making() as folder:
+    with address.inverted(clip).making("tensors.safetensors") as folder:
         assert folder
         write_tensors(folder, inverted=INVERTED)
     for number, prompt in enumerate(["", *clip.prompts]):
-        with address.text(prompt).making() as folder:
+        with address.text(prompt).making("tensors.safetensors") as folder:
             assert folder
             embeds, mask = torch.full((1, 3, 2), float(number)), torch.full((1, 3), number)
             write_tensors(folder, **{PROMPT_EMBEDS: embeds, PROMPT_MASK: mask})
@@ -72,10 +72,10 @@ def test_the_inversion_is_mixed_in_for_every_sample(prepared: Address, model: Ba
 def test_an_inversion_in_other_steps_is_brought_to_the_samplers_level(prepared: Address, model: Backbone, clip: Clip):
     """Two steps begin at 501; five end at 801. Clean latents of 0 leave the noise alone, as √(1 − ᾱ) of it."""
     longer = replace(prepared, inversion=OdeInversion(5), noise=Inversion())
-    with longer.inverted(clip).making() as folder:
+    with longer.inverted(clip).making("tensors.safetensors") as folder:
         assert folder
         write_tensors(folder, inverted=INVERTED)
-    with longer.reference(clip).making() as folder:
+    with longer.reference(clip).making("tensors.safetensors") as folder:
         assert folder
         write_tensors(folder, latents=torch.zeros_like(INVERTED))
     betas = torch.linspace(0.00085**0.5, 0.012**0.5, 1000, dtype=torch.float64) ** 2
@@ -113,7 +113,7 @@ def test_seeds_depend_on_the_sample_alone(prepared: Address, clip: Clip):
 def test_a_prefix_is_for_the_text_encoder_alone(prepared: Address, model: Backbone, clip: Clip):
     pairs = [(clip.prompts[0], 0)]
     praising = replace(prepared, prompt_prefix="masterpiece, ")
-    with praising.text(f"masterpiece, {clip.prompts[0]}").making() as folder:
+    with praising.text(f"masterpiece, {clip.prompts[0]}").making("tensors.safetensors") as folder:
         assert folder
         write_tensors(folder, **{PROMPT_EMBEDS: torch.full((1, 3, 2), 7.0)})
     assert sampling_request(praising, clip, pairs).condition[PROMPT_EMBEDS].eq(7).all()

@@ -11,6 +11,7 @@ from torch import nn
 
 from motion_inversion.backbone import autoencoder
 from motion_inversion.backbone.autoencoder import Pixels
+from motion_inversion.backbone.device import device_of
 from motion_inversion.backbone.family import Capability, Family, require
 from motion_inversion.backbone.part import ModelFolder
 from motion_inversion.core.condition import Condition
@@ -36,7 +37,7 @@ class Model:
         frames, width, height: Size of its clips; width and height in pixels.
         dtype: Of weights and activations; what is learnt is float32 always.
         fps: Frames per second of what it generates.
-        device: "auto" takes a GPU where there is one.
+        device: "auto" takes a GPU where there is one, of several one that no other process has.
         checkpointing: Recompute activations in the backward pass: less memory, more time.
         chunk: Frames that an autoencoder of pictures handles at a time.
         parts: By the names of parts, folders or hub ids to take them from instead.
@@ -89,7 +90,7 @@ class Backbone:
 
     def __init__(self, config: Model) -> None:
         self.config = config
-        self.device = _device(config.device)
+        self.device = device_of(config.device)
         self.dtype: torch.dtype = getattr(torch, config.dtype)
         self._parts: dict[str, Any] = {}
 
@@ -228,16 +229,3 @@ class Backbone:
 def _sides(shape: Sequence[int]) -> str:
     channels, frames, rows, columns = shape[1:]
     return f"{channels} channels, {frames} frames, {rows}×{columns}"
-
-
-def _device(name: str) -> torch.device:
-    """The device of this name. Raises InputError if there is none."""
-    found = torch.cuda.is_available()
-    accepted = f"auto, cpu{', cuda' if found else ' (no GPU is visible)'}"
-    try:
-        device = torch.device(("cuda" if found else "cpu") if name == "auto" else name)
-    except RuntimeError as error:
-        raise InputError(f"model.device={name} is no device; accepted are {accepted}; set model.device=auto") from error
-    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        raise InputError(f"model.device={name} is not there; accepted are {accepted}; set model.device=auto")
-    return device

@@ -4,22 +4,20 @@ import json
 import logging
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
 from motion_inversion.error import InputError
 from motion_inversion.reflection.description import Json, digest
-from motion_inversion.storage.file import replacing, sha256_of
-from motion_inversion.storage.names import COST, MANIFEST, UNFINISHED
+from motion_inversion.storage.file import disk_space, replacing, sha256_of
+from motion_inversion.storage.names import COST, LOCK, MANIFEST, UNFINISHED
 
 log = logging.getLogger(__name__)
-
-LOCK = ".lock"
-_UNSEALED = (LOCK, COST)  # what may differ between two makings of one artifact
 
 
 @dataclass(frozen=True)
@@ -56,65 +54,98 @@ class Artifact:
         Raises:
             InputError: if it is there but isn't what was made: altered files, or another configuration's.
         """
-        path = self.folder / MANIFEST
-        if not path.exists():
+        if not (self.folder / MANIFEST).exists():
             return False
-        try:
-            manifest = json.loads(path.read_text())
-            identity, files = manifest["identity"], dict(manifest["files"])
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise InputError(f"{path} can't be read ({error}); delete {self.folder} to make it anew") from error
-        if digest(identity) != self.digest:
-            raise InputError(
-                f"{self.folder} holds what another configuration made: {_difference(identity, self.identity)}; "
-                "delete the folder, or set name= to keep both"
-            )
-        for name, expected in files.items():
-            found = sha256_or_empty(self.folder / name)
-            if found != expected:
-                raise InputError(
-                    f"{self.folder / name} was changed after it was made (sha256 {found[:10]}, made with "
-                    f"{expected[:10]}); delete {self.folder} to make it anew"
-                )
+        self._verify(self.folder)
         return True
 
     @contextmanager
-    def making(self) -> Iterator[Path | None]:
+    def making(self, *files: str, beside: Sequence[str] = ()) -> Iterator[Path | None]:
         """The workplace to write files to, which becomes the artifact when the block succeeds; None if it exists.
 
         One process makes it at a time: others that want it wait, and find it made. After a failure the
         workplace stays as it is: nothing half-written takes the artifact's place, nothing is lost.
 
+        Args:
+            files: The names of what the artifact consists of. Whatever else lies in the workplace is removed.
+            beside: Patterns of names that stay as well, but may differ between two makings.
+
         Raises:
-            InputError: if the folder can't be written, or is there but isn't what was made (see `exists`).
+            InputError: if the folder can't be written, the disk is full, or it is there but isn't what was made
+                (see `exists`).
         """
-        if self.exists():
+        if self.exists() and not self._left_over():
             yield None
             return
         with self._held():
             if self.exists():
+                _remove(self.folder / LOCK)
                 yield None
                 return
-            yield self.workplace
-            self._finish()
+            if not self._sealed():
+                with disk_space(self.workplace):
+                    yield self.workplace
+                    self._seal(files)
+            else:
+                yield None
+            self._place(files, beside)
 
-    def _finish(self) -> None:
-        work = self.workplace
-        for half in work.glob(f".*{UNFINISHED}"):  # a killed process was writing it
-            half.unlink()
-        kept = [path for path in sorted(work.iterdir()) if path.is_file() and path.name not in _UNSEALED]
-        files = {path.name: sha256_or_empty(path) for path in kept}
-        with replacing(work / MANIFEST) as part:
-            part.write_text(json.dumps({"identity": self.identity, "files": files}, indent=2) + "\n")
-        if self.folder.exists():
-            shutil.rmtree(self.folder)
-        work.rename(self.folder)
+    def _verify(self, folder: Path) -> None:
+        path = folder / MANIFEST
+        try:
+            manifest = json.loads(path.read_text())
+            identity, files = manifest["identity"], dict(manifest["files"])
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise InputError(f"{path} can't be read ({error}); delete {folder} to make it anew") from error
+        if digest(identity) != self.digest:
+            raise InputError(
+                f"{folder} holds what another configuration made: {_difference(identity, self.identity)}; "
+                "delete the folder, or set name= to keep both"
+            )
+        for name, expected in files.items():
+            found = sha256_or_empty(folder / name)
+            if found != expected:
+                raise InputError(
+                    f"{folder / name} was changed after it was made (sha256 {found[:10]}, made with "
+                    f"{expected[:10]}); delete {folder} to make it anew"
+                )
+
+    def _sealed(self) -> bool:
+        """Whether a process died between the last file and the renaming; a manifest of anything else is removed."""
+        if not (self.workplace / MANIFEST).exists():
+            return False
+        try:
+            self._verify(self.workplace)
+        except InputError:
+            _remove(self.workplace / MANIFEST)
+            return False
+        return True
+
+    def _seal(self, files: Sequence[str]) -> None:
+        sums = {
+            name: sha256_or_empty(self.workplace / name) for name in sorted(files) if (self.workplace / name).is_file()
+        }
+        with replacing(self.workplace / MANIFEST) as part:
+            part.write_text(json.dumps({"identity": self.identity, "files": sums}, indent=2) + "\n")
+
+    def _place(self, files: Sequence[str], beside: Sequence[str]) -> None:
+        """Each step leaves what the next process can go on from: a manifest is in the workplace until all is done."""
+        kept = (MANIFEST, LOCK, COST, *files, *beside)
+        for path in self.workplace.iterdir():
+            if not any(fnmatchcase(path.name, pattern) for pattern in kept):
+                _remove(path)
+        _remove(self.folder)
+        self.workplace.rename(self.folder)
         # Last: whoever waits for this file finds the artifact made.
-        (self.folder / LOCK).unlink(missing_ok=True)
+        _remove(self.folder / LOCK)
+
+    def _left_over(self) -> bool:
+        """Whether a process died when all but tidying up was done, or is at it."""
+        return self.workplace.exists() or (self.folder / LOCK).exists()
 
     @contextmanager
     def _held(self) -> Iterator[None]:
-        """The workplace, made if need be, for this process alone; removed if nothing was left in it."""
+        """The workplace, made if need be, for this process alone; removed if it is empty or of no use."""
         lock = FileLock(self.workplace / LOCK)
         try:
             self._acquire(lock)
@@ -122,12 +153,24 @@ class Artifact:
             raise InputError(
                 f"can't write {self.workplace}: {error.strerror}; set output=… to a folder you can write"
             ) from error
+        own = self._locked()
         try:
             yield
         finally:
-            if self.workplace.exists() and all(path.name == LOCK for path in self.workplace.iterdir()):
-                shutil.rmtree(self.workplace)
+            # Once it is renamed, a workplace that is there again is another process's.
+            if self._locked() == own and ((self.folder / MANIFEST).exists() or self._is_empty()):
+                _remove(self.workplace)
             lock.release()
+
+    def _locked(self) -> int:
+        """Which file the lock of the workplace is; 0 for none."""
+        try:
+            return (self.workplace / LOCK).stat().st_ino
+        except FileNotFoundError:
+            return 0
+
+    def _is_empty(self) -> bool:
+        return all(path.name == LOCK for path in self.workplace.iterdir())
 
     def _acquire(self, lock: FileLock) -> None:
         # The process before may move or remove the workplace, and the locked file with it, at any moment: then anew.
@@ -144,6 +187,14 @@ class Artifact:
     def relative_to(self, folder: Path) -> str:
         """Its folder as seen from another: results can be moved together."""
         return os.path.relpath(self.folder, folder)
+
+
+def _remove(path: Path) -> None:
+    """A file or a folder, if it is there."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def sha256_or_empty(path: Path) -> str:

@@ -2,33 +2,34 @@
 
 from pathlib import Path
 
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor
 
 from motion_inversion.core.condition import Condition
 from motion_inversion.error import InputError
 from motion_inversion.stage.artifact import Artifact
+from motion_inversion.storage.tensor_file import write_plain
 
 VIDEO = "video.mkv"  # lossless: what metrics read
 VIEW = "video.mp4"  # for people
 ANIMATION = "video.gif"
 STRIP = "strip.png"
-_TENSORS = "tensors.safetensors"
+TENSORS = "tensors.safetensors"
 
 
 def write_tensors(folder: Path, **tensors: Tensor) -> None:
     """Saves tensors in a folder that becomes an artifact."""
-    save_file({name: tensor.cpu().contiguous() for name, tensor in tensors.items()}, folder / _TENSORS)
+    write_plain(folder / TENSORS, tensors)
 
 
 def read_tensor(artifact: Artifact, name: str) -> Tensor:
     """A tensor of an artifact. Raises InputError if an earlier stage has not made it yet."""
-    return load_file(made(artifact, "prepare").folder / _TENSORS)[name]
+    return load_file(made(artifact, "prepare").folder / TENSORS)[name]
 
 
 def read_condition(artifact: Artifact) -> Condition:
     """What a prompt tells the model. Raises InputError if an earlier stage has not made it yet."""
-    return Condition(load_file(made(artifact, "prepare").folder / _TENSORS))
+    return Condition(load_file(made(artifact, "prepare").folder / TENSORS))
 
 
 def place(folder: Path, root: Path) -> str:

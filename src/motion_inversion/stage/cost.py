@@ -11,6 +11,7 @@ from typing import Any, TypedDict
 import torch
 
 from motion_inversion.stage.environment import device_name
+from motion_inversion.storage.file import replacing
 from motion_inversion.storage.names import COST
 
 try:
@@ -77,8 +78,9 @@ def metered(folder: Path, device: torch.device | str) -> Iterator[Fitted]:
 
 
 def write_cost(folder: Path, cost: Cost) -> None:
-    """Into the cost file of a folder."""
-    (folder / COST).write_text(json.dumps(cost) + "\n")
+    """Into the cost file of a folder. Raises InputError if it can't be written."""
+    with replacing(folder / COST) as part:
+        part.write_text(json.dumps(cost) + "\n")
 
 
 def read_cost(folder: Path) -> Cost | None:

@@ -50,7 +50,7 @@ def _generate(address: Address, model: Backbone, clip: Clip, pairs: list[Pair]) 
 
 
 def _write(address: Address, clip: Clip, pair: Pair, video: Video, reference: Video, cost: Cost) -> None:
-    with address.sample(clip, *pair).making() as folder:
+    with address.sample(clip, *pair).making(VIDEO, VIEW, STRIP) as folder:
         if folder is None:  # made by another process since this one looked
             return
         write_cost(folder, cost)

@@ -64,7 +64,7 @@ def measure(subject: Subject, metrics: Mapping[str, Metric], artifact: Artifact,
     Raises:
         InputError: a clip that can't be read, or that a metric refuses.
     """
-    with artifact.making() as folder:
+    with artifact.making(SCORE) as folder:
         if folder is None:  # made by another process since this one looked
             return
         meter = Meter(device)

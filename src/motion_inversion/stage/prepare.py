@@ -12,7 +12,7 @@ from motion_inversion.core.shape import Latents
 from motion_inversion.data.clip import Clip
 from motion_inversion.data.video import write_lossless, write_video
 from motion_inversion.stage.address import Address
-from motion_inversion.stage.content import VIDEO, VIEW, read_condition, read_tensor, write_tensors
+from motion_inversion.stage.content import TENSORS, VIDEO, VIEW, read_condition, read_tensor, write_tensors
 from motion_inversion.stage.progress import shown
 
 log = logging.getLogger(__name__)
@@ -34,14 +34,14 @@ def prepare(address: Address, model: Backbone, clip: Clip) -> None:
 
 
 def _text(address: Address, model: Backbone, prompt: str) -> None:
-    with address.text(prompt).making() as folder:
+    with address.text(prompt).making(TENSORS) as folder:
         if folder:
             write_tensors(folder, **model.embed([prompt]).tensors)
 
 
 def _reference(address: Address, model: Backbone, clip: Clip) -> None:
     config = model.config
-    with address.reference(clip).making() as folder:
+    with address.reference(clip).making(VIDEO, VIEW, TENSORS) as folder:
         if folder is None:
             return
         video = clip.footage.read(config.frames, config.width, config.height)
@@ -58,7 +58,7 @@ def _control(address: Address, model: Backbone, clip: Clip) -> None:
     artifact, config = address.control_maps(clip), model.config
     if artifact is None or clip.control_maps is None:
         return
-    with artifact.making() as folder:
+    with artifact.making(VIDEO, VIEW) as folder:
         if folder:
             video = clip.control_maps.read(config.frames, config.width, config.height)
             write_lossless(folder / VIDEO, video, config.fps)
@@ -66,7 +66,7 @@ def _control(address: Address, model: Backbone, clip: Clip) -> None:
 
 
 def _inversion(address: Address, model: Backbone, clip: Clip) -> None:
-    with address.inverted(clip).making() as folder:
+    with address.inverted(clip).making(TENSORS) as folder:
         if folder is None:
             return
         latents = read_tensor(address.reference(clip), "latents")

@@ -1,32 +1,27 @@
 """Prepared reference → the method's state: for Motion Inversion, its motion embeddings."""
 
-import json
 import logging
-import shutil
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
-
-import torch
 
 from motion_inversion.backbone.model import Backbone
 from motion_inversion.core.shape import Latents
 from motion_inversion.data.clip import Clip
 from motion_inversion.data.video import read_exact, write_video
 from motion_inversion.method.method import Fitting, Reference, Request
-from motion_inversion.method.training.logger import LoggerFactory
+from motion_inversion.method.training.checkpoint import CHECKPOINTS
+from motion_inversion.method.training.fit import LOSSES, PREVIEWS
+from motion_inversion.method.training.logger import FOLDERS, LoggerFactory
 from motion_inversion.stage.address import Address
 from motion_inversion.stage.content import VIDEO, made, read_condition, read_tensor
 from motion_inversion.stage.cost import metered
+from motion_inversion.stage.extension import go_on_from_shorter
 from motion_inversion.stage.progress import shown
 from motion_inversion.stage.request import initial_noise, sampling_request
-from motion_inversion.storage.file import replacing
 
 log = logging.getLogger(__name__)
 
-_WORK = "training"  # inside the workplace: what an interrupted training goes on from
-_THREADS = "threads.json"
-_TRANSIENT = ("last.ckpt", _THREADS)
+_BESIDE = (PREVIEWS, *FOLDERS, CHECKPOINTS)  # what differs from run to run
 
 
 def train(address: Address, model: Backbone, clip: Clip, loggers: tuple[LoggerFactory, ...]) -> None:
@@ -35,11 +30,12 @@ def train(address: Address, model: Backbone, clip: Clip, loggers: tuple[LoggerFa
     Raises:
         InputError: if the clip isn't prepared, or training diverges.
     """
-    method = address.method
+    method, state = address.method, address.state(clip)
     if not method.fits:
         return
-    with address.state(clip).making() as folder:
+    with state.making(method.state_file, LOSSES, beside=_BESIDE) as folder:
         if folder:
+            go_on_from_shorter(state, folder)
             with metered(folder, model.device) as fitted:
                 fitted["parameters"] = _fit(address, model, clip, loggers, folder)
                 fitted["size"] = (folder / method.state_file).stat().st_size
@@ -55,37 +51,15 @@ def _fit(address: Address, model: Backbone, clip: Clip, loggers: tuple[LoggerFac
         control_maps=read_exact(made(control_maps, "prepare").folder / VIDEO) if control_maps else None,
     )
     log.info("%s: fitting %s", clip.name, method.name)
-    work = folder / _WORK
-    work.mkdir(exist_ok=True)
-    show = _preview(address, model, clip, work / "preview")
+    show = _preview(address, model, clip, folder / PREVIEWS)
     state = folder / method.state_file
     trainer, progress = address.trainer or _no_trainer, shown(f"{clip.name}: fitting {method.name}")
-    with _same_threads(work / _THREADS):
-        count = method.fit(model, reference, Fitting(work, state, trainer, address.seed, loggers, show, progress))
-    for kept in (path for path in work.iterdir() if path.name not in _TRANSIENT):
-        shutil.move(kept, folder / kept.name)
-    shutil.rmtree(work)
-    return count
+    return method.fit(model, reference, Fitting(folder, state, trainer, address.seed, loggers, show, progress))
 
 
 def _no_trainer(**settings: object) -> None:
     """What a method gets that lists no trainer in its defaults."""
     raise AssertionError("a method that trains lists a trainer in its defaults")
-
-
-@contextmanager
-def _same_threads(path: Path) -> Iterator[None]:
-    """A resumed training runs with the threads it began with: sums in another order round differently."""
-    given = torch.get_num_threads()
-    if path.exists():
-        torch.set_num_threads(int(json.loads(path.read_text())["threads"]))
-    else:
-        with replacing(path) as part:
-            part.write_text(json.dumps({"threads": given}))
-    try:
-        yield
-    finally:
-        torch.set_num_threads(given)
 
 
 def _preview(

@@ -1,5 +1,6 @@
 """Owns writing a file whole or not at all, and reading one for its checksum."""
 
+import errno
 import functools
 import hashlib
 from collections.abc import Iterator
@@ -10,6 +11,18 @@ from uuid import uuid4
 from motion_inversion.error import InputError
 
 _BLOCK = 1 << 20  # bytes hashed at a time, so that a long film is never held in memory
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS}  # what is never said of a file that is only read
+
+
+@contextmanager
+def disk_space(place: Path) -> Iterator[None]:
+    """Raises InputError in place of the OSError of a block that meets a full or read-only disk below `place`."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _FULL:
+            raise
+        raise _unwritable(place, error) from error
 
 
 @contextmanager
@@ -22,19 +35,34 @@ def replacing(path: str | Path) -> Iterator[Path]:
         InputError: the folder can't be written, or the disk is full.
     """
     path = Path(path).absolute()
+    with scratch(path) as part:
+        yield part
+        part.replace(path)
+
+
+@contextmanager
+def scratch(path: str | Path) -> Iterator[Path]:
+    """A temporary path beside `path`, for a block that writes and renames it; removed if it is still there then.
+
+    The same holds of folders and errors as of `replacing`.
+    """
+    path = Path(path).absolute()
     part = path.with_name(f".{path.name}.{uuid4().hex[:8]}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield part
-        part.replace(path)
     except OSError as error:
-        raise InputError(
-            f"can't write {path}: {error.strerror or error}; set output=…, or target=… of a report, to a folder "
-            "you can write to"
-        ) from error
+        raise _unwritable(path, error) from error
     finally:
         with suppress(OSError):
             part.unlink()
+
+
+def _unwritable(path: Path, error: OSError) -> InputError:
+    return InputError(
+        f"can't write {path}: {error.strerror or error}; set output=…, or target=… of a report, to a folder "
+        "you can write to"
+    )
 
 
 def sha256_of(*paths: Path) -> str:

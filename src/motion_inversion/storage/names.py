@@ -10,6 +10,7 @@ RECORDS = "records.jsonl"
 COST = "cost.json"  # differs from run to run, so it is no part of what an artifact is
 MANIFEST = "manifest.json"
 UNFINISHED = ".part"
+LOCK = ".lock"  # in an unfinished artifact, held by the process that makes it
 
 FROZEN = "none"  # the method that is no customisation: the frozen model
 UNRELATED = "unrelated"  # in place of a method: another clip of the set, the floor of a table

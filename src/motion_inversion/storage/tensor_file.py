@@ -26,9 +26,17 @@ def save_named(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str,
                 f"{name} holds NaN or infinity: if training diverged, lower method.optimizer.lr, "
                 "or else use model.dtype=float32"
             )
+    write_plain(path, tensors, {_KEY: json.dumps(dict(metadata), sort_keys=True)})
+
+
+def write_plain(path: Path, tensors: Mapping[str, Tensor], metadata: dict[str, str] | None = None) -> None:
+    """Writes a safetensors file, atomically. Raises InputError if it can't be written."""
     with replacing(path) as temporary:
         plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-        save_file(plain, temporary, {_KEY: json.dumps(dict(metadata), sort_keys=True)})
+        try:
+            save_file(plain, temporary, metadata)
+        except SafetensorError as error:  # which a full disk is to the library
+            raise OSError(str(error)) from error
 
 
 def load_named(path: Path, form: str, remedy: str) -> tuple[dict[str, Tensor], dict[str, str]]:

@@ -10,6 +10,7 @@ from motion_inversion.backbone.model import Backbone
 from motion_inversion.core.loss import Mse
 from motion_inversion.method.method import Fitting, Reference, Request
 from motion_inversion.method.motion_inversion import MotionInversion
+from motion_inversion.method.training.checkpoint import latest
 from motion_inversion.method.training.module import MotionLearning
 
 Fittings = Callable[..., Fitting]
@@ -112,5 +113,6 @@ def test_no_unfinished_checkpoint_is_ever_in_place(
     monkeypatch.setattr(torch, "save", full)
     with pytest.raises(ValueError, match="No space left on device"):
         replace(method, checkpoint_every=1).fit(model, reference, fitting(max_steps=3))
-    assert torch.load(fitting().folder / "last.ckpt", weights_only=True)["global_step"] == 1
-    assert sorted(path.name for path in fitting().folder.iterdir()) == ["last.ckpt", "loss.csv"]
+    checkpoint = latest(fitting().folder)
+    assert checkpoint and torch.load(checkpoint, weights_only=True)["global_step"] == 1
+    assert sorted(path.name for path in fitting().folder.iterdir()) == ["loss.csv", checkpoint.name]

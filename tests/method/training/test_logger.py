@@ -56,12 +56,13 @@ def test_every_training_is_a_run_of_its_own_that_ends_with_it(
     runs: list[Run],
 ) -> None:
     for seed in (0, 1):
-        tracked = replace(fitting(log_every_n_steps=1), seed=seed, loggers=(Wandb(),))
+        folder = fitting().folder / str(seed)
+        tracked = replace(fitting(log_every_n_steps=1), folder=folder, seed=seed, loggers=(Wandb(),))
         method.fit(model, reference, tracked)
     assert [run.ended for run in runs] == [[0], [0]]
     assert all([metrics["trainer/global_step"] for metrics in run.logged] == [0, 1] for run in runs)
     assert runs[0].logged[0]["loss"] != runs[1].logged[0]["loss"]
-    assert {Path(run.options["dir"]) for run in runs} == {fitting().folder}
+    assert [Path(run.options["dir"]) for run in runs] == [fitting().folder / "0", fitting().folder / "1"]
 
 
 def test_a_run_of_a_training_that_fails_is_marked_as_failed(

@@ -1,4 +1,4 @@
-"""What happens beside the training steps: checkpoints, the loss file, plain progress lines, previews."""
+"""What happens beside the training steps: the loss file, plain progress lines, previews."""
 
 import logging
 import time
@@ -15,44 +15,30 @@ log = logging.getLogger(__name__)
 LINES = 10  # progress lines of a training that nobody watches on a terminal
 
 
-class LastCheckpoint(pl.Callback):
-    """Writes all that a resumed training needs every so many steps, in place of the checkpoint before.
-
-    Lightning's own callback writes to the temporary folder and moves: on another file system, that is a copy
-    which an interruption cuts short, and the checkpoint before is lost with it.
-    """
-
-    def __init__(self, path: Path, every: int) -> None:
-        self.path, self.every, self.last = path, every, 0
-
-    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """A resumed training starts from a step that has its checkpoint."""
-        self.last = trainer.global_step
-
-    def on_train_batch_end(
-        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
-    ) -> None:
-        """Writes if it is time."""
-        step = trainer.global_step
-        if step % self.every == 0 and step != self.last:
-            self.last = step
-            with replacing(self.path) as part:
-                trainer.save_checkpoint(part)
-
-
 class LossFile(pl.Callback):
-    """Appends (step, loss) to a CSV file; a resumed run first drops what its checkpoint doesn't know of."""
+    """Appends (step, loss) to a CSV file; checkpoints have the rows up to their step, from which it is written anew."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.step, self.loss = 0, 0.0
+        self.rows: list[str] = []
+
+    def state_dict(self) -> dict[str, Any]:
+        """The rows so far."""
+        return {"rows": self.rows}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """The rows up to the step that training starts from."""
+        self.rows = list(state_dict["rows"])
+
+    def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Writes them, as there may be no more to come."""
+        with replacing(self.path) as part:
+            part.write_text("\n".join(["step,loss", *self.rows]) + "\n")
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Keeps the rows up to the step that training starts from."""
+        """Goes on from the step that training starts from."""
         self.step, self.loss = trainer.global_step, 0.0
-        old = self.path.read_text().splitlines()[1:] if self.path.exists() else []
-        kept = [row for row in old if int(row.partition(",")[0]) <= self.step]
-        self.path.write_text("\n".join(["step,loss", *kept]) + "\n")
 
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
@@ -62,8 +48,9 @@ class LossFile(pl.Callback):
         if trainer.global_step == self.step:
             return
         self.step = trainer.global_step
+        self.rows.append(f"{self.step},{self.loss:.6g}")
         with self.path.open("a") as file:
-            file.write(f"{self.step},{self.loss:.6g}\n")
+            file.write(self.rows[-1] + "\n")
         self.loss = 0.0
 
 

@@ -2,22 +2,26 @@
 
 import functools
 import logging
-import signal
+import shutil
 import sys
 import warnings
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import RichProgressBar
-from pytorch_lightning.utilities.exceptions import MisconfigurationException, SIGTERMException
+from pytorch_lightning.plugins.environments import LightningEnvironment
+from pytorch_lightning.utilities.exceptions import MisconfigurationException
 
 from motion_inversion.backbone.model import Backbone
 from motion_inversion.core.shape import Latents
 from motion_inversion.error import InputError
 from motion_inversion.method.method import Fitting, Reference, Request
-from motion_inversion.method.training.callback import LastCheckpoint, LossFile, Preview, ProgressLines
+from motion_inversion.method.training.callback import LossFile, Preview, ProgressLines
+from motion_inversion.method.training.checkpoint import LastCheckpoint, latest, same_threads, steps_of
+from motion_inversion.method.training.interruption import HeldSignals
 from motion_inversion.method.training.module import MotionLearning, ReferenceData
 
 log = logging.getLogger(__name__)
@@ -37,7 +41,9 @@ _OURS = (
 )
 _COUNTED = ("max_steps", "accumulate_grad_batches")
 _PRECISION = {torch.float32: "32-true", torch.float16: "16-mixed", torch.bfloat16: "bf16-mixed"}
-_CHECKPOINT = "last.ckpt"
+LOSSES = "loss.csv"
+PREVIEWS = "preview"
+_LIGHTNING = "lightning"  # whatever Lightning and its plug-ins write of their own accord
 
 
 @runtime_checkable
@@ -90,35 +96,46 @@ def run_trainer(
 ) -> int:
     """Trains to `max_steps`, from the last checkpoint in `fitting.folder` if there is one.
 
-    Gives the number of parameters that it trained; they are on the model's device.
+    A signal that asks to stop is heeded when the step is done and saved. Gives the number of parameters that it
+    trained; they are on the model's device.
 
     Raises:
         InputError: when the loss stops being finite, and the last good checkpoint stays; for settings that the
             trainer refuses.
+        KeyboardInterrupt: Ctrl-C.
+        SystemExit: another signal that nobody else handles, with 128 + its number.
     """
-    checkpoint = fitting.folder / _CHECKPOINT
-    done = _steps_done(checkpoint) if checkpoint.exists() else 0
-    if done:
+    checkpoint = latest(fitting.folder)
+    done = steps_of(checkpoint) if checkpoint else 0
+    if checkpoint:
         log.info("resuming at step %d from %s", done, checkpoint)
-    try:
-        trainer = _trainer(module, fitting, method, sample)
-    except MisconfigurationException as error:
-        raise InputError(f"the trainer refuses its settings: {error}; change or drop trainer.…") from error
-    start = done * trainer.accumulate_grad_batches * method.batch_size
-    data = ReferenceData(reference, method.batch_size, start)
+    with HeldSignals() as signals, same_threads(checkpoint):
+        try:
+            trainer = _trainer(module, fitting, method, sample, done, signals)
+        except MisconfigurationException as error:
+            raise InputError(f"the trainer refuses its settings: {error}; change or drop trainer.…") from error
+        start = done * trainer.accumulate_grad_batches * method.batch_size
+        try:
+            _fit(trainer, module, ReferenceData(reference, method.batch_size, start), checkpoint)
+        except FloatingPointError as error:
+            last = latest(fitting.folder)
+            kept = f"the last good checkpoint is {last}" if last else "no checkpoint was made yet"
+            raise InputError(
+                f"training stopped: {error}; {kept}; lower method.optimizer.lr, or use model.dtype=float32"
+            ) from error
+    module.parts.to(module.model.device)  # which the trainer leaves on the CPU, cut off from the model
+    return sum(parameter.numel() for parameter in module.parts.parameters())
+
+
+def _fit(trainer: pl.Trainer, module: MotionLearning, data: ReferenceData, checkpoint: Path | None) -> None:
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", module="pytorch_lightning|lightning_fabric|torch.jit")
-            trainer.fit(module, data, ckpt_path=str(checkpoint) if done else None)
-        module.parts.to(module.model.device)  # which the trainer leaves on the CPU, cut off from the model
-    except SIGTERMException as stop:  # Lightning's has no exit code, which would pass for success
-        raise SystemExit(128 + signal.SIGTERM) from stop
-    except FloatingPointError as error:
-        kept = f"the last good checkpoint is {checkpoint}" if checkpoint.exists() else "no checkpoint was made yet"
-        raise InputError(
-            f"training stopped: {error}; {kept}; lower method.optimizer.lr, or use model.dtype=float32"
-        ) from error
-    return sum(parameter.numel() for parameter in module.parts.parameters())
+            trainer.fit(module, data, ckpt_path=str(checkpoint) if checkpoint else None)
+    except SystemExit as stop:
+        if isinstance(stop.__context__, KeyboardInterrupt):  # which would pass for a failure
+            raise KeyboardInterrupt from None
+        raise
 
 
 def _trainer(
@@ -126,25 +143,32 @@ def _trainer(
     fitting: Fitting,
     method: Trained,
     sample: Callable[[Latents, Request], Latents],
+    start: int,
+    signals: HeldSignals,
 ) -> pl.Trainer:
-    """The trainer on the model's device and at its precision, with our callbacks."""
+    """The trainer on the model's device and at its precision, with our callbacks.
+
+    It is told that it is alone: under Slurm it would restore checkpoints and requeue jobs by itself.
+    """
     logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
     model = module.model
     settings = dict(fitting.trainer.keywords) if isinstance(fitting.trainer, functools.partial) else {}
     watched = sys.stderr.isatty()
+    shutil.rmtree(fitting.folder / _LIGHTNING, ignore_errors=True)
     callbacks: list[pl.Callback] = [
-        LossFile(fitting.folder / "loss.csv"),
+        LossFile(fitting.folder / LOSSES),
         RichProgressBar() if watched else ProgressLines(),
     ]
     if method.preview_every and (preview := fitting.preview):
         callbacks.append(Preview(method.preview_every, lambda step: preview(step, sample)))
     if not settings.get("fast_dev_run"):
-        callbacks.append(LastCheckpoint(fitting.folder / _CHECKPOINT, method.checkpoint_every))
+        callbacks.append(LastCheckpoint(fitting.folder, method.checkpoint_every, start, signals))
     return fitting.trainer(
         callbacks=callbacks,
         logger=[make(fitting.folder) for make in fitting.loggers] or False,
         precision=settings.get("precision") or _PRECISION[model.dtype],
-        default_root_dir=fitting.folder,
+        default_root_dir=fitting.folder / _LIGHTNING,
+        plugins=[*settings.get("plugins", ()), LightningEnvironment()],
         enable_progress_bar=watched and settings.get("enable_progress_bar", True),
         enable_checkpointing=False,
         enable_model_summary=False,
@@ -158,7 +182,3 @@ def _hardware(model: Backbone) -> dict[str, Any]:
     if model.device.type == "cpu":
         return {"accelerator": "cpu", "devices": 1}
     return {"accelerator": "gpu", "devices": [model.device.index or 0]}
-
-
-def _steps_done(checkpoint: Any) -> int:
-    return int(torch.load(checkpoint, weights_only=True, map_location="cpu")["global_step"])

@@ -8,6 +8,8 @@ from pytorch_lightning.loggers import Logger, TensorBoardLogger, WandbLogger
 
 from motion_inversion.error import InputError
 
+FOLDERS = ("wandb", "tensorboard")  # what they write, in the folder that they are given
+
 
 @runtime_checkable
 class LoggerFactory(Protocol):
@@ -31,7 +33,7 @@ class Wandb:
         """A run named after its folder."""
         folder.mkdir(parents=True, exist_ok=True)
         return _OneRun(
-            name=folder.parent.stem,
+            name=folder.stem,
             save_dir=folder,
             project=self.project,
             offline=self.offline,
@@ -56,9 +58,9 @@ class TensorBoard:
     """TensorBoard event files; needs the `tensorboard` extra."""
 
     def __call__(self, folder: Path) -> Logger:
-        """Events in the folder itself. Raises InputError if tensorboard is not installed."""
+        """Events in a folder of its own. Raises InputError if tensorboard is not installed."""
         try:
-            return TensorBoardLogger(folder, name="", version="")
+            return TensorBoardLogger(folder, name="tensorboard", version="")
         except ModuleNotFoundError as error:
             raise InputError(
                 "logger=tensorboard needs a package more: pip install 'motion-inversion[tensorboard]', or logger=csv"

@@ -1,0 +1,170 @@
+"""Kills a sweep at random moments, damages its results, and races two sweeps: is what remains what it would have been?
+
+    python scripts/chaos.py --kills 5 --damages 10 --races 1
+
+It ends with 1 if any record differs from those of an uninterrupted sweep.
+"""
+
+import argparse
+import json
+import os
+import random
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+SWEEP = [
+    "model=shapes",
+    "loss=mse,vmc,debiased",
+    "layout=all,deep",
+    "dataset.only=[odd_path],[pan]",
+    "noise=random",
+    "sampler.steps=2",
+    "inversion.steps=2",
+    "trainer.max_steps=3",
+    "method.checkpoint_every=1",
+    "metric=[motion_fidelity]",
+    "stages=[prepare,train,generate,evaluate]",
+    "threads=1",
+]
+_WORK = re.compile(r": (?:fitting|sampling|scoring) ")
+_UNSURE = {"cost", "environment", "git"}  # of a record: what may differ between two runs
+
+
+def main() -> int:
+    """Runs what is asked for; the exit code."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--kills", type=int, default=5, help="SIGKILLs at random moments of one sweep")
+    parser.add_argument("--damages", type=int, default=10, help="flipped bits, cut files and deletions")
+    parser.add_argument("--races", type=int, default=1, help="pairs of sweeps that begin at once on one output")
+    parser.add_argument("--launcher", default="basic", help="basic, joblib, submitit or ray")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("words", nargs="*", help="overrides of the sweep")
+    options = parser.parse_args()
+    draw = random.Random(options.seed)
+    with tempfile.TemporaryDirectory() as folder:
+        chaos = Chaos(Path(folder), options.launcher, options.words)
+        wrong = chaos.killed(options.kills, draw) + chaos.damaged(options.damages, draw)
+        wrong += sum(chaos.raced(number) for number in range(options.races))
+    print("wrong:", wrong)
+    return int(wrong > 0)
+
+
+class Chaos:
+    """Sweeps below a folder; `whole` is the one that nothing disturbs."""
+
+    def __init__(self, folder: Path, launcher: str, words: list[str]) -> None:
+        self.folder, self.launcher, self.words = folder, launcher, words
+        begun, start = time.time(), time.monotonic()
+        self.finish("whole")
+        self.seconds = time.monotonic() - start
+        [noted] = (folder / "whole/sweep").rglob("jobs.json")
+        self.startup = noted.stat().st_mtime - begun  # which every start takes, before there is work
+        self.expected, self.work = self.records("whole"), self.begun("whole")
+        print(f"undisturbed: {len(self.expected)} records of {self.work} pieces of work in {self.seconds:.0f} s")
+
+    def begin(self, name: str) -> subprocess.Popen[bytes]:
+        """Starts a sweep whose results go to a folder of this name."""
+        command = [sys.executable, "-m", "motion_inversion", "-m", *SWEEP, *self.words]
+        command += [f"output={self.folder / name}", f"hydra/launcher={self.launcher}"]
+        environment = os.environ | {"OMP_NUM_THREADS": "1"}
+        log = (self.folder / f"{name}.log").open("ab")
+        return subprocess.Popen(command, env=environment, stdout=log, stderr=log, start_new_session=True)
+
+    def finish(self, name: str) -> int:
+        """Runs a sweep to its end; its exit code."""
+        return self.begin(name).wait()
+
+    def records(self, name: str) -> dict[str, object]:
+        """All records of a sweep, by their places, without what may differ."""
+        found: dict[str, object] = {}
+        for path in sorted((self.folder / name).glob("*/*/evaluate/*/score.json")):
+            record = json.loads(path.read_text())
+            found[str(path.relative_to(self.folder / name))] = {
+                key: value for key, value in record.items() if key not in _UNSURE
+            }
+        return found
+
+    def killed(self, times: int, draw: random.Random) -> int:
+        """Kills one sweep so many times, and then lets it end."""
+        if not times:
+            return 0
+        for _ in range(times):
+            running = self.begin("killed")
+            try:
+                running.wait(self.startup + draw.uniform(0, 2) * (self.seconds - self.startup) / times)
+            except subprocess.TimeoutExpired:
+                os.killpg(running.pid, signal.SIGKILL)
+                running.wait()
+        self.finish("killed")
+        repeated = 100 * (self.begun("killed") - self.work) / self.work
+        print(f"{times} kills: {repeated:.0f} % of the pieces of work were begun again")
+        return self.differing("killed")
+
+    def begun(self, name: str) -> int:
+        """How many trainings, batches of samples and scorings were begun, by the logs."""
+        logs = [path.read_text() for path in (self.folder / name / "sweep").glob("*/*.log")]
+        return sum(len(_WORK.findall(log)) for log in logs)
+
+    def damaged(self, times: int, draw: random.Random) -> int:
+        """Damages a file of finished or unfinished artifacts: each must be refused or made anew, to the same record."""
+        wrong = 0
+        outcomes: dict[str, int] = {}
+        for number in range(times):
+            name = f"damaged{number}"
+            shutil.copytree(self.folder / "whole", self.folder / name)
+            what = _damage(self.folder / name, draw)
+            code = self.finish(name)
+            refused = code != 0
+            if not refused:
+                wrong += self.differing(name)
+            outcome = f"{what}: {'refused' if refused else 'made anew, or of no account'}"
+            outcomes[outcome] = outcomes.get(outcome, 0) + 1
+            shutil.rmtree(self.folder / name)
+        for outcome, count in sorted(outcomes.items()):
+            print(f"{count} × {outcome}")
+        return wrong
+
+    def raced(self, number: int) -> int:
+        """Two sweeps at once on one output."""
+        running = [self.begin(f"raced{number}") for _ in range(2)]
+        codes = [each.wait() for each in running]
+        print(f"two at once: exit codes {codes}")
+        return self.differing(f"raced{number}") + sum(code != 0 for code in codes)
+
+    def differing(self, name: str) -> int:
+        """How many records are missing, more, or others than undisturbed."""
+        found = self.records(name)
+        places = found.keys() | self.expected.keys()
+        return sum(found.get(place) != self.expected.get(place) for place in places)
+
+
+def _damage(output: Path, draw: random.Random) -> str:
+    """Flips a bit, cuts or deletes one file that a manifest or a checkpoint's name vouches for."""
+    finished = [path for path in sorted(output.glob("*/**/*")) if path.is_file() and path.parent.name[-11:-10] == "-"]
+    path = draw.choice([path for path in finished if path.name not in ("cost.json", ".lock")])
+    unfinished = path.suffix == ".ckpt"
+    if unfinished:  # as a killed training would leave it
+        (path.parent / "manifest.json").unlink()
+        path.parent.rename(path.parent.with_name(path.parent.name + ".part"))
+        path = path.parent.with_name(path.parent.name + ".part") / path.name
+    kind = draw.choice(["flipped bit", "cut", "deleted"])
+    if kind == "deleted":
+        path.unlink()
+    else:
+        content = bytearray(path.read_bytes())
+        if kind == "cut":
+            content = content[: len(content) // 2]
+        else:
+            content[draw.randrange(len(content))] ^= 1 << draw.randrange(8)
+        path.write_bytes(content)
+    return f"{kind} in {'an unfinished' if unfinished else 'a finished'} {path.parent.parent.name}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
