@@ -5,15 +5,19 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 
 import motion_inversion.__main__ as command
+from motion_inversion import __version__
 from motion_inversion.error import InputError
 from small.experiment import RUNS, Blend, Debiased, Experiment, Frozen, MotionInversion, Mse, Vmc
 
 SMALL = Path(__file__).parent / "small"
+PATHS = (str(SMALL.parent), str(SMALL.parents[1] / "src"))
+ENVIRONMENT = os.environ | {"PYTHONPATH": os.pathsep.join(PATHS), "OMP_NUM_THREADS": "1"}
 located = command._conf
 
 
@@ -91,11 +95,27 @@ def test_overrides_choose_what_runs(monkeypatch: pytest.MonkeyPatch, words: list
         (["method=none", "+loss=vmc"], "method.loss is not an argument of Frozen"),
         (["method=none", "experiment=table"], "method=none does not use loss, which experiment=table sets;"),
         (["method=null"], "cannot compose config method=null: "),
-        (["name=="], "'name==' can't be read; accepted: key=value"),
+        (
+            ["name=="],
+            "name== can't be read, as = (equals sign) needs quotes around the value; as one text: 'name=\"=\"'",
+        ),
+        (["name=it's"], "name=it's can't be read, as ' (apostrophe) needs quotes"),
+        (["name=a, b"], "name=a, b gives several values; add -m to run each, or give a list as [a,b], or as one text"),
+        (["name=7"], "name=7 is not a str; as one text: 'name=\"7\"'"),
+        (["name=a ${b}"], "the configuration cannot be resolved: Interpolation key 'b' not found"),
+        (["my.mp4"], "my.mp4 names no key; accepted: key=value, group=option"),
+        (["nöise=blend"], "nöise=blend can't be read; accepted: key=value"),
         (["--config-name", "othr"], "--config-name othr names no file of conf/ (did you mean 'other'?)"),
         (["--config-name", "command"], "the configuration has no _target_ at its root"),
         (["--config-name", "other", "loss=vmc"], "this configuration does not use loss=vmc; it uses: none"),
         (["--config-dir", "nowhere"], "--config-dir nowhere is not a directory"),
+        (["--config-path", "nowhere"], "--config-path nowhere is not a directory"),
+        (["--resolve"], "--resolve belongs to --cfg job; add --cfg job, or drop --resolve"),
+        (["--run", "-m"], "--run and -m don't go together; keep one of them"),
+        (["--cfg", "job", "--info"], "--cfg and --info don't go together; keep one of them"),
+        (["--experimental-rerun", "nothing"], "--experimental-rerun nothing is no file;"),
+        (["report", "--dry-run"], "--config-name report names no file of conf/"),
+        (["--config-name", "other", "--dry-run"], "--dry-run lists what an experiment makes, and this is none;"),
         (["-m", "loss=mse,vmcc"], "loss=vmcc names no file of conf/loss (did you mean 'vmc'?)"),
         (["-m", "method=motion_inversion,none", "loss=vmc"], "method=none does not use loss=vmc"),
         (["-m", "method.loss.beta=1,-1"], "method.loss.beta=-1.0 is negative"),
@@ -111,8 +131,9 @@ def test_bad_input_is_one_line_and_nothing_runs(
     assert call(monkeypatch, *words) == 2
     assert RUNS == []
     out, err = capfd.readouterr()
-    assert err.startswith(f"motion-inversion: error: {message}")
-    assert (err.count("\n"), out) == (1, "")
+    lines = [line for line in err.splitlines() if not line.startswith("motion-inversion: checking the ")]
+    assert lines[0].startswith(f"motion-inversion: error: {message}")
+    assert (len(lines), out) == (1, "")
 
 
 def test_all_faults_are_told_at_once(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
@@ -185,6 +206,39 @@ def test_a_configuration_is_shown_without_being_built(
     assert "max_steps: many" in capfd.readouterr().out
 
 
+@pytest.mark.parametrize("words", [["-m", "loss=mse,vmc"], ["experiment=rows"], ["-m", "experiment=rows", "name=b,c"]])
+def test_of_a_sweep_the_first_job_is_shown(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], words: list[str]
+) -> None:
+    assert call(monkeypatch, *words, "--cfg", "job") == 0
+    assert "_target_: small.experiment.Mse" in capfd.readouterr().out
+    assert call(monkeypatch, *words, "--help") == 0
+    out, err = capfd.readouterr()
+    assert (out.startswith("Groups:\n"), err) == (True, "")
+
+
+def test_a_value_in_place_of_an_experiments_sweep(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert call(monkeypatch, "experiment=betas", "method.loss.beta=0.5") == 0
+    assert [run.method for run in RUNS] == [MotionInversion(Debiased(0.5), 400)]
+    RUNS.clear()
+    assert call(monkeypatch, "experiment=betas") == 0
+    assert [run.method for run in RUNS] == [MotionInversion(Debiased(beta), 400) for beta in (1.0, 2.0)]
+
+
+def test_the_version_is_this_packages(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
+    assert call(monkeypatch, "--version") == 0
+    assert capfd.readouterr().out.startswith(f"motion-inversion {__version__} (torch {version('torch')}, Python 3.")
+
+
+def test_output_that_nobody_reads_on_is_no_failure() -> None:
+    words = [sys.executable, "-m", "motion_inversion", "--config-path", str(SMALL / "conf"), "--help"]
+    read, write = os.pipe()
+    os.close(read)
+    done = subprocess.run(words, env=ENVIRONMENT, stdout=write, stderr=subprocess.PIPE, check=False)
+    os.close(write)
+    assert (done.returncode, done.stderr) == (141, b"")
+
+
 def test_help_lists_groups_and_options(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
     assert call(monkeypatch, "--help") == 0
     assert "loss: debiased, mse, vmc\nmethod: motion_inversion, none\n" in capfd.readouterr().out
@@ -218,7 +272,5 @@ def test_conf_is_at_the_top_of_the_repository_or_in_the_package(
 )
 def test_exit_codes_of_the_process(word: str, code: int, last: str) -> None:
     words = [sys.executable, "-m", "motion_inversion", "--config-path", str(SMALL / "conf"), word]
-    paths = [str(SMALL.parent), str(SMALL.parents[1] / "src")]
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(paths), "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(words, env=environment, capture_output=True, text=True, check=False)
+    done = subprocess.run(words, env=ENVIRONMENT, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr.splitlines()[-1:]) == (code, [last] if last else [])

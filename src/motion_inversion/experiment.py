@@ -25,6 +25,7 @@ from motion_inversion.stage.bound import bound
 from motion_inversion.stage.environment import idle_cores
 from motion_inversion.stage.evaluate import evaluate
 from motion_inversion.stage.generate import generate
+from motion_inversion.stage.outlook import Expected, expected
 from motion_inversion.stage.plan import plan
 from motion_inversion.stage.prepare import prepare
 from motion_inversion.stage.run import write_run
@@ -106,6 +107,15 @@ class Experiment:
         """The report on all results of this name; None unless that stage is asked for."""
         return self.report(source=(self.output / self.name,)) if "report" in self.stages else None
 
+    def outlook(self) -> list[Expected]:
+        """What a run makes, and what of it is there; no weights are loaded.
+
+        Raises:
+            InputError: what stops a run before it makes anything.
+        """
+        self.method.require(self.model.load())
+        return expected(self._addresses, self._clips(), self.stages)
+
     def make(self) -> InputError | None:
         """Runs the stages before the report; gives what stopped some clips or samples.
 
@@ -113,9 +123,7 @@ class Experiment:
             InputError: what stopped every clip, or a model that the method can't run on.
         """
         torch.set_num_threads(self.threads or idle_cores())
-        clips, model = self.dataset.clips(), self.model.load()
-        if not clips:
-            raise InputError("the set has no clips; list some in dataset.clip, or choose another with dataset=demo")
+        clips, model = self._clips(), self.model.load()
         self.method.require(model)
         failures: dict[str, str] = {}
         self._plan(clips, failures)
@@ -127,6 +135,11 @@ class Experiment:
                 model.release("vae", "text_encoder", "tokenizer")
                 self._note(model, [clip for clip in clips if clip.name not in failures])
         return _failure(clips, failures)
+
+    def _clips(self) -> tuple[Clip, ...]:
+        if clips := self.dataset.clips():
+            return clips
+        raise InputError("the set has no clips; list some in dataset.clip, or choose another with dataset=demo")
 
     def _try(self, stage: Stage, model: Backbone, clip: Clip, clips: Sequence[Clip], failures: dict[str, str]) -> None:
         """One stage of one clip; what stops it, or samples of it, is added to `failures` and written down."""

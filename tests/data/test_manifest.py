@@ -75,7 +75,7 @@ def test_missing_files_are_named_but_only_those_of_the_chosen_clips(two: Path, t
     with pytest.raises(InputError) as caught:
         ManifestSet(two, tmp_path / "data").clips()
     assert str(caught.value).startswith(f"1 of 2 clips of {two} are missing in {tmp_path}/data/: clips/car.mp4; ")
-    assert f"python scripts/fetch_data.py {two} --into {tmp_path}/data" in str(caught.value)
+    assert f"motion-inversion fetch {two} --into {tmp_path}/data" in str(caught.value)
     assert ManifestSet(two, tmp_path / "data", only=["cat"]).clips()
 
 

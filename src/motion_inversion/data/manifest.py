@@ -169,7 +169,7 @@ class ManifestSet:
             more = f" and {len(missing) - _NAMED} more" if len(missing) > _NAMED else ""
             raise InputError(
                 f"{len(missing)} of {len(clips)} clips of {self.path} are missing in {self.root}/: {named}{more}; "
-                f"python scripts/fetch_data.py {self.path} --into {self.root} says where to get them and puts them "
+                f"motion-inversion fetch {self.path} --into {self.root} says where to get them and puts them "
                 "there, or set dataset.root=… or dataset.only=[…]"
             )
         return clips

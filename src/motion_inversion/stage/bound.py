@@ -24,7 +24,8 @@ def bound(address: Address, device: str, clip: Clip, clips: Sequence[Clip]) -> d
     Raises:
         InputError: if one of them isn't prepared, or a metric can't be loaded.
     """
-    pairs = [(SOURCE, clip, 0), *((UNRELATED, other, k) for k, other in enumerate(_others(clip, clips)))]
+    own, *others = shown_as(clip, clips)
+    pairs = [(SOURCE, own, 0), *((UNRELATED, other, k) for k, other in enumerate(others))]
     missing = [pair for pair in pairs if not address.bound(clip, pair[1]).exists()]
     if not missing:
         return {}
@@ -53,7 +54,8 @@ def _subject(address: Address, clip: Clip, method: str, shown: Clip, number: int
     )
 
 
-def _others(clip: Clip, clips: Sequence[Clip]) -> list[Clip]:
+def shown_as(clip: Clip, clips: Sequence[Clip]) -> list[Clip]:
+    """The clips that are scored as if they had been generated from `clip`: itself, then others of the set."""
     here = [other.name for other in clips].index(clip.name)
     apart = dict.fromkeys(round(len(clips) * k / (OTHERS + 1)) for k in range(1, OTHERS + 1))
-    return [clips[(here + step) % len(clips)] for step in apart if step % len(clips)]
+    return [clip, *(clips[(here + step) % len(clips)] for step in apart if step % len(clips))]

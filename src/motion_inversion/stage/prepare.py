@@ -24,13 +24,18 @@ def prepare(address: Address, model: Backbone, clip: Clip) -> None:
     Raises:
         InputError: for footage that can't be read or is too short, or a prompt that is too long.
     """
-    worded = map(address.worded, (*clip.prompts, clip.source_prompt))
-    for prompt in (*worded, address.training_prompt(clip), address.negative_prompt, address.inversion_prompt(clip)):
+    for prompt in prompts(address, clip):
         _text(address, model, prompt)
     _reference(address, model, clip)
     _control(address, model, clip)
     if address.noise.needs_inversion:
         _inversion(address, model, clip)
+
+
+def prompts(address: Address, clip: Clip) -> tuple[str, ...]:
+    """All that the text encoder is to read for a clip."""
+    worded = map(address.worded, (*clip.prompts, clip.source_prompt))
+    return (*worded, address.training_prompt(clip), address.negative_prompt, address.inversion_prompt(clip))
 
 
 def _text(address: Address, model: Backbone, prompt: str) -> None:

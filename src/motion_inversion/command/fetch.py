@@ -1,29 +1,32 @@
-"""Builds the folder of videos that validation sets read, from downloads that you give; uses no network.
-
-    python scripts/fetch_data.py                                       # says what is missing and where to get it
-    python scripts/fetch_data.py --from ~/Downloads/DAVIS-2017-trainval-480p.zip ~/code/TokenFlow clips/
-    python scripts/fetch_data.py my.yaml --from ~/videos --into data
-
-Searches what is given, zip archives included, for the files that the manifests name, copies them into the folder,
-and checks frames and checksums. Interrupt and repeat it as you like: a file is copied whole or not at all, and
-what is there is checked and kept. The exit code is 0 when everything is there, 1 when something is missing or
-wrong, 2 when a manifest or an argument can't be read.
-"""
+"""`motion-inversion fetch`: builds the folder of videos that validation sets read, from downloads; uses no network."""
 
 import argparse
-import sys
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from fetching.placing import Wanted, place, wanted
-from fetching.supply import Supply
+from motion_inversion.command.arguments import FETCH
+from motion_inversion.data.fetching.placing import Wanted, place, wanted
+from motion_inversion.data.fetching.supply import Supply
 from motion_inversion.data.manifest import Entry, read_manifest
 from motion_inversion.error import InputError
 
 SHIPPED = ("embedded:object", "embedded:camera", "embedded:hybrid")
+
+
+_HELP = """Builds the folder of videos that validation sets read, from downloads that you give; uses no network.
+
+    motion-inversion fetch                                       says what is missing and where to get it
+    motion-inversion fetch --from ~/Downloads/DAVIS-2017-trainval-480p.zip ~/code/TokenFlow clips/
+    motion-inversion fetch my.yaml --from ~/videos --into data
+
+Searches what is given, zip archives included, for the files that the manifests name, copies them into the folder,
+and checks frames and checksums. Interrupt and repeat it as you like: a file is copied whole or not at all, and
+what is there is checked and kept. The exit code is 0 when everything is there, 1 when something is missing or
+wrong, 2 when a manifest or an argument can't be read.
+"""
 
 
 def fetch(entries: Sequence[Entry], supply: Supply, root: Path) -> bool:
@@ -72,32 +75,31 @@ def read_entries(manifests: Sequence[str], only: Sequence[str]) -> list[Entry]:
     return [entry for entry in entries if not only or entry.id in only]
 
 
-def main(words: Sequence[str] | None = None) -> int:
-    """The command; returns its exit code."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def main(words: Sequence[str]) -> int:
+    """The command, without its own word; returns its exit code.
+
+    Raises:
+        InputError: a manifest or an argument that can't be read, or a folder that can't be filled.
+    """
+    parser = argparse.ArgumentParser(
+        f"motion-inversion {FETCH}", description=_HELP, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("manifest", nargs="*", default=SHIPPED, help="as in dataset.path; default: those that ship")
     parser.add_argument("--from", dest="given", nargs="+", type=Path, default=[], metavar="PATH", help="downloads")
     parser.add_argument("--into", type=Path, default=Path("data"), help="the folder to build, dataset.root")
     parser.add_argument("--only", nargs="+", default=[], metavar="CLIP", help="clips to fetch; default: all")
     arguments = parser.parse_args(words)
+    entries = read_entries(arguments.manifest, arguments.only)
+    supply = Supply(arguments.given)
     try:
-        entries = read_entries(arguments.manifest, arguments.only)
-        supply = Supply(arguments.given)
         arguments.into.mkdir(parents=True, exist_ok=True)
         with FileLock(arguments.into / ".fetch.lock", timeout=0):
             return 0 if fetch(entries, supply, arguments.into) else 1
-    except InputError as error:
-        message = str(error)
-    except Timeout:
-        message = f"another fetch fills {arguments.into}/ at this moment; wait for it"
+    except Timeout as error:
+        raise InputError(f"another fetch fills {arguments.into}/ at this moment; wait for it") from error
+    except BrokenPipeError:
+        raise
     except OSError as error:
-        message = f"can't write to {arguments.into}/: {error.strerror}; set --into to a folder that you can write to"
-    print(f"fetch_data: error: {message}", file=sys.stderr)
-    return 2
-
-
-if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except KeyboardInterrupt:
-        sys.exit("fetch_data: interrupted; repeat the command to go on")
+        raise InputError(
+            f"can't write to {arguments.into}/: {error.strerror}; set --into to a folder that you can write to"
+        ) from error

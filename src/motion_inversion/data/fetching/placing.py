@@ -7,9 +7,9 @@ from pathlib import Path
 
 from PIL import Image
 
-from fetching.supply import Offer, Supply
 from motion_inversion.data.clip import sha256_of_clip
 from motion_inversion.data.decode import pick
+from motion_inversion.data.fetching.supply import Offer, Supply
 from motion_inversion.data.manifest import Entry, Frames
 from motion_inversion.error import InputError
 from motion_inversion.storage.file import replacing

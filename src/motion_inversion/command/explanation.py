@@ -1,0 +1,99 @@
+"""What Hydra says of a configuration that it can't compose, as one line: what was given, and what is accepted."""
+
+import re
+from typing import Any
+
+import hydra
+from hydra.core.config_loader import ConfigLoader
+from hydra.core.global_hydra import GlobalHydra
+from hydra.errors import HydraException, MissingConfigException
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
+
+from motion_inversion.composition import arguments, paths, suggestion
+from motion_inversion.error import InputError
+
+UNCOMPOSED = (HydraException, OmegaConfBaseException, YAMLError, ValueError)
+"""What Hydra raises where overrides and files give no configuration."""
+
+
+def loader() -> ConfigLoader:
+    """What finds the files of the folder that Hydra was started with."""
+    return GlobalHydra.instance().config_loader()
+
+
+def compose(name: str, overrides: list[str], with_hydra: bool = False) -> DictConfig:
+    """The configuration of this root with these overrides; with Hydra's own settings if asked.
+
+    Raises:
+        InputError: if there is none.
+    """
+    try:
+        return hydra.compose(name, overrides, return_hydra_config=with_hydra)
+    except UNCOMPOSED as error:
+        raise _explained(error, name, overrides) from error
+
+
+def _explained(error: Exception, name: str, overrides: list[str]) -> InputError:
+    """Hydra's complaint as a single line that names what was given, and what is accepted instead."""
+    if isinstance(error, MissingConfigException):
+        return _missing_option(str(error.missing_cfg_file))
+    blamed = re.search(r"(?:In '(.+)/(.+)': )?Could not override '(.+?)'", str(error))
+    group, option, key = blamed.groups() if blamed else (None, None, None)
+    setter = f"{group}={option}" if group else ""
+    rest = [line for line in overrides if line != setter and _key(line) != key]
+    if key is None or rest == overrides:
+        return InputError(f"cannot compose {' '.join([name, *overrides])}: {error} {error.__cause__ or ''}")
+    given = next((line for line in overrides if _key(line) == key), key)
+    base = compose(name, rest, with_hydra=True)
+    choices, group = base.hydra.runtime.choices, key.partition(".")[0]
+    if group not in choices and loader().get_group_options(group):
+        return _unused_axis(given, setter, choices)
+    return _unknown_key(key, given, base)
+
+
+def _key(override: str) -> str:
+    return override.partition("=")[0].lstrip("+~")
+
+
+def _missing_option(missing: str) -> InputError:
+    group, _, option = missing.rpartition("/")
+    given = f"{group}={option}" if group else f"--config-name {option}"
+    found = loader().get_group_options(group)
+    options = [name for name in found if not name.startswith("_")]  # Hydra lists an empty file of its own
+    return InputError(
+        f"{given} names no file of conf/{group}{suggestion(option, options)}; accepted: {', '.join(options)}"
+        "; all groups: motion-inversion --help"
+    )
+
+
+def _unused_axis(given: str, setter: str, choices: DictConfig) -> InputError:
+    """A group that exists in conf/, but that no defaults list of the chosen method (or root) names."""
+    used = [str(group) for group in choices if not str(group).startswith("hydra/") and group != "method"]
+    chosen = f"method={choices.method}" if "method" in choices else "this configuration"
+    culprit = f"{given}, which {setter} sets" if setter else given
+    uses = ", ".join(sorted(used)) or "none of them"
+    return InputError(f"{chosen} does not use {culprit}; it uses: {uses}; drop {setter or given}")
+
+
+def _unknown_key(key: str, given: str, base: DictConfig) -> InputError:
+    """A key that no YAML file sets: misspelt, shortened, or left to the default in the class's signature."""
+    config: Any = OmegaConf.to_container(base, resolve=False)
+    parent, node, parts = "", config, key.split(".")
+    while isinstance(node, dict) and parts[0] in node and len(parts) > 1:
+        node, parent = node[parts[0]], f"{parent}.{parts.pop(0)}".lstrip(".")
+    names = [name for name in node if not str(name).startswith("_")] if isinstance(node, dict) else []
+    names = [name for name in names if name != "hydra"]
+    if isinstance(node, dict) and "_target_" in node:
+        names = list(dict.fromkeys([*names, *arguments(node["_target_"])]))
+    if parts[0] in names:
+        return InputError(f"{given} needs a +, as no file sets {key} yet: +{given}")
+    if parent:
+        near = suggestion(parts[0], names, parent)
+    else:
+        names += [group for group in loader().list_groups("") if group not in (*names, "hydra")]
+        near = suggestion(key, [*names, *paths(config)])
+    accepted = f"accepted {f'in {parent}' if parent else 'at the root'}: {', '.join(names) or 'nothing'}"
+    is_open = parent and isinstance(node, dict) and "_target_" not in node and len(parts) == 1
+    return InputError(f"{given} names no key{near}; {accepted}{f'; to add one, +{given}' if is_open else ''}")

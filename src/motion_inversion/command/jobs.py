@@ -1,0 +1,161 @@
+"""The jobs that a command stands for: composed and built before the first one runs."""
+
+import importlib
+import itertools
+import re
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import hydra
+from hydra.core.override_parser.types import Override
+from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf
+
+from motion_inversion.command import override
+from motion_inversion.command.arguments import Command
+from motion_inversion.command.explanation import UNCOMPOSED, compose, loader
+from motion_inversion.composition import CompositionError, build
+from motion_inversion.error import InputError
+
+
+@dataclass(frozen=True)
+class Rehearsal:
+    """What a command is going to run.
+
+    jobs: the overrides of each job.
+    folder: of the sweep that they are, by the command or by the configuration; None if they are none.
+    built: the object of each job; none where a configuration is only shown.
+    words: what Hydra is to read.
+    """
+
+    jobs: list[list[str]]
+    folder: Path | None
+    built: list[Any]
+    words: list[str]
+
+
+def rehearse(command: Command, conf: Path) -> Rehearsal:
+    """Composes and builds every job of the command, so that no sweep stops halfway for a misspelling.
+
+    Raises:
+        InputError: all faults of all jobs, one line each.
+    """
+    overrides = list(command.hydra.overrides)
+    if command.hydra.config_dir:
+        overrides.append(f"hydra.searchpath=[file://{Path(command.hydra.config_dir).absolute()}]")
+    faults: list[str] = []
+    built: list[Any] = []
+    with hydra.initialize_config_dir(str(conf), version_base="1.3"):
+        jobs, folder, starters = _jobs(command.root, overrides, command.hydra.multirun)
+        if command.shows:
+            compose(command.root, jobs[0])
+            return Rehearsal(jobs, None, [], _words(command, (), jobs[0] if folder else ()))
+        for job in _told(jobs) if folder else jobs:
+            try:
+                built.append(build(compose(command.root, job)))
+            except InputError as error:
+                faults += [_with_remedy(fault, job) for fault in str(error).splitlines()]
+    if faults:
+        raise CompositionError(*dict.fromkeys(faults))
+    return Rehearsal(jobs, folder, built, _words(command, starters, ()))
+
+
+def _jobs(name: str, overrides: list[str], multirun: bool) -> tuple[list[list[str]], Path | None, list[str]]:
+    """The overrides of each job; the folder of the sweep, if the command or the configuration makes them one; starters.
+
+    Hydra begins a sweep with what its jobs have in common, which a value for a swept method isn't part of. Starters
+    are the first values of what is swept: given before the sweeps, which replace them, they make it the first job.
+    One more is the folder, whose name has the time in it. Sweeps that can't be listed (intervals to search in) are
+    left out.
+    """
+    given = override.read(overrides, loader())
+    fixed = [str(each.input_line) for each in given if not each.is_sweep_override()]
+    settings, starters = _settings(name, given, fixed)
+    if not multirun and settings.mode is not RunMode.MULTIRUN:
+        if several := next((each for each in given if each.is_sweep_override()), None):
+            raise override.several(str(several.input_line))
+        return [overrides], None, []
+    _require_launcher(settings)
+    configured = _configured(settings)
+    lines: dict[str, list[str]] = {}
+    for each in [*configured, *given]:
+        key = each.get_key_element()
+        if each.is_discrete_sweep():
+            lines[key] = [f"{key}={value}" for value in each.sweep_string_iterator()]
+        elif not each.is_sweep_override():
+            lines[key] = [str(each.input_line)]
+    folder = Path(settings.sweep.dir).absolute()
+    starters.append(f"hydra.sweep.dir='{folder}'")
+    return [list(job) for job in itertools.product(*lines.values())], folder, starters
+
+
+def _require_launcher(settings: DictConfig) -> None:
+    """Raises InputError for a launcher whose package is not installed."""
+    chosen = settings.runtime.choices["hydra/launcher"]
+    module = str(settings.launcher._target_).rpartition(".")[0]
+    try:
+        importlib.import_module(module)
+    except ImportError as error:
+        raise InputError(
+            f"hydra/launcher={chosen} needs packages more ({error}): pip install 'motion-inversion[{chosen}]', "
+            "or drop it to run the jobs one after the other"
+        ) from error
+
+
+def _settings(name: str, given: Sequence[Override], fixed: list[str]) -> tuple[DictConfig, list[str]]:
+    """Hydra's own settings of a command, and the starters that they take.
+
+    A sweep of the configuration's is then among the starters as a whole, or its first value would replace it.
+    """
+    try:
+        return hydra.compose(name, fixed, return_hydra_config=True).hydra, []
+    except UNCOMPOSED:
+        configured = _configured_by_choices(name, fixed)
+        swept = {each.get_key_element(): each for each in [*configured, *given] if each.is_discrete_sweep()}
+        starters = [f"{key}={next(sweep.sweep_string_iterator())}" for key, sweep in swept.items()]
+        settings = compose(name, [*starters, *fixed], with_hydra=True).hydra
+        return settings, [*starters, *(str(sweep.input_line) for sweep in configured)]
+
+
+def _configured(settings: DictConfig) -> list[Override]:
+    """The sweeps of the configuration itself, such as those of an experiment."""
+    params = OmegaConf.select(settings, "sweeper.params") or {}
+    return override.read([f"{key}={value}" for key, value in params.items()], loader())
+
+
+def _configured_by_choices(name: str, fixed: Sequence[str]) -> list[Override]:
+    """The same, where only the choices of options compose."""
+    choices = [line for line in fixed if loader().get_group_options(line.partition("=")[0]) or line.startswith("hydra")]
+    try:
+        return _configured(hydra.compose(name, choices, return_hydra_config=True).hydra)
+    except UNCOMPOSED:
+        return []
+
+
+def _told(jobs: Sequence[list[str]]) -> Iterator[list[str]]:
+    """The jobs, after a line on what is being done: the first one waits for PyTorch to be loaded."""
+    sys.stderr.write(f"motion-inversion: checking the {len(jobs)} jobs of this sweep before the first one runs\n")
+    yield from jobs
+
+
+def _with_remedy(fault: str, job: Iterable[str]) -> str:
+    """A fault of a value that was meant as text, with the override that says so."""
+    for line in job:
+        key, _, value = line.partition("=")
+        misread = fault.startswith(f"{key.lstrip('+')}=") and re.search(r" is not an? .*\b(str|Path)\b", fault)
+        if misread or ("${" in value and fault.startswith("the configuration cannot be resolved")):
+            return f"{fault}; as one text: {override.as_text(line)}"
+    return fault
+
+
+def _words(command: Command, before: Sequence[str], instead: Sequence[str]) -> list[str]:
+    """The words of the command with others ahead of its overrides, and others in their place if it only shows."""
+    words, overrides = list(command.words), list(command.hydra.overrides)
+    start = words.index(overrides[0]) if overrides else len(words)
+    kept = [] if instead else overrides
+    flags = [word for word in words[:start] if not (instead and word in ("-m", "--multirun"))]
+    after = [word for word in words[start + len(overrides) :] if not (instead and word in ("-m", "--multirun"))]
+    return [*flags, *before, *kept, *instead, *after]

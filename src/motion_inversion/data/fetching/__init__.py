@@ -1,0 +1,1 @@
+"""Filling a folder of videos: what the user gave, and putting it where a manifest wants it."""
