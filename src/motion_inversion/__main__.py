@@ -5,6 +5,7 @@ import contextlib
 import io
 import itertools
 import logging
+import math
 import os
 import re
 import sys
@@ -19,15 +20,19 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from hydra.types import RunMode
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, ListConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
 from motion_inversion.composition import CompositionError, arguments, build, paths, suggestion
 from motion_inversion.error import InputError
+from motion_inversion.reflection.trust import check_hydra
 from motion_inversion.sweep import run, summed_up
 
 log = logging.getLogger(__name__)
+
+_MOST_JOBS = 10_000
+_COMPLETION = re.compile(r"(install|uninstall|query)=\w+")
 
 
 def main() -> int:
@@ -104,7 +109,11 @@ def _rehearse(command: argparse.Namespace) -> list[Any]:
 
     Gives what the jobs of a sweep are, and puts into `sys.argv` what Hydra needs besides to begin with them.
     """
-    if command.hydra_help or command.info or command.shell_completion or command.experimental_rerun:
+    if command.experimental_rerun:
+        raise InputError("--experimental-rerun reads a pickle, which can run any program; repeat the command instead")
+    if command.shell_completion and not _COMPLETION.fullmatch(" ".join(command.overrides)):
+        raise InputError("--shell-completion needs one of install=bash, uninstall=bash and query=bash behind it")
+    if command.hydra_help or command.info or command.shell_completion:
         return []
     name, overrides = command.config_name or "config", list(command.overrides)
     if command.config_dir:
@@ -116,9 +125,12 @@ def _rehearse(command: argparse.Namespace) -> list[Any]:
     built: list[Any] = []
     with hydra.initialize_config_dir(str(conf), version_base="1.3"):
         jobs, sweeping, starters = _jobs(name, overrides, command.multirun)
+        trusted = _trusted(command.overrides)
         for job in jobs:
             try:
                 config = _compose(name, job)
+                if isinstance(packages := config.get("trust"), ListConfig) and {*packages} - trusted:
+                    raise InputError(f"a file can't set trust={packages}; give it on the command line if you do")
                 if not (command.help or command.cfg):
                     built.append(build(config))
             except InputError as error:
@@ -131,6 +143,25 @@ def _rehearse(command: argparse.Namespace) -> list[Any]:
     return built if sweeping else []
 
 
+def _require_room(option: str, folder: Path) -> None:
+    """Raises InputError for a folder that Hydra couldn't make."""
+    try:
+        existing = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
+        if existing.is_dir() and os.access(existing, os.W_OK):
+            return
+        reason = f"{existing} is no folder that you can write to"
+    except (OSError, ValueError) as error:
+        reason = str(error)
+    raise InputError(f"{option}={folder} can't be made: {reason}; set another, or drop it")
+
+
+def _trusted(overrides: list[str]) -> set[str]:
+    """The packages that the command itself names as trusted."""
+    given = OverridesParser.create(_loader()).parse_overrides(overrides)
+    values = [override.value() for override in given if override.key_or_group == "trust"]
+    return {str(package) for value in values if isinstance(value, list) for package in value}
+
+
 def _jobs(name: str, overrides: list[str], multirun: bool) -> tuple[list[list[str]], bool, list[str]]:
     """The overrides of each job, whether they are a sweep, by the command or by the configuration, and starters.
 
@@ -141,6 +172,8 @@ def _jobs(name: str, overrides: list[str], multirun: bool) -> tuple[list[list[st
     parser = OverridesParser.create(_loader())
     try:
         given = parser.parse_overrides(overrides)
+    except RecursionError as error:
+        raise InputError("an override is nested too deeply; give lists and mappings of a few levels") from error
     except OverrideParseException as error:
         raise InputError(
             f"{error.override!r} can't be read; accepted: key=value, group=option, +new=value, ~key"
@@ -154,16 +187,21 @@ def _jobs(name: str, overrides: list[str], multirun: bool) -> tuple[list[list[st
         starters = [f"{sweep.get_key_element()}={next(sweep.sweep_string_iterator())}" for sweep in swept]
         settings = _compose(name, [*starters, *fixed], with_hydra=True).hydra
     if not multirun and settings.mode is not RunMode.MULTIRUN:
+        _require_room("hydra.run.dir", Path(settings.run.dir))
         return [overrides], False, []
+    _require_room("hydra.sweep.dir", Path(settings.sweep.dir))
     params = OmegaConf.select(settings, "sweeper.params") or {}
     configured = parser.parse_overrides([f"{key}={value}" for key, value in params.items()])
     lines: dict[str, list[str]] = {}
     for override in [*configured, *given]:
         key = override.get_key_element()
         if override.is_discrete_sweep():
-            lines[key] = [f"{key}={value}" for value in override.sweep_string_iterator()]
+            values = itertools.islice(override.sweep_string_iterator(), _MOST_JOBS + 1)
+            lines[key] = [f"{key}={value}" for value in values]
         elif not override.is_sweep_override():
             lines[key] = [str(override.input_line)]
+    if math.prod(map(len, lines.values())) > _MOST_JOBS:
+        raise InputError(f"the sweep has more than {_MOST_JOBS} jobs; sweep fewer values, or in several commands")
     return [list(job) for job in itertools.product(*lines.values())], True, starters
 
 
@@ -173,9 +211,16 @@ def _loader() -> ConfigLoader:
 
 def _compose(name: str, overrides: list[str], with_hydra: bool = False) -> DictConfig:
     try:
-        return hydra.compose(name, overrides, return_hydra_config=with_hydra)
+        composed = hydra.compose(name, overrides, return_hydra_config=True)
+    except RecursionError as error:
+        raise InputError(f"{name} or a file that it lists is nested too deeply; a few levels are accepted") from error
     except (HydraException, OmegaConfBaseException, YAMLError, ValueError) as error:
         raise _explained(error, name, overrides) from error
+    check_hydra(OmegaConf.to_container(composed.hydra, resolve=False))
+    if not with_hydra:
+        with open_dict(composed):
+            del composed["hydra"]
+    return composed
 
 
 def _explained(error: Exception, name: str, overrides: list[str]) -> InputError:
@@ -231,7 +276,7 @@ def _unknown_key(key: str, given: str, base: DictConfig) -> InputError:
     names = [name for name in node if not str(name).startswith("_")] if isinstance(node, dict) else []
     names = [name for name in names if name != "hydra"]
     if isinstance(node, dict) and "_target_" in node:
-        names = list(dict.fromkeys([*names, *arguments(node["_target_"])]))
+        names = list(dict.fromkeys([*names, *arguments(node["_target_"], base.get("trust") or ())]))
     if parts[0] in names:
         return InputError(f"{given} needs a +, as no file sets {key} yet: +{given}")
     if parent:

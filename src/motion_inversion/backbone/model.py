@@ -4,9 +4,10 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import torch
+from annotated_types import Ge, Interval, Le
 from torch import nn
 
 from motion_inversion.backbone import autoencoder
@@ -48,14 +49,14 @@ class Model:
     name: str = field(metadata=_PRESENTATION)
     path: str = field(metadata=_PRESENTATION)
     family: Family
-    frames: int
-    width: int
-    height: int
+    frames: Annotated[int, Le(4096)]
+    width: Annotated[int, Le(8192)]
+    height: Annotated[int, Le(8192)]
     dtype: Precision = "float32"
-    fps: float = 8.0
+    fps: Annotated[float, Interval(gt=0, le=1000)] = 8.0
     device: str = field(default="auto", metadata=_PRESENTATION)
     checkpointing: bool = field(default=False, metadata=_PRESENTATION)
-    chunk: int = field(default=8, metadata=_PRESENTATION)
+    chunk: Annotated[int, Ge(1)] = field(default=8, metadata=_PRESENTATION)
     parts: Mapping[str, str] = field(default_factory=dict, metadata=_PRESENTATION)
 
     def __post_init__(self) -> None:

@@ -3,7 +3,6 @@
 import functools
 import hashlib
 import importlib
-import json
 import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from torch import nn
 
 from motion_inversion.backbone.family import Classes
 from motion_inversion.error import InputError
+from motion_inversion.storage.document import parse_json, read_text
 from motion_inversion.storage.file import known_sha256
 
 log = logging.getLogger(__name__)
@@ -218,12 +218,14 @@ def _import(name: str) -> tuple[Any, str]:
 
 
 def _json(path: Path) -> dict[str, Any]:
+    remedy = "copy it anew from where the model is from"
+    text = read_text(path, remedy)
     try:
-        found = json.loads(path.read_text())
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path} can't be read ({error}); copy it anew from where the model is from") from error
+        found = parse_json(text)
+    except ValueError as error:
+        raise InputError(f"{path} can't be read ({error}); {remedy}") from error
     if not isinstance(found, dict):
-        raise InputError(f"{path} holds no mapping; copy it anew from where the model is from")
+        raise InputError(f"{path} holds no mapping; {remedy}")
     return found
 
 

@@ -3,10 +3,11 @@
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import torch
+from annotated_types import Le
 from jaxtyping import UInt8
 
 from motion_inversion.core.trajectory import Tracks
@@ -37,7 +38,7 @@ class CoTracker:
     entrypoint: str = "cotracker3_offline"
     repo: str = "facebookresearch/co-tracker"
     checkpoint: str | None = None
-    grid: int = 55
+    grid: Annotated[int, Le(1000)] = 55
 
     def __post_init__(self) -> None:
         if self.grid < 2:
