@@ -102,6 +102,11 @@ def test_fits(value: object, annotation: Any) -> None:
         ([], Annotated[tuple[str, ...], MinLen(1)]),
         ("", Path),
         (" ", Path | None),
+        ("a" * 256, Path),
+        ("a\0b", str),
+        ("text", float | Tensor),
+        (float("nan"), float | Tensor),
+        ([1], float | Tensor | None),
         ({1: "a"}, Mapping[str, str]),
     ],
 )

@@ -14,7 +14,7 @@ from motion_inversion.backbone import autoencoder
 from motion_inversion.backbone.autoencoder import Pixels
 from motion_inversion.backbone.family import Capability, Family, require
 from motion_inversion.backbone.part import ModelFolder
-from motion_inversion.core.condition import Condition
+from motion_inversion.core.condition import PROMPT_EMBEDS, Condition
 from motion_inversion.core.process import Process, Stop, Time
 from motion_inversion.core.sampler import OdeInversion, Progress
 from motion_inversion.core.shape import Latents
@@ -23,6 +23,8 @@ from motion_inversion.error import InputError
 from motion_inversion.storage.embedded import locate
 
 Precision = Literal["float32", "float16", "bfloat16"]
+# What networks call the width of the text that they take; the first that is there counts.
+_TEXT_WIDTHS = ("encoder_hid_dim", "text_dim", "text_embed_dim", "caption_channels", "cross_attention_dim")
 _PRESENTATION: dict[str, Any] = {"digest": False}
 
 
@@ -185,9 +187,18 @@ class Backbone:
         """What the network is told of prompts, in float32.
 
         Raises:
-            InputError: for a prompt that is longer than the text encoder takes.
+            InputError: for a prompt that is longer than the text encoder takes, or an encoder of another width than
+                the network takes.
         """
-        return self.config.family.embed(self, prompts)
+        told = self.config.family.embed(self, prompts)
+        network = self.config.folder.configuration(self.config.family.denoiser)
+        width, taken = told.tensors[PROMPT_EMBEDS].shape[-1], [network[key] for key in _TEXT_WIDTHS if network.get(key)]
+        if taken and taken[0] != width:
+            raise InputError(
+                f"the text encoder of {self.config.name} gives embeddings of width {width}, the network takes "
+                f"{taken[0]}: the folder's parts don't belong together; set model.path or model.parts"
+            )
+        return told
 
     def predict(self, latents: Latents, t: Time, condition: Condition) -> Latents:
         """The network's prediction at timestep t, in float32; gradients flow to whatever was put into it."""
@@ -239,6 +250,6 @@ def _device(name: str) -> torch.device:
         device = torch.device(("cuda" if found else "cpu") if name == "auto" else name)
     except RuntimeError as error:
         raise InputError(f"model.device={name} is no device; accepted are {accepted}; set model.device=auto") from error
-    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+    if device.type != "cpu" and (device.type != "cuda" or (device.index or 0) >= torch.cuda.device_count()):
         raise InputError(f"model.device={name} is not there; accepted are {accepted}; set model.device=auto")
     return device

@@ -29,6 +29,7 @@ _COMPARED: dict[Any, tuple[str, Callable[[Any, Any], bool], str]] = {
     Le: ("le", operator.le, "up to"),
     Lt: ("lt", operator.lt, "below"),
 }
+_LONGEST = 255  # bytes of a file's name
 _SHOWN = 100  # characters of a value that a message repeats
 _WRITTEN = (bool, int, float, str, NoneType, list, dict)
 _SEQUENCES = (list, set, frozenset, Sequence, Collection, Iterable)
@@ -42,21 +43,23 @@ def fits(value: object, annotation: Any) -> bool:
     written directly (a number, a string, a list, a plain mapping) is a dataclass, a protocol or a callable.
     Any other annotation is taken on trust, and so is any other value: an object, or the node that builds it.
     An int fits a float; a bool is not an int. Numbers are finite, within their ranges and no larger than tensors
-    hold; an empty string is no path.
+    hold; a text holds no zero byte, and an empty one is no path.
     """
     origin, arguments = get_origin(annotation), get_args(annotation)
     kind = origin or annotation
     if origin is Annotated:
         return fits(value, arguments[0]) and all(_within(value, limit) for limit in _limits(arguments))
     if origin in (Union, UnionType):
-        return any(fits(value, member) for member in arguments)
+        judged = [member for member in arguments if _is_judged(member)]  # of float | Tensor, a text is neither
+        taken = arguments if Any in arguments or not judged or type(value) not in _WRITTEN else judged
+        return any(fits(value, member) for member in taken)
     if origin is Literal:
         return any(type(value) is type(choice) and value == choice for choice in arguments)
     if annotation is None or annotation in _SIMPLE:
         if isinstance(value, bool):
             return annotation is bool
-        if annotation is Path and isinstance(value, str):
-            return bool(value.strip())
+        if isinstance(value, str) and ("\0" in value or (annotation is Path and not _is_path(value))):
+            return False
         return isinstance(value, _SIMPLE[annotation or NoneType]) and _is_holdable(value)
     if type(value) not in _WRITTEN:
         return True
@@ -144,6 +147,18 @@ def shortened(text: str) -> str:
 def _is_holdable(value: Any) -> bool:
     """Whether a tensor could hold the value, if it is a number."""
     return type(value) not in _LARGEST or abs(value) <= _LARGEST[type(value)]
+
+
+def _is_judged(annotation: Any) -> bool:
+    """Whether values written in YAML are tested against it, not taken on trust."""
+    kind = get_origin(annotation) or annotation
+    simple = (*_SIMPLE, None, Literal, Annotated, tuple, *_SEQUENCES, *_MAPPINGS)
+    return kind in simple or is_built(annotation)
+
+
+def _is_path(text: str) -> bool:
+    """Whether a file can have that name."""
+    return bool(text.strip()) and all(len(part.encode()) <= _LONGEST for part in text.split("/"))
 
 
 def _limits(arguments: tuple[Any, ...]) -> Iterator[Any]:

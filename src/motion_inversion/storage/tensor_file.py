@@ -1,6 +1,7 @@
 """The files that keep what was learnt: tensors by name, and what they are for. None is read by running code."""
 
 import json
+import pickle
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -78,6 +79,8 @@ def load_pickled(path: Path, remedy: str) -> dict[str, Tensor]:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except InputError:
         raise
+    except pickle.UnpicklingError as error:  # whose message advises to trust the file
+        raise InputError(f"{path} is no .pt file, or holds more than tensors: {remedy}") from error
     except Exception as error:  # damaged pickles and archives make torch raise anything
         reason = str(error).partition("\n")[0] or type(error).__name__
         raise InputError(f"{path} cannot be read ({reason}): {remedy}") from error

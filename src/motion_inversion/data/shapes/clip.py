@@ -6,7 +6,7 @@ from hashlib import sha256
 from typing import Annotated
 
 import numpy as np
-from annotated_types import Gt, Interval
+from annotated_types import Interval
 
 from motion_inversion.data.clip import Clip
 from motion_inversion.data.selection import select
@@ -37,7 +37,7 @@ class Mover:
     shape: str
     colour: str
     points: Sequence[Sequence[float]]
-    radius: Annotated[float, Gt(0)] = 0.42
+    radius: Annotated[float, Interval(gt=0, le=100)] = 0.42
     corners: bool = False
 
     def __post_init__(self) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Annotated, Literal
 
 import numpy as np
-from annotated_types import Gt
+from annotated_types import Interval
 from jaxtyping import Float
 
 SHAPES = ("circle", "square", "triangle", "star", "cross")
@@ -69,7 +69,7 @@ class Ground:
 
     colour: str
     texture: str = "plain"
-    period: Annotated[float, Gt(0)] = 0.95
+    period: Annotated[float, Interval(gt=0, le=1000)] = 0.95
     offset: tuple[float, float] = (0.0, 0.0)
     angle: float = 0.0
 

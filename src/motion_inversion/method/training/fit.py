@@ -102,7 +102,7 @@ def run_trainer(
         log.info("resuming at step %d from %s", done, checkpoint)
     try:
         trainer = _trainer(module, fitting, method, sample)
-    except MisconfigurationException as error:
+    except (MisconfigurationException, ValueError, TypeError) as error:
         raise InputError(f"the trainer refuses its settings: {error}; change or drop trainer.…") from error
     start = done * trainer.accumulate_grad_batches * method.batch_size
     data = ReferenceData(reference, method.batch_size, start)
