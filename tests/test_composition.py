@@ -5,11 +5,12 @@ import pickle
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Annotated, Any, Literal, Protocol
 
 import pytest
 import pytorch_lightning
 import torch
+from annotated_types import Interval
 from omegaconf import OmegaConf
 
 from motion_inversion.composition import CompositionError, arguments, build, check, suggestion
@@ -37,6 +38,7 @@ class Debiased:
 @dataclass(frozen=True)
 class Sampler:
     steps: int
+    guidance: Annotated[float, Interval(ge=0, le=10)] = 2.0
 
 
 @dataclass(frozen=True)
@@ -157,6 +159,15 @@ def test_an_unknown_key_is_named_with_its_path_its_class_and_what_is_near() -> N
         (experiment(sampler="???"), "sampler has no value: give sampler=…"),
         (experiment(sampler=node(Sampler, steps="fifty")), "sampler.steps='fifty' is not an int"),
         (experiment(sampler=node(Sampler, steps=True)), "sampler.steps=True is not an int"),
+        (
+            experiment(sampler=node(Sampler, steps=1, guidance=11)),
+            "sampler.guidance=11 is not a float from 0 up to 10; set sampler.guidance=2.0",
+        ),
+        (
+            experiment(sampler=node(Sampler, steps=2**63)),
+            "sampler.steps=9223372036854775808 is not an int that a ten",
+        ),
+        (experiment(source=""), "source='' is not a Path | null"),
         (experiment(name=None), "name=null is not a str"),
         (experiment(sampler="ddim"), "sampler='ddim' is not a Sampler, and has no _target_ to build one"),
         (experiment(sampler={"steps": 1}), "sampler={'steps': 1} is not a Sampler, and has no _target_"),
@@ -191,7 +202,7 @@ def test_partial_nodes_are_checked_too() -> None:
     config["method"]["optimizer"] |= {"learning_rate": 1, "eps": "small"}
     unknown, misfit = faults(config)
     assert unknown.startswith("method.optimizer.learning_rate is not an argument of AdamW (torch.optim.AdamW)")
-    assert misfit == "method.optimizer.eps='small' is not a float"
+    assert misfit == "method.optimizer.eps='small' is not a float; set method.optimizer.eps=1e-08"
 
 
 def test_the_trainer_is_checked_through_its_decorator() -> None:

@@ -191,6 +191,7 @@ def compose(root: str, *overrides: str) -> dict[str, Any]:
         config = OmegaConf.to_container(hydra.compose(root, list(overrides)), resolve=True)
     assert isinstance(config, dict)
     # What has a name like _judge is there for other values to be interpolated from.
+    config.pop("trust")
     return {str(key): value for key, value in config.items() if str(key)[0] != "_" or str(key)[-1] == "_"}
 
 

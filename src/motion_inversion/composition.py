@@ -17,7 +17,8 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from motion_inversion.error import InputError
-from motion_inversion.reflection.annotation import conform, fits, is_built, spell
+from motion_inversion.reflection.annotation import conform, fits, misfit
+from motion_inversion.reflection.trust import check_module, check_target
 
 
 class CompositionError(InputError):
@@ -38,6 +39,7 @@ class _Node:
     target: str
     partial: bool
     arguments: dict[str, Any]
+    trusted: tuple[str, ...]
 
     def __repr__(self) -> str:
         return self.target
@@ -47,7 +49,8 @@ def check(config: Mapping[str, Any]) -> None:
     """Bind every node of a whole configuration to its target's signature; build nothing.
 
     Raises CompositionError with one line per fault: an unknown or missing argument, a value of another type,
-    a `_target_` that can't be imported. `_partial_` nodes may leave required arguments out. An argument that
+    a `_target_` that can't be imported, or may not be (see `reflection.trust`; the root's `trust` lists the packages
+    that may be besides, and is no argument). `_partial_` nodes may leave required arguments out. An argument that
     only the target's `**kwargs` would take counts as unknown: a misspelt one would pass in the same way.
     """
     _checked(config)
@@ -62,9 +65,9 @@ def build(config: Mapping[str, Any]) -> Any:
     return _built(_checked(config))
 
 
-def arguments(target: str) -> list[str]:
-    """The names that a node with this `_target_` accepts. Raises InputError if it can't be imported."""
-    return list(_named_parameters(_import(target)))
+def arguments(target: str, trusted: Iterable[str] = ()) -> list[str]:
+    """The names that a node with this `_target_` accepts. Raises InputError if it can't or may not be imported."""
+    return list(_named_parameters(_import(target, tuple(trusted))))
 
 
 def suggestion(name: str, accepted: Iterable[str], path: str = "") -> str:
@@ -92,12 +95,19 @@ def _checked(config: Mapping[str, Any]) -> Any:
         plain = OmegaConf.to_container(composed, resolve=True)
     except OmegaConfBaseException as error:
         raise InputError(f"the configuration cannot be resolved: {error}") from error
-    tree = _read(_without_private(plain))
+    plain = _without_private(plain)
+    tree = _read(plain, _trusted(plain.pop("trust", None) or []))
     if not isinstance(tree, _Node):
         raise CompositionError("the configuration has no _target_ at its root; choose one with --config-name")
     if faults := list(_faults(tree, "")):
         raise CompositionError(*faults)
     return tree
+
+
+def _trusted(packages: Any) -> tuple[str, ...]:
+    if not fits(packages, list[str]):
+        raise CompositionError(f"trust={misfit(packages, list[str])}; give the names of packages: trust=[mypackage]")
+    return tuple(packages)
 
 
 def _without_private(plain: Any) -> Any:
@@ -106,19 +116,20 @@ def _without_private(plain: Any) -> Any:
     Names like `_target_` are Hydra's own, and stay.
     """
     if not isinstance(plain, dict):
-        return plain
+        return {}
     return {key: value for key, value in plain.items() if not str(key).startswith("_") or str(key).endswith("_")}
 
 
-def _read(value: Any) -> Any:
+def _read(value: Any, trusted: tuple[str, ...]) -> Any:
     match value:
         case {"_target_": target, **rest}:
             partial = rest.pop("_partial_", False)
-            return _Node(str(target), bool(partial), {name: _read(item) for name, item in rest.items()})
+            arguments = {name: _read(item, trusted) for name, item in rest.items()}
+            return _Node(str(target), bool(partial), arguments, trusted)
         case dict():
-            return {key: _read(item) for key, item in value.items()}
+            return {key: _read(item, trusted) for key, item in value.items()}
         case list():
-            return [_read(item) for item in value]
+            return [_read(item, trusted) for item in value]
         case _:
             return value
 
@@ -143,7 +154,7 @@ def _faults(value: Any, path: str) -> Iterator[str]:
 
 def _node_faults(node: _Node, path: str) -> Iterator[str]:
     try:
-        target = _import(node.target)
+        target = _import(node.target, node.trusted)
         parameters = _named_parameters(target)
     except InputError as error:
         yield f"{_join(path, '_target_')}: {error}"
@@ -155,7 +166,7 @@ def _node_faults(node: _Node, path: str) -> Iterator[str]:
             near = suggestion(str(name), parameters, path)
             yield f"{where} is not an argument of {title}{_open_ended(target)}{near}; {accepted}"
         elif value != "???" and not fits(value, parameters[name].annotation):
-            yield f"{where}={_misfit(value, parameters[name].annotation)}"
+            yield f"{where}={misfit(value, parameters[name].annotation)}{_usual(where, parameters[name])}"
     for name, parameter in parameters.items():
         required = parameter.default is parameter.empty and not node.partial
         if required and name not in node.arguments:
@@ -165,7 +176,7 @@ def _node_faults(node: _Node, path: str) -> Iterator[str]:
 def _built(value: Any) -> Any:
     match value:
         case _Node():
-            target = _import(value.target)
+            target = _import(value.target, value.trusted)
             parameters = _named_parameters(target)
             given = {name: conform(_built(item), parameters[name].annotation) for name, item in value.arguments.items()}
             return functools.partial(target, **given) if value.partial else target(**given)
@@ -178,17 +189,19 @@ def _built(value: Any) -> Any:
 
 
 @functools.cache
-def _import(target: str) -> Callable[..., Any]:
+def _import(target: str, trusted: tuple[str, ...]) -> Callable[..., Any]:
     module_name, _, name = target.rpartition(".")
     if not module_name:
         raise InputError(f"{target} is not of the form module.Class")
+    check_module(target, trusted)
     try:
         module = importlib.import_module(module_name)
-    except ImportError as error:
-        raise InputError(f"{target} cannot be imported: {error}") from error
-    found = getattr(module, name, None)
-    if not (inspect.isclass(found) or inspect.isroutine(found)):
+    except Exception as error:  # of a module of the user's own, any
+        raise InputError(f"{target} cannot be imported: {type(error).__name__}: {error}") from error
+    if not hasattr(module, name):
         raise InputError(f"{module_name} has no class {name}{suggestion(name, dir(module))}")
+    found = getattr(module, name)
+    check_target(found, target, trusted)
     return found
 
 
@@ -211,11 +224,11 @@ def _open_ended(target: Callable[..., Any]) -> str:
     return ", whose **kwargs would hide a misspelling (wrap it in a class that names the argument)"
 
 
-def _misfit(value: Any, annotation: Any) -> str:
-    words = spell(annotation)
-    article = "an" if words[0] in "aeiouAEIOU" else "a"
-    remedy = ", and has no _target_ to build one" if is_built(annotation) else ""
-    return f"{'null' if value is None else repr(value)} is not {article} {words}{remedy}"
+def _usual(where: str, parameter: inspect.Parameter) -> str:
+    """What to set, where the class itself has a value that can be written."""
+    default = parameter.default
+    is_written = isinstance(default, bool | int | float) or (isinstance(default, str) and default)
+    return f"; set {where}={default}" if is_written else ""
 
 
 def _join(path: str, key: object) -> str:

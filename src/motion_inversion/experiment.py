@@ -5,9 +5,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import torch
+from annotated_types import Le
 
 from motion_inversion.backbone.model import Backbone, Model
 from motion_inversion.core.noise import Noise
@@ -73,7 +74,7 @@ class Experiment:
     prompt_prefix: str = ""
     batch: int = 4
     gif: bool = False
-    threads: int = 0
+    threads: Annotated[int, Le(1024)] = 0
     frozen: bool = False
     report: Callable[..., Report] = Report
 

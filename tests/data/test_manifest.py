@@ -92,7 +92,7 @@ def test_a_motion_is_given_to_clips_whose_list_says_none(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("old", "new", "fault"),
     [
-        ("motion: object", "motion: dance", r"clip cat: motion='dance' is not of the kind 'object' | 'camera'"),
+        ("motion: object", "motion: dance", r"clip cat: motion='dance' is not a 'object' | 'camera'"),
         ("id: cat", "id: car", r"clip car: the id 'car' was given before"),
         ("id: cat", "id: 'a/b'", r"the id 'a/b' can't name a clip: accepted are up to 100 .*; set id: my_clip"),
         ("file: cat", "file: ../cat", r"clip cat: '\.\./cat' isn't a path below the set's root"),
@@ -102,7 +102,7 @@ def test_a_motion_is_given_to_clips_whose_list_says_none(tmp_path: Path) -> None
         ("[a dog]", "[]", r"clip cat: prompts must list one or more"),
         ("[a dog]", "[a dog, a dog]", r"clip cat: prompts must list one or more, each once"),
         ("[a dog]", "[' ']", r"clip cat: a prompt is empty"),
-        ("[a dog]", "a dog", r"clip cat: prompts='a dog' is not of the kind Sequence\[Prompt\]"),
+        ("[a dog]", "a dog", r"clip cat: prompts='a dog' is not a Sequence\[Prompt\]"),
         ("seeds: [4, 5]", "seeds: []", r"clip car: seeds=\[\]: list one or more"),
         ("seeds:", "seed:", r"clip car: seed is no key \(did you mean seeds\?\); accepted are id, motion, file"),
         ("count: 12", "count: 1", r"clip car: frames\.count=1: motion takes at least 2 frames"),

@@ -3,12 +3,13 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Annotated, Any, Literal, Protocol
 
 import pytest
+from annotated_types import Ge, Gt, Interval, Lt, MinLen
 from torch import Tensor
 
-from motion_inversion.reflection.annotation import conform, fits, is_built, spell
+from motion_inversion.reflection.annotation import conform, fits, is_built, misfit, spell
 
 
 class Measure(Protocol):
@@ -48,6 +49,14 @@ class Length:
         ("anything", Any),
         ("anything", Tensor),
         ("anything", "an annotation left as text"),
+        (0, Annotated[float, Interval(ge=0, le=1)]),
+        (1.0, Annotated[float, Interval(ge=0, le=1)]),
+        (None, Annotated[int | None, Ge(1)]),
+        (Length(1.0), Annotated[float | Measure, Ge(1)]),
+        (["a"], Annotated[tuple[str, ...], MinLen(1)]),
+        ([1, 2], Sequence[Annotated[int, Ge(1)]]),
+        (2**63 - 1, int),
+        (1e38, float),
     ],
 )
 def test_fits(value: object, annotation: Any) -> None:
@@ -79,6 +88,26 @@ def test_fits(value: object, annotation: Any) -> None:
         ({"scale": 1.0}, Length),
         ("len", Callable[[str], float]),
         ([1], Measure | None),
+        (float("nan"), float),
+        (float("inf"), float | None),
+        (-float("inf"), Annotated[float, Lt(1)]),
+        (1e300, float),
+        (2**63, int),
+        ([0.5, float("nan")], tuple[float, ...]),
+        (1.01, Annotated[float, Interval(ge=0, le=1)]),
+        (0, Annotated[float, Gt(0)]),
+        (True, Annotated[int, Ge(1)]),
+        (0, Annotated[int | None, Ge(1)]),
+        ([1, 0], Sequence[Annotated[int, Ge(1)]]),
+        ([], Annotated[tuple[str, ...], MinLen(1)]),
+        ("", Path),
+        (" ", Path | None),
+        ("a" * 256, Path),
+        ("a\0b", str),
+        ("text", float | Tensor),
+        (float("nan"), float | Tensor),
+        ([1], float | Tensor | None),
+        ({1: "a"}, Mapping[str, str]),
     ],
 )
 def test_does_not_fit(value: object, annotation: Any) -> None:
@@ -103,6 +132,8 @@ def test_does_not_fit(value: object, annotation: Any) -> None:
         ([1, 2], Sequence[float], [1.0, 2.0]),
         ({"a": ["b"]}, dict[str, tuple[str, ...]], {"a": ("b",)}),
         ("x", Any, "x"),
+        (1, Annotated[float, Ge(0)], 1.0),
+        ([1], Annotated[tuple[float, ...], MinLen(1)], (1.0,)),
     ],
 )
 def test_conform(value: object, annotation: Any, expected: object) -> None:
@@ -119,6 +150,9 @@ def test_conform(value: object, annotation: Any, expected: object) -> None:
         (Literal["all", "deep"], "'all' | 'deep'"),
         (list[Measure], "list[Measure]"),
         (Callable[[str], float], "Callable"),
+        (Annotated[int, Ge(1)], "int from 1"),
+        (Annotated[float, Interval(gt=0, lt=1)], "float above 0 below 1"),
+        (Annotated[tuple[Path, ...], MinLen(1)], "tuple[Path, ...] with 1 or more"),
     ],
 )
 def test_spell(annotation: Any, words: str) -> None:
@@ -128,3 +162,18 @@ def test_spell(annotation: Any, words: str) -> None:
 def test_only_objects_are_built() -> None:
     assert all(map(is_built, (Measure, Length, Measure | None, Callable[[str], float])))
     assert not any(map(is_built, (int, list[Measure], Path | None, Tensor)))
+
+
+@pytest.mark.parametrize(
+    ("value", "annotation", "words"),
+    [
+        (None, int, "null is not an int"),
+        (7.0, Annotated[float, Interval(ge=0, le=1)], "7.0 is not a float from 0 up to 1"),
+        (float("nan"), float, "nan is not a finite float"),
+        (1e300, float, "1e+300 is not a float that a tensor holds"),
+        ("mse", Measure, "'mse' is not a Measure, and has no _target_ to build one"),
+        ("a" * 1000, int, f"'{'a' * 99}… is not an int"),
+    ],
+)
+def test_what_a_misfit_is_said_to_be(value: object, annotation: Any, words: str) -> None:
+    assert misfit(value, annotation) == words

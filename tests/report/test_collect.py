@@ -64,10 +64,10 @@ def test_unusable_files_are_logged_and_counted(
 @pytest.mark.parametrize(
     ("given", "words"),
     [
-        ({"seed": "0"}, "seed is '0', not of type int"),
-        ({"axes": {"noise": 1}}, "axes is {'noise': 1}"),
+        ({"seed": "0"}, "seed='0' is not an int"),
+        ({"axes": {"noise": 1}}, "axes={'noise': 1} is not a"),
         ({"metrics": {"a": {"value": 1}}}, "metrics.a.higher_is_better is missing"),
-        ({"metrics": {"a": []}}, "metrics is"),
+        ({"metrics": {"a": []}}, "metrics={'a': []} is not a"),
     ],
 )
 def test_keys_of_another_type_are_named(put: Put, tmp_path: Path, given: dict[str, object], words: str) -> None:

@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import torch
+from annotated_types import Ge, Interval
 from diffusers.models.embeddings import get_3d_rotary_pos_embed_allegro
 from torch import nn
 
@@ -48,10 +49,10 @@ class Allegro:
     denoiser: ClassVar[str] = "transformer"
     capabilities: ClassVar[frozenset[Capability]] = frozenset({"motion sites", "attention over space and time"})
 
-    time: int = 4
-    space: int = 8
-    length: int = 512
-    tile: int = 320
+    time: Annotated[int, Ge(1)] = 4
+    space: Annotated[int, Ge(1)] = 8
+    length: Annotated[int, Interval(ge=1, le=4096)] = 512
+    tile: Annotated[int, Ge(8)] = 320
 
     @property
     def compression(self) -> Compression:

@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import torch
+from annotated_types import Ge
 from diffusers.models.unets.unet_motion_model import AnimateDiffTransformer3D, UNetMotionModel
 from torch import nn
 
@@ -43,8 +44,8 @@ class AnimateDiff:
     denoiser: ClassVar[str] = "unet"
     capabilities: ClassVar[frozenset[Capability]] = frozenset({"motion sites", "attention over time alone"})
 
-    space: int = 8
-    most: int = 32
+    space: Annotated[int, Ge(1)] = 8
+    most: Annotated[int, Ge(2)] = 32
 
     @property
     def compression(self) -> Compression:

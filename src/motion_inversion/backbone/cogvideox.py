@@ -5,9 +5,10 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import torch
+from annotated_types import Ge, Interval
 from diffusers.models.embeddings import get_3d_rotary_pos_embed
 from diffusers.pipelines.cogvideo.pipeline_cogvideox import get_resize_crop_region_for_grid
 from torch import Tensor, nn
@@ -48,10 +49,10 @@ class CogVideoX:
     denoiser: ClassVar[str] = "transformer"
     capabilities: ClassVar[frozenset[Capability]] = frozenset({"motion sites", "attention over space and time"})
 
-    time: int = 4
-    space: int = 8
-    patch_time: int = 1
-    length: int = 226
+    time: Annotated[int, Ge(1)] = 4
+    space: Annotated[int, Ge(1)] = 8
+    patch_time: Annotated[int, Ge(1)] = 1
+    length: Annotated[int, Interval(ge=1, le=4096)] = 226
 
     @property
     def compression(self) -> Compression:

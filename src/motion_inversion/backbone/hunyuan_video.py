@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import torch
+from annotated_types import Ge, Interval
 from diffusers.pipelines.hunyuan_video.pipeline_hunyuan_video import DEFAULT_PROMPT_TEMPLATE
 from torch import nn
 
@@ -52,10 +53,10 @@ class HunyuanVideo:
     denoiser: ClassVar[str] = "transformer"
     capabilities: ClassVar[frozenset[Capability]] = frozenset({"motion sites", "attention over space and time"})
 
-    time: int = 4
-    space: int = 8
-    length: int = 256
-    guidance: float = 6.0
+    time: Annotated[int, Ge(1)] = 4
+    space: Annotated[int, Ge(1)] = 8
+    length: Annotated[int, Interval(ge=1, le=4096)] = 256
+    guidance: Annotated[float, Interval(ge=0, le=1000)] = 6.0
 
     @property
     def compression(self) -> Compression:

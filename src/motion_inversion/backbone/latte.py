@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
+from annotated_types import Ge, Interval
 from torch import Tensor, nn
 
 from motion_inversion.backbone.checkpointing import checkpoint_by_diffusers
@@ -45,9 +46,9 @@ class Latte:
     denoiser: ClassVar[str] = "transformer"
     capabilities: ClassVar[frozenset[Capability]] = frozenset({"motion sites", "attention over time alone"})
 
-    frames: int = 16
-    space: int = 8
-    length: int = 120
+    frames: Annotated[int, Ge(2)] = 16
+    space: Annotated[int, Ge(1)] = 8
+    length: Annotated[int, Interval(ge=1, le=4096)] = 120
 
     @property
     def compression(self) -> Compression:

@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
+from annotated_types import Ge, Interval
 from torch import Tensor, nn
 
 from motion_inversion.backbone.checkpointing import checkpoint_by_diffusers
@@ -41,9 +42,9 @@ class Ltx:
     denoiser: ClassVar[str] = "transformer"
     capabilities: ClassVar[frozenset[Capability]] = frozenset({"motion sites", "attention over space and time"})
 
-    time: int = 8
-    space: int = 32
-    length: int = 128
+    time: Annotated[int, Ge(1)] = 8
+    space: Annotated[int, Ge(1)] = 32
+    length: Annotated[int, Interval(ge=1, le=4096)] = 128
 
     @property
     def compression(self) -> Compression:

@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
+from annotated_types import Ge, Interval
 from diffusers.pipelines.mochi.pipeline_mochi import linear_quadratic_schedule
 from torch import nn
 
@@ -45,9 +46,9 @@ class Mochi:
     denoiser: ClassVar[str] = "transformer"
     capabilities: ClassVar[frozenset[Capability]] = frozenset({"motion sites", "attention over space and time"})
 
-    time: int = 6
-    space: int = 8
-    length: int = 256
+    time: Annotated[int, Ge(1)] = 6
+    space: Annotated[int, Ge(1)] = 8
+    length: Annotated[int, Interval(ge=1, le=4096)] = 256
 
     @property
     def compression(self) -> Compression:

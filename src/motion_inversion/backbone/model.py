@@ -4,9 +4,10 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import torch
+from annotated_types import Ge, Interval, Le
 from torch import nn
 
 from motion_inversion.backbone import autoencoder
@@ -14,7 +15,7 @@ from motion_inversion.backbone.autoencoder import Pixels
 from motion_inversion.backbone.device import device_of
 from motion_inversion.backbone.family import Capability, Family, require
 from motion_inversion.backbone.part import ModelFolder
-from motion_inversion.core.condition import Condition
+from motion_inversion.core.condition import PROMPT_EMBEDS, Condition
 from motion_inversion.core.process import Process, Stop, Time
 from motion_inversion.core.sampler import OdeInversion, Progress
 from motion_inversion.core.shape import Latents
@@ -23,6 +24,8 @@ from motion_inversion.error import InputError
 from motion_inversion.storage.embedded import locate
 
 Precision = Literal["float32", "float16", "bfloat16"]
+# What networks call the width of the text that they take; the first that is there counts.
+_TEXT_WIDTHS = ("encoder_hid_dim", "text_dim", "text_embed_dim", "caption_channels", "cross_attention_dim")
 _PRESENTATION: dict[str, Any] = {"digest": False}
 
 
@@ -49,14 +52,14 @@ class Model:
     name: str = field(metadata=_PRESENTATION)
     path: str = field(metadata=_PRESENTATION)
     family: Family
-    frames: int
-    width: int
-    height: int
+    frames: Annotated[int, Le(4096)]
+    width: Annotated[int, Le(8192)]
+    height: Annotated[int, Le(8192)]
     dtype: Precision = "float32"
-    fps: float = 8.0
+    fps: Annotated[float, Interval(gt=0, le=1000)] = 8.0
     device: str = field(default="auto", metadata=_PRESENTATION)
     checkpointing: bool = field(default=False, metadata=_PRESENTATION)
-    chunk: int = field(default=8, metadata=_PRESENTATION)
+    chunk: Annotated[int, Ge(1)] = field(default=8, metadata=_PRESENTATION)
     parts: Mapping[str, str] = field(default_factory=dict, metadata=_PRESENTATION)
 
     def __post_init__(self) -> None:
@@ -185,9 +188,18 @@ class Backbone:
         """What the network is told of prompts, in float32.
 
         Raises:
-            InputError: for a prompt that is longer than the text encoder takes.
+            InputError: for a prompt that is longer than the text encoder takes, or an encoder of another width than
+                the network takes.
         """
-        return self.config.family.embed(self, prompts)
+        told = self.config.family.embed(self, prompts)
+        network = self.config.folder.configuration(self.config.family.denoiser)
+        width, taken = told.tensors[PROMPT_EMBEDS].shape[-1], [network[key] for key in _TEXT_WIDTHS if network.get(key)]
+        if taken and taken[0] != width:
+            raise InputError(
+                f"the text encoder of {self.config.name} gives embeddings of width {width}, the network takes "
+                f"{taken[0]}: the folder's parts don't belong together; set model.path or model.parts"
+            )
+        return told
 
     def predict(self, latents: Latents, t: Time, condition: Condition) -> Latents:
         """The network's prediction at timestep t, in float32; gradients flow to whatever was put into it."""

@@ -3,7 +3,6 @@
 import functools
 import hashlib
 import importlib
-import json
 import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -15,11 +14,11 @@ import transformers
 from huggingface_hub import HfApi, hf_hub_download
 from huggingface_hub.constants import is_offline_mode
 from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError, LocalEntryNotFoundError
-from safetensors import SafetensorError
 from torch import nn
 
 from motion_inversion.backbone.family import Classes
 from motion_inversion.error import InputError
+from motion_inversion.storage.document import parse_json, read_text
 from motion_inversion.storage.file import known_sha256
 
 log = logging.getLogger(__name__)
@@ -32,6 +31,7 @@ _CONTENT = {
     "tokenizer": ("vocab.json", "tokenizer.json", "spiece.model", "*.model"),
     "scheduler": ("scheduler_config.json", "config.json"),
 }
+_MOST_LEVELS = 100_000  # of noise; a scheduler makes tables of as many
 _CONFIGURATIONS = ("config.json", "scheduler_config.json", "tokenizer_config.json")
 # Classes that transformers renamed: a folder's index may still have the older word.
 _RENAMED = {
@@ -108,6 +108,9 @@ class ModelFolder:
         if not Path(place).is_dir():
             require_reachable(option, place)
         name = self._class_name(part)
+        levels = self.configuration(part).get("num_train_timesteps", 1000)
+        if type(levels) is not int or not 2 <= levels <= _MOST_LEVELS:
+            raise InputError(f"{option}: {part} has num_train_timesteps={levels!r}; accepted are 2 to {_MOST_LEVELS}")
         kind, library = _import(name)
         transformers.utils.logging.disable_progress_bar()  # a second's bar per part hides the lines that matter
         source = {"subfolder": part} if part not in self.elsewhere or (Path(place) / part).is_dir() else {}
@@ -118,7 +121,7 @@ class ModelFolder:
             loaded, account = kind.from_pretrained(
                 place, output_loading_info=True, **self._variant(part), **source, **options
             )
-        except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
+        except Exception as error:  # what is wrong with a folder makes the two libraries raise anything
             reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
             raise InputError(
                 f"{option}: {part} can't be loaded as {name} ({reason}); give a complete local folder: "
@@ -130,7 +133,18 @@ class ModelFolder:
                 f"complete local folder: {option.partition('=')[0]}=/path/to/model"
             )
         network: nn.Module = loaded
+        _require_finite(network, f"{option}: {part}")
         return network.requires_grad_(False).eval().to(device)
+
+    def configuration(self, part: str) -> dict[str, Any]:
+        """What a part's own configuration says; nothing on the hub.
+
+        Raises:
+            InputError: if it is no mapping.
+        """
+        folder = self._local(part)
+        found = [folder / name for name in _CONFIGURATIONS if (folder / name).is_file()] if folder else []
+        return {key: value for path in reversed(found) for key, value in _json(path).items()}
 
     def fingerprint(self) -> str:
         """Tells models apart by the content of all their files. A hub id is its name."""
@@ -164,13 +178,15 @@ class ModelFolder:
     def _said(self, part: str) -> Iterator[str]:
         """What the files say of a part's class, the most telling first."""
         if part not in self.elsewhere and (index := self._index()) and (entry := index.get(part)):
+            if not isinstance(entry, list) or len(entry) != 2:
+                raise InputError(f"{self._option(part)}: {INDEX} says {entry!r} of {part}, not [library, class]")
             yield str(entry[1])
-        folder = self._local(part)
-        for name in _CONFIGURATIONS if folder else ():
-            found = _json(folder / name) if folder and (folder / name).is_file() else {}
-            for said in (found.get("_class_name"), *found.get("architectures", ()), found.get("tokenizer_class")):
-                if said:
-                    yield str(said)
+        found = self.configuration(part)
+        architectures = found.get("architectures")
+        first = architectures[:1] if isinstance(architectures, list) else []
+        for said in (found.get("_class_name"), *first, found.get("tokenizer_class")):
+            if said:
+                yield str(said)
 
     def _index(self) -> dict[str, Any]:
         """The folder's index of parts and classes; nothing where it has none."""
@@ -217,13 +233,21 @@ def _import(name: str) -> tuple[Any, str]:
     raise InputError(f"neither diffusers nor transformers has {name}: pip install --upgrade diffusers transformers")
 
 
+def _require_finite(network: nn.Module, where: str) -> None:
+    for name, tensor in network.state_dict().items():
+        if tensor.is_floating_point() and not tensor.isfinite().all():
+            raise InputError(f"{where} holds NaN or infinity in {name}; copy it anew from where the model is from")
+
+
 def _json(path: Path) -> dict[str, Any]:
+    remedy = "copy it anew from where the model is from"
+    text = read_text(path, remedy)
     try:
-        found = json.loads(path.read_text())
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path} can't be read ({error}); copy it anew from where the model is from") from error
+        found = parse_json(text)
+    except ValueError as error:
+        raise InputError(f"{path} can't be read ({error}); {remedy}") from error
     if not isinstance(found, dict):
-        raise InputError(f"{path} holds no mapping; copy it anew from where the model is from")
+        raise InputError(f"{path} holds no mapping; {remedy}")
     return found
 
 

@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
+from annotated_types import Ge
 from jaxtyping import Float, Real
 from torch import Tensor, nn
 
@@ -41,7 +42,7 @@ class UNet2D:
     denoiser: ClassVar[str] = "unet"
     capabilities: ClassVar[frozenset[Capability]] = frozenset({"frames on their own", "control maps"})
 
-    space: int = 8
+    space: Annotated[int, Ge(1)] = 8
     controlnet: str = field(default="canny", metadata={"digest": False})
 
     @property

@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import torch
+from annotated_types import Ge
 from diffusers.models.transformers.transformer_temporal import TransformerTemporalModel
 from torch import nn
 
@@ -49,7 +50,7 @@ class UNet3D:
         }
     )
 
-    space: int = 8
+    space: Annotated[int, Ge(1)] = 8
 
     @property
     def compression(self) -> Compression:

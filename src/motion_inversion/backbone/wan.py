@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import torch
+from annotated_types import Ge, Interval
 from torch import Tensor, nn
 
 from motion_inversion.backbone.checkpointing import checkpoint_by_diffusers
@@ -44,9 +45,9 @@ class Wan:
     denoiser: ClassVar[str] = "transformer"
     capabilities: ClassVar[frozenset[Capability]] = frozenset({"motion sites", "attention over space and time"})
 
-    time: int = 4
-    space: int = 8
-    length: int = 512
+    time: Annotated[int, Ge(1)] = 4
+    space: Annotated[int, Ge(1)] = 8
+    length: Annotated[int, Interval(ge=1, le=4096)] = 512
 
     @property
     def compression(self) -> Compression:

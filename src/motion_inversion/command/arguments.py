@@ -5,6 +5,7 @@ import contextlib
 import importlib.metadata
 import io
 import platform
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from motion_inversion.error import InputError
 
 _DRY_RUN = "--dry-run"
 FETCH, STATUS = "fetch", "status"  # words of tasks that need no configuration
+_COMPLETION = re.compile(r"(install|uninstall|query)=\w+")
 _ROOTS = ("report", "reproduce")  # words that stand for a root configuration of their own
 
 
@@ -40,7 +42,7 @@ class Command:
     @property
     def is_hydras(self) -> bool:
         """Whether it asks for something of Hydra's that needs no experiment."""
-        return bool(self.hydra.hydra_help or self.hydra.shell_completion or self.hydra.experimental_rerun)
+        return bool(self.hydra.hydra_help or self.hydra.shell_completion)
 
     @property
     def shows(self) -> bool:
@@ -95,5 +97,7 @@ def _check(flags: argparse.Namespace) -> None:
     for name, folder in {"--config-dir": flags.config_dir, "--config-path": flags.config_path}.items():
         if folder and not Path(folder).is_dir():
             raise InputError(f"{name} {folder} is not a directory")
-    if (rerun := flags.experimental_rerun) and not Path(rerun).is_file():
-        raise InputError(f"--experimental-rerun {rerun} is no file; repeat the command itself, which resumes it")
+    if flags.experimental_rerun:
+        raise InputError("--experimental-rerun reads a pickle, which can run any program; repeat the command instead")
+    if flags.shell_completion and not _COMPLETION.fullmatch(" ".join(flags.overrides)):
+        raise InputError("--shell-completion needs one of install=bash, uninstall=bash and query=bash behind it")

@@ -7,12 +7,13 @@ import hydra
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.global_hydra import GlobalHydra
 from hydra.errors import HydraException, MissingConfigException
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
 from motion_inversion.composition import arguments, paths, suggestion
 from motion_inversion.error import InputError
+from motion_inversion.reflection.trust import check_hydra
 
 UNCOMPOSED = (HydraException, OmegaConfBaseException, YAMLError, ValueError)
 """What Hydra raises where overrides and files give no configuration."""
@@ -27,12 +28,19 @@ def compose(name: str, overrides: list[str], with_hydra: bool = False) -> DictCo
     """The configuration of this root with these overrides; with Hydra's own settings if asked.
 
     Raises:
-        InputError: if there is none.
+        InputError: if there is none, or one in which Hydra would build what is not Hydra's.
     """
     try:
-        return hydra.compose(name, overrides, return_hydra_config=with_hydra)
+        composed = hydra.compose(name, overrides, return_hydra_config=True)
+    except RecursionError as error:
+        raise InputError(f"{name} or a file that it lists is nested too deeply; a few levels are accepted") from error
     except UNCOMPOSED as error:
         raise _explained(error, name, overrides) from error
+    check_hydra(OmegaConf.to_container(composed.hydra, resolve=False))
+    if not with_hydra:
+        with open_dict(composed):
+            del composed["hydra"]
+    return composed
 
 
 def _explained(error: Exception, name: str, overrides: list[str]) -> InputError:
@@ -86,7 +94,7 @@ def _unknown_key(key: str, given: str, base: DictConfig) -> InputError:
     names = [name for name in node if not str(name).startswith("_")] if isinstance(node, dict) else []
     names = [name for name in names if name != "hydra"]
     if isinstance(node, dict) and "_target_" in node:
-        names = list(dict.fromkeys([*names, *arguments(node["_target_"])]))
+        names = list(dict.fromkeys([*names, *arguments(node["_target_"], base.get("trust") or ())]))
     if parts[0] in names:
         return InputError(f"{given} needs a +, as no file sets {key} yet: +{given}")
     if parent:

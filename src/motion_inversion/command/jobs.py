@@ -2,6 +2,8 @@
 
 import importlib
 import itertools
+import math
+import os
 import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
@@ -12,13 +14,15 @@ from typing import Any
 import hydra
 from hydra.core.override_parser.types import Override
 from hydra.types import RunMode
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from motion_inversion.command import override
 from motion_inversion.command.arguments import Command
 from motion_inversion.command.explanation import UNCOMPOSED, compose, loader
 from motion_inversion.composition import CompositionError, build
 from motion_inversion.error import InputError
+
+_MOST_JOBS = 10_000
 
 
 @dataclass(frozen=True)
@@ -53,14 +57,29 @@ def rehearse(command: Command, conf: Path) -> Rehearsal:
         if command.shows:
             compose(command.root, jobs[0])
             return Rehearsal(jobs, None, [], _words(command, (), jobs[0] if folder else ()))
+        trusted = _trusted(command.hydra.overrides)
         for job in _told(jobs) if folder else jobs:
             try:
-                built.append(build(compose(command.root, job)))
+                built.append(build(_composed(command.root, job, trusted)))
             except InputError as error:
                 faults += [_with_remedy(fault, job) for fault in str(error).splitlines()]
     if faults:
         raise CompositionError(*dict.fromkeys(faults))
     return Rehearsal(jobs, folder, built, _words(command, starters, ()))
+
+
+def _trusted(overrides: list[str]) -> set[str]:
+    """The packages that the command itself names as trusted."""
+    values = [each.value() for each in override.read(overrides, loader()) if each.key_or_group == "trust"]
+    return {str(package) for value in values if isinstance(value, list) for package in value}
+
+
+def _composed(name: str, job: list[str], trusted: set[str]) -> DictConfig:
+    """The configuration of a job, in which no file trusts more than the command does."""
+    config = compose(name, job)
+    if isinstance(packages := config.get("trust"), ListConfig) and {*packages} - trusted:
+        raise InputError(f"a file can't set trust={packages}; give it on the command line if you do")
+    return config
 
 
 def _jobs(name: str, overrides: list[str], multirun: bool) -> tuple[list[list[str]], Path | None, list[str]]:
@@ -77,19 +96,36 @@ def _jobs(name: str, overrides: list[str], multirun: bool) -> tuple[list[list[st
     if not multirun and settings.mode is not RunMode.MULTIRUN:
         if several := next((each for each in given if each.is_sweep_override()), None):
             raise override.several(str(several.input_line))
+        _require_room("hydra.run.dir", Path(settings.run.dir))
         return [overrides], None, []
+    _require_room("hydra.sweep.dir", Path(settings.sweep.dir))
     _require_launcher(settings)
     configured = _configured(settings)
     lines: dict[str, list[str]] = {}
     for each in [*configured, *given]:
         key = each.get_key_element()
         if each.is_discrete_sweep():
-            lines[key] = [f"{key}={value}" for value in each.sweep_string_iterator()]
+            values = itertools.islice(each.sweep_string_iterator(), _MOST_JOBS + 1)
+            lines[key] = [f"{key}={value}" for value in values]
         elif not each.is_sweep_override():
             lines[key] = [str(each.input_line)]
+    if math.prod(map(len, lines.values())) > _MOST_JOBS:
+        raise InputError(f"the sweep has more than {_MOST_JOBS} jobs; sweep fewer values, or in several commands")
     folder = Path(settings.sweep.dir).absolute()
     starters.append(f"hydra.sweep.dir='{folder}'")
     return [list(job) for job in itertools.product(*lines.values())], folder, starters
+
+
+def _require_room(option: str, folder: Path) -> None:
+    """Raises InputError for a folder that Hydra couldn't make."""
+    try:
+        existing = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
+        if existing.is_dir() and os.access(existing, os.W_OK):
+            return
+        reason = f"{existing} is no folder that you can write to"
+    except (OSError, ValueError) as error:
+        reason = str(error)
+    raise InputError(f"{option}={folder} can't be made: {reason}; set another, or drop it")
 
 
 def _require_launcher(settings: DictConfig) -> None:

@@ -29,6 +29,8 @@ def read(overrides: list[str], loader: ConfigLoader) -> list[Override]:
     """
     try:
         return OverridesParser.create(loader).parse_overrides(overrides)
+    except RecursionError as error:
+        raise InputError("an override is nested too deeply; give lists and mappings of a few levels") from error
     except OverrideParseException as error:
         raise _unreadable(str(error.override)) from error
 

@@ -2,9 +2,10 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import Annotated, TypeAlias
 
 import torch
+from annotated_types import Interval
 
 from motion_inversion.core.process import Process, Stop, check_steps
 from motion_inversion.core.shape import Latents
@@ -30,7 +31,7 @@ class Ddim:
     """
 
     steps: int = 50
-    guidance: float = 1.0
+    guidance: Annotated[float, Interval(ge=0, le=1000)] = 1.0
 
     def __post_init__(self) -> None:
         check_steps(self.steps, "sampler.steps")

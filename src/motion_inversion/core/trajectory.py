@@ -1,9 +1,10 @@
 """Motion fidelity: how well the point tracks of a generated clip agree with those of its source clip."""
 
 from dataclasses import dataclass
-from typing import ClassVar, Protocol, runtime_checkable
+from typing import Annotated, ClassVar, Protocol, runtime_checkable
 
 import torch
+from annotated_types import Ge
 from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn.functional import pad
@@ -111,8 +112,8 @@ class Bidirectional:
     lower: ClassVar[float] = -1.0
     upper: ClassVar[float] = 1.0
 
-    step_threshold: float = 3e-4
-    track_threshold: float = 1e-2
+    step_threshold: Annotated[float, Ge(0)] = 3e-4
+    track_threshold: Annotated[float, Ge(0)] = 1e-2
 
     def __post_init__(self) -> None:
         if not (self.step_threshold >= 0 and self.track_threshold >= 0):

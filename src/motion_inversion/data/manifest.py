@@ -11,9 +11,9 @@ from motion_inversion.data.clip import NAME, NAMES, Clip, ControlMaps
 from motion_inversion.data.cut import Cut
 from motion_inversion.data.manifest_file import read_records
 from motion_inversion.data.selection import select
-from motion_inversion.data.structure import structure
 from motion_inversion.data.video import Fit, check_cut
 from motion_inversion.error import InputError
+from motion_inversion.reflection.structure import structure
 from motion_inversion.storage.embedded import PREFIX
 
 AUTHORED = "authored"

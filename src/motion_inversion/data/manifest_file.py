@@ -1,7 +1,6 @@
 """The formats that lists of clips come in: YAML, JSON lines, and the table of the LOVEU-TGVE 2023 challenge."""
 
 import csv
-import json
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -10,6 +9,8 @@ from typing import Any
 import yaml
 
 from motion_inversion.error import InputError
+from motion_inversion.reflection.annotation import shortened
+from motion_inversion.storage.document import parse_json, parse_yaml, read_text
 
 Record = dict[str, Any]
 Located = tuple[str, Record]  # where in the file a record is, and the record
@@ -40,13 +41,10 @@ def read_records(path: Path) -> list[Located]:
     reader = readers.get(path.suffix.lower())
     if reader is None:
         raise InputError(f"{path} is no manifest; accepted are {', '.join(readers)} files: dataset.path=my.yaml")
+    text = read_text(path, "set dataset.path=… to a list of clips")
     try:
-        return list(reader(path.read_text(encoding="utf-8-sig")))
-    except OSError as error:
-        raise InputError(f"can't read {path}: {error.strerror}; set dataset.path=…") from error
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path} isn't text in UTF-8 ({error.reason}); save it as such") from error
-    except (yaml.YAMLError, csv.Error, InputError) as error:
+        return list(reader(text))
+    except (yaml.YAMLError, csv.Error, ValueError) as error:
         raise InputError(f"{path}: {error}") from error
 
 
@@ -62,7 +60,7 @@ class _Loader(yaml.SafeLoader):
 
 
 def _from_yaml(text: str) -> Iterator[Located]:
-    content = yaml.load(text, _Loader)
+    content = parse_yaml(text, _Loader)
     if not isinstance(content, list):
         raise InputError("a manifest is a list of clips, each starting with '- id: my_clip'")
     for number, record in enumerate(content, 1):
@@ -74,14 +72,15 @@ def _from_json_lines(text: str) -> Iterator[Located]:
         if not line.strip():
             continue
         try:
-            yield _located(f"line {number}", json.loads(line))
-        except json.JSONDecodeError as error:
+            record = parse_json(line)
+        except ValueError as error:
             raise InputError(f"line {number} is not JSON ({error}); write one object a line") from error
+        yield _located(f"line {number}", record)
 
 
 def _located(where: str, record: object) -> Located:
     if not isinstance(record, dict):
-        raise InputError(f"{where} is {record!r}, not a mapping; a clip starts with an id")
+        raise InputError(f"{where} is {shortened(repr(record))}, not a mapping; a clip starts with an id")
     return (f"clip {record['id']}" if isinstance(record.get("id"), str) else where), record
 
 

@@ -2,17 +2,20 @@
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated
 
 import torch
 import torch.nn.functional as F
+from annotated_types import Ge
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from motion_inversion.embedding.site import Site, summary
 from motion_inversion.error import InputError
+from motion_inversion.reflection.structure import structure
+from motion_inversion.storage.document import parse_json
 from motion_inversion.storage.tensor_file import load_metadata, load_named, save_named
 
 _FORMAT = "motion-inversion-embeddings/2"
@@ -20,6 +23,14 @@ _REMEDY = "give one that `train` wrote with method.embeddings=…"
 
 Grid = tuple[int, int]
 """Rows and columns."""
+
+
+@dataclass(frozen=True)
+class _Held:
+    """A site as a file describes it, and the grid of its value embeddings."""
+
+    site: Site
+    value_grid: tuple[Annotated[int, Ge(1)], Annotated[int, Ge(1)]]
 
 
 class MotionEmbeddings(nn.Module):
@@ -156,10 +167,12 @@ class MotionEmbeddings(nn.Module):
         """Read what `save` wrote. Raises InputError if the file is missing, or of another kind or version."""
         tensors, metadata = load_named(path, _FORMAT, _REMEDY)
         try:
-            records = json.loads(metadata["sites"])
-            grids = {record["name"]: tuple(record.pop("value_grid")) for record in records}
-            return cls([_site(record) for record in records], tensors, grids)
-        except (ValueError, TypeError, KeyError) as error:
+            records = parse_json(metadata["sites"])
+            held = [structure(_Held, {"value_grid": record.pop("value_grid"), "site": record}) for record in records]
+            if not tensors or not held:
+                raise ValueError("it holds no embeddings")
+            return cls([each.site for each in held], tensors, {each.site.name: each.value_grid for each in held})
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise InputError(f"{path} contradicts itself ({error}): give a file as `train` wrote it") from error
 
     def _shapes(self, site: Site) -> dict[str, tuple[tuple[int, int, int], ...]]:
@@ -233,12 +246,3 @@ def _resample(tensor: Float[Tensor, "p n c"], grid: Grid, to_grid: Grid, to_fram
     images = in_time.unflatten(0, grid).permute(3, 2, 0, 1)  # frames, channels, rows, columns
     resized = F.interpolate(images, size=to_grid, mode="bilinear", align_corners=False, antialias=True)
     return resized.flatten(2).permute(2, 0, 1)
-
-
-def _site(record: dict[str, Any]) -> Site:
-    """A site from its JSON record, where tuples have become lists."""
-    fields: dict[str, Any] = record | {
-        "grid": tuple(record["grid"]),
-        "attentions": tuple(record["attentions"]),
-    }
-    return Site(**fields)

@@ -1,7 +1,6 @@
 """Exchange with the authors' code: reading and writing its `motion_embed.pt`."""
 
 import logging
-import pickle
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from motion_inversion.embedding.embeddings import MotionEmbeddings
 from motion_inversion.embedding.site import Site, summary
 from motion_inversion.error import InputError
 from motion_inversion.storage.file import replacing
+from motion_inversion.storage.tensor_file import load_pickled
 
 log = logging.getLogger(__name__)
 
@@ -72,17 +72,10 @@ def _names(site: Site) -> dict[str, str]:
 
 
 def _read(path: Path) -> dict[str, Tensor]:
-    """The tensors of a file, without running code that a pickle may carry."""
     remedy = "give the motion_embed.pt of a training with the authors' code"
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
-        reason = str(error).partition("\n")[0]
-        raise InputError(f"{path} cannot be read ({reason}): {remedy}") from error
-    if not isinstance(content, dict) or not content:
-        raise InputError(f"{path} holds no dict of tensors: {remedy}")
-    for name, tensor in content.items():
-        if not isinstance(tensor, Tensor) or not str(name).endswith((".pos_embed", ".vSpatial")):
+    content = load_pickled(path, remedy)
+    for name in content:
+        if not name.endswith((".pos_embed", ".vSpatial")):
             raise InputError(f"{path} has an entry '{name}', accepted are tensors *.pos_embed and *.vSpatial: {remedy}")
     return content
 

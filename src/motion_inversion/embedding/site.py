@@ -3,6 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from typing import Annotated
+
+from annotated_types import Ge, MinLen
 
 
 @dataclass(frozen=True)
@@ -24,11 +27,11 @@ class Site:
 
     name: str
     section: str
-    level: int
-    channels: int
-    grid: tuple[int, int]
-    frames: int
-    attentions: tuple[str, ...]
+    level: Annotated[int, Ge(0)]
+    channels: Annotated[int, Ge(1)]
+    grid: tuple[Annotated[int, Ge(1)], Annotated[int, Ge(1)]]
+    frames: Annotated[int, Ge(1)]
+    attentions: Annotated[tuple[str, ...], MinLen(1)]
     start: int | None = None
 
     @property

@@ -4,9 +4,10 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import torch
+from annotated_types import Le
 from torch import nn
 
 from motion_inversion.backbone.model import Backbone
@@ -56,10 +57,10 @@ class Lora:
     loss: Loss
     optimizer: Callable[..., torch.optim.Optimizer]
     timestep: Timestep
-    rank: int = 32
+    rank: Annotated[int, Le(4096)] = 32
     dropout: float = 0.0
     scale: float = 1.0
-    batch_size: int = 1
+    batch_size: Annotated[int, Le(4096)] = 1
     checkpoint_every: int = field(default=50, metadata={"digest": False})
     preview_every: int = field(default=0, metadata={"digest": False})
 

@@ -5,9 +5,10 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import torch
+from annotated_types import Le
 from diffusers.models.transformers.transformer_temporal import TransformerTemporalModel
 
 from motion_inversion.backbone.model import Backbone
@@ -65,11 +66,11 @@ class MotionDirector:
     optimizer: Callable[..., torch.optim.Optimizer]
     timestep: Timestep
     spatial: SpatialPath
-    rank: int
+    rank: Annotated[int, Le(4096)]
     dropout: float
     spatial_scale: float = 0.0
     temporal_scale: float = 1.0
-    batch_size: int = 1
+    batch_size: Annotated[int, Le(4096)] = 1
     checkpoint_every: int = field(default=50, metadata={"digest": False})
     preview_every: int = field(default=0, metadata={"digest": False})
 

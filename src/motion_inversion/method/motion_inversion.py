@@ -5,9 +5,10 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import torch
+from annotated_types import Le
 
 from motion_inversion.backbone.model import Backbone
 from motion_inversion.core.loss import Loss
@@ -65,7 +66,7 @@ class MotionInversion:
     strategy: Strategy
     query_key_scale: Scale = Constant()
     value_scale: Scale = Constant()
-    batch_size: int = 1
+    batch_size: Annotated[int, Le(4096)] = 1
     embeddings: Path | None = field(default=None, metadata={"digest": "content"})
     resample: bool = False
     checkpoint_every: int = field(default=50, metadata={"digest": False})

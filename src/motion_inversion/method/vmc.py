@@ -5,9 +5,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import torch
+from annotated_types import Le
 from torch import nn
 
 from motion_inversion.backbone.model import Backbone
@@ -59,7 +60,7 @@ class Vmc:
     loss: Loss
     optimizer: Callable[..., torch.optim.Optimizer]
     timestep: Timestep
-    batch_size: int = 1
+    batch_size: Annotated[int, Le(4096)] = 1
     checkpoint_every: int = field(default=50, metadata={"digest": False})
     preview_every: int = field(default=0, metadata={"digest": False})
 

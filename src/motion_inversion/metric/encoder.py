@@ -4,11 +4,12 @@ import difflib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Protocol, runtime_checkable
+from typing import Annotated, Any, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 import open_clip
 import torch
+from annotated_types import Ge
 from jaxtyping import Float, UInt8
 from PIL import Image
 from torch import Tensor
@@ -116,7 +117,7 @@ class OpenClip:
 
     model_name: str = "ViT-B-32-quickgelu"
     pretrained: str = "openai"
-    batch_size: int = field(default=32, metadata={"digest": False})
+    batch_size: Annotated[int, Ge(1)] = field(default=32, metadata={"digest": False})
 
     def version(self) -> str:
         """Model and tag; model and checksum for a local file."""
@@ -162,7 +163,7 @@ class FolderClip:
     """
 
     folder: str | Path
-    batch_size: int = field(default=256, metadata={"digest": False})
+    batch_size: Annotated[int, Ge(1)] = field(default=256, metadata={"digest": False})
 
     FILES: ClassVar[tuple[str, ...]] = (
         "open_clip_config.json",

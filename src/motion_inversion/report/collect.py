@@ -1,6 +1,5 @@
 """Owns finding records: scores and plans below folders, and files of records; what can't be read is a fault."""
 
-import json
 import logging
 import math
 from collections.abc import Iterator, Sequence
@@ -9,6 +8,7 @@ from pathlib import Path
 
 from motion_inversion.error import InputError
 from motion_inversion.report.record import Record, Score, parse
+from motion_inversion.storage.document import parse_json, read_text
 from motion_inversion.storage.names import MANIFEST, PLAN, PLAN_FORMAT, SCORE, UNFINISHED
 
 log = logging.getLogger(__name__)
@@ -16,6 +16,7 @@ log = logging.getLogger(__name__)
 __all__ = ["Collection", "Record", "Score", "collect"]
 
 _NOT_MADE = "not made"
+_REPEAT = "evaluate again"
 
 
 @dataclass(frozen=True)
@@ -82,14 +83,14 @@ def _usable(path: Path, faults: list[str]) -> Iterator[Record]:
     try:
         if not path.with_name(MANIFEST).is_file():
             raise ValueError(f"there is no {MANIFEST} beside it, so the evaluation didn't finish; repeat it")
-        yield parse(path.read_text(encoding="utf-8"), path)
+        yield parse(read_text(path, _REPEAT), path)
     except (OSError, ValueError) as error:
         faults.append(f"{path}: {error}")
 
 
 def _lines(path: Path, faults: list[str]) -> Iterator[Record]:
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = read_text(path, _REPEAT).splitlines()
     except (OSError, ValueError) as error:
         faults.append(f"{path}: {error}")
         return
@@ -103,7 +104,7 @@ def _lines(path: Path, faults: list[str]) -> Iterator[Record]:
 
 def _planned(path: Path, faults: list[str]) -> Iterator[Record]:
     try:
-        plan = json.loads(path.read_text(encoding="utf-8"))
+        plan = parse_json(read_text(path, _REPEAT))
         if plan["format"] != PLAN_FORMAT:
             raise ValueError(f"its format is {plan['format']!r}, but this version reads {PLAN_FORMAT!r}; run again")
         shared = {key: plan[key] for key in ("method", "axes", "config", "frames")}

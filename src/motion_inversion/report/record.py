@@ -9,7 +9,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from motion_inversion.reflection.annotation import fits, spell
+from motion_inversion.reflection.annotation import fits, misfit
+from motion_inversion.storage.document import parse_json
 from motion_inversion.storage.names import FORMAT, SOURCE, UNRELATED
 
 _KEYS: dict[str, Any] = {
@@ -118,7 +119,7 @@ def parse(text: str, path: Path) -> Record:
     Raises:
         ValueError: it is no JSON, of another format, or a key is missing or of another type.
     """
-    content = json.loads(text)
+    content = parse_json(text)
     given = content.get("format") if isinstance(content, dict) else None
     if given != FORMAT:
         raise ValueError(f"its format is {given!r}, but this version reads {FORMAT!r}; evaluate again")
@@ -155,7 +156,7 @@ def _check(found: Mapping[str, Any], keys: Mapping[str, Any], where: str) -> Non
         if key not in found:
             raise ValueError(f"{where}{key} is missing; evaluate again")
         if not fits(found[key], annotation):
-            raise ValueError(f"{where}{key} is {found[key]!r}, not of type {spell(annotation)}; evaluate again")
+            raise ValueError(f"{where}{key}={misfit(found[key], annotation)}; evaluate again")
 
 
 def _score(name: str, metric: Mapping[str, Any]) -> Score:

@@ -5,6 +5,9 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Annotated
+
+from annotated_types import MinLen
 
 from motion_inversion.report.collect import Collection, collect
 from motion_inversion.report.cost import costs
@@ -37,7 +40,7 @@ class Report:
         wandb: Where a copy goes.
     """
 
-    source: Path | tuple[Path, ...]
+    source: Path | Annotated[tuple[Path, ...], MinLen(1)]
     target: Path | None = None
     rows: tuple[str, ...] = ()
     baseline: tuple[str, ...] = (FROZEN,)

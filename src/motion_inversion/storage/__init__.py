@@ -1,1 +1,1 @@
-"""Files: written whole or not at all, known by their checksums, tensors by name, and what results are called."""
+"""Files: written whole or not at all, read without trust, known by their checksums, and what results are called."""

@@ -3,8 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
+from typing import Annotated
 
 import numpy as np
+from annotated_types import Interval
 
 from motion_inversion.data.clip import Clip
 from motion_inversion.data.selection import select
@@ -35,7 +37,7 @@ class Mover:
     shape: str
     colour: str
     points: Sequence[Sequence[float]]
-    radius: float = 0.42
+    radius: Annotated[float, Interval(gt=0, le=100)] = 0.42
     corners: bool = False
 
     def __post_init__(self) -> None:
@@ -56,7 +58,7 @@ class ShapesFootage:
     ground: Ground
     mover: Mover | None = None
     camera: str = ""
-    amount: float = 1.0
+    amount: Annotated[float, Interval(ge=-100, le=100)] = 1.0
 
     def __post_init__(self) -> None:
         _accept("colour", self.ground.colour, COLOURS)

@@ -5,9 +5,10 @@ Lengths are in half-widths of the frame: the picture spans [-1, 1]² with x to t
 
 import math
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
+from annotated_types import Interval
 from jaxtyping import Float
 
 SHAPES = ("circle", "square", "triangle", "star", "cross")
@@ -68,7 +69,7 @@ class Ground:
 
     colour: str
     texture: str = "plain"
-    period: float = 0.95
+    period: Annotated[float, Interval(gt=0, le=1000)] = 0.95
     offset: tuple[float, float] = (0.0, 0.0)
     angle: float = 0.0
 

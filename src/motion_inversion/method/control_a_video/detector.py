@@ -2,11 +2,12 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Protocol, runtime_checkable
+from typing import Annotated, Any, ClassVar, Protocol, runtime_checkable
 
 import cv2
 import numpy as np
 import torch
+from annotated_types import Ge
 from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import interpolate
@@ -45,8 +46,8 @@ class Canny:
 
     kind: ClassVar[str] = "canny"
 
-    low: int = 100
-    high: int = 200
+    low: Annotated[int, Ge(0)] = 100
+    high: Annotated[int, Ge(0)] = 200
 
     def __post_init__(self) -> None:
         if not 0 <= self.low <= self.high:
@@ -74,7 +75,7 @@ class Depth:
     kind: ClassVar[str] = "depth"
 
     path: str = "Intel/dpt-hybrid-midas"
-    chunk: int = field(default=8, metadata={"digest": False})
+    chunk: Annotated[int, Ge(1)] = field(default=8, metadata={"digest": False})
 
     @torch.no_grad()
     def __call__(self, video: Pixels, device: torch.device) -> Pixels:

@@ -4,9 +4,10 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import torch
+from annotated_types import Interval
 from jaxtyping import Float
 from torch import Tensor
 
@@ -72,7 +73,7 @@ class ControlAVideo:
 
     detector: Detector
     first_frame_steps: int = 20
-    video_scale: float = 1.5
+    video_scale: Annotated[float, Interval(ge=0, le=1000)] = 1.5
     threshold: float | None = 0.1
     full_attention: bool = True
     faithful_interleave: bool = False

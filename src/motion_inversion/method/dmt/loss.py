@@ -1,9 +1,10 @@
 """How alike two clips move, judged by the spatial means of their features (DMT, arXiv 2311.17009)."""
 
 from dataclasses import dataclass
-from typing import Protocol, TypeAlias, runtime_checkable
+from typing import Annotated, Protocol, TypeAlias, runtime_checkable
 
 import torch.nn.functional as F
+from annotated_types import Ge
 from jaxtyping import Float
 from torch import Tensor
 
@@ -39,7 +40,7 @@ class CosineChanges:
         InputError: for a negative weight.
     """
 
-    content: float = 0.0
+    content: Annotated[float, Ge(0)] = 0.0
 
     def __post_init__(self) -> None:
         if not 0 <= self.content < float("inf"):

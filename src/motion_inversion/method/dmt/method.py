@@ -3,9 +3,10 @@
 import logging
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import torch
+from annotated_types import Ge
 from torch import nn
 
 from motion_inversion.backbone.model import Backbone
@@ -73,8 +74,8 @@ class Dmt:
     lr: float = 0.007
     final_lr: float = 0.004
     restart: bool = True
-    block: int = 1
-    resnet: int = 1
+    block: Annotated[int, Ge(0)] = 1
+    resnet: Annotated[int, Ge(0)] = 1
 
     def __post_init__(self) -> None:
         for key, usual in {"sampling_steps": 50, "inversion_steps": 999, "optimisation_steps": 10}.items():

@@ -112,7 +112,7 @@ def run_trainer(
     with HeldSignals() as signals, same_threads(checkpoint):
         try:
             trainer = _trainer(module, fitting, method, sample, done, signals)
-        except MisconfigurationException as error:
+        except (MisconfigurationException, ValueError, TypeError) as error:
             raise InputError(f"the trainer refuses its settings: {error}; change or drop trainer.…") from error
         start = done * trainer.accumulate_grad_batches * method.batch_size
         try:

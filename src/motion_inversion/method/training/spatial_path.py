@@ -1,8 +1,10 @@
 """The path that learns how single frames look, so that what learns the motion needn't."""
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import torch
+from annotated_types import Le
 from diffusers.models.transformers.transformer_2d import Transformer2DModel
 
 from motion_inversion.backbone.model import Backbone
@@ -39,7 +41,7 @@ class SpatialPath:
     those of the step's beginning.
     """
 
-    rank: int
+    rank: Annotated[int, Le(4096)]
     lr: float
     dropout: float
     mask: float

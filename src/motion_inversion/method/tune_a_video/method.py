@@ -5,9 +5,10 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import torch
+from annotated_types import Le
 from torch import Tensor
 
 from motion_inversion.backbone.model import Backbone
@@ -72,7 +73,7 @@ class TuneAVideo:
     zero_bias: bool = False
     tuned_inversion: OdeInversion | None = None
     noise: Noise = field(default_factory=Inversion)
-    batch_size: int = 1
+    batch_size: Annotated[int, Le(4096)] = 1
     checkpoint_every: int = field(default=50, metadata={"digest": False})
     preview_every: int = field(default=0, metadata={"digest": False})
 

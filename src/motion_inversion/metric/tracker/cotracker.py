@@ -3,10 +3,11 @@
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import torch
+from annotated_types import Le
 from jaxtyping import UInt8
 
 from motion_inversion.core.trajectory import Tracks
@@ -14,6 +15,8 @@ from motion_inversion.error import InputError
 from motion_inversion.metric.weight_file import short_sha256
 
 _TRACKER = "metric.motion_fidelity.tracker"
+
+_PUBLISHED = "facebookresearch/co-tracker"
 
 
 @dataclass(frozen=True)
@@ -31,17 +34,22 @@ class CoTracker:
         grid: Points per side of the square grid on the first frame.
 
     Raises:
-        InputError: for a grid below 2.
+        InputError: for a grid below 2, or another repository of GitHub than the published one, whose code would run.
     """
 
     entrypoint: str = "cotracker3_offline"
-    repo: str = "facebookresearch/co-tracker"
+    repo: str = _PUBLISHED
     checkpoint: str | None = None
-    grid: int = 55
+    grid: Annotated[int, Le(1000)] = 55
 
     def __post_init__(self) -> None:
         if self.grid < 2:
             raise InputError(f"grid={self.grid}: accepted are 2 and more; {_TRACKER}.grid=55")
+        if not Path(self.repo).is_dir() and self.repo.partition(":")[0] != _PUBLISHED:
+            raise InputError(
+                f"{_TRACKER}.repo={self.repo} is no folder, and of GitHub only {_PUBLISHED} is accepted, as its code "
+                f"is run; clone the repository and set {_TRACKER}.repo=/path/to/co-tracker"
+            )
 
     def version(self) -> str:
         """Entry point, grid, and the checksum of the weights or that they are the published ones.

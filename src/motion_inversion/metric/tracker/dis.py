@@ -1,11 +1,12 @@
 """Points tracked by dense inverse search optical flow, chained over the frames; needs no weights."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import cv2
 import numpy as np
 import torch
+from annotated_types import Interval
 from jaxtyping import Float, UInt8
 
 from motion_inversion.core.trajectory import Tracks
@@ -23,7 +24,7 @@ class Dis:
             that is fewer.
     """
 
-    grid: int | None = None
+    grid: Annotated[int, Interval(ge=2, le=1000)] | None = None
 
     def version(self) -> str:
         """Algorithm and settings."""

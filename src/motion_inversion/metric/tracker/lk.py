@@ -1,10 +1,12 @@
 """Points tracked one by one by pyramidal Lucas-Kanade optical flow; needs no weights."""
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import cv2
 import numpy as np
 import torch
+from annotated_types import Interval
 from jaxtyping import UInt8
 
 from motion_inversion.core.trajectory import Tracks
@@ -23,7 +25,7 @@ class Lk:
             that is fewer.
     """
 
-    grid: int | None = None
+    grid: Annotated[int, Interval(ge=2, le=1000)] | None = None
 
     def version(self) -> str:
         """Algorithm and settings."""

@@ -6,7 +6,7 @@ from types import NoneType, UnionType
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from motion_inversion.error import InputError
-from motion_inversion.reflection.annotation import conform, fits, spell
+from motion_inversion.reflection.annotation import conform, fits, misfit, shortened
 
 T = TypeVar("T")
 
@@ -20,7 +20,9 @@ def structure(cls: type[T], record: object, where: str = "") -> T:
     """
     start = f"{where}." if where else ""
     if not isinstance(record, dict):
-        raise InputError(f"{where or 'the entry'} is {record!r}, not a mapping with {', '.join(_names(cls))}")
+        raise InputError(
+            f"{where or 'the entry'} is {shortened(repr(record))}, not a mapping with {', '.join(_names(cls))}"
+        )
     accepted = _names(cls)
     for key in record:
         if key not in accepted:
@@ -29,7 +31,7 @@ def structure(cls: type[T], record: object, where: str = "") -> T:
             raise InputError(f"{start}{key} is no key{hint}; accepted are {', '.join(accepted)}")
     if missing := [name for name, required in accepted.items() if required and name not in record]:
         raise InputError(f"{', '.join(start + name for name in missing)} must be given; add it")
-    hints = get_type_hints(cls)
+    hints = get_type_hints(cls, include_extras=True)
     return cls(**{key: _value(hints[key], value, f"{start}{key}") for key, value in record.items()})
 
 
@@ -50,5 +52,5 @@ def _value(annotation: Any, value: Any, where: str) -> Any:
     if members and is_dataclass(members[0]) and isinstance(value, list):
         return tuple(_value(members[0], item, f"{where}[{index}]") for index, item in enumerate(value))
     if not fits(value, annotation):
-        raise InputError(f"{where}={value!r} is not of the kind {spell(annotation)}")
+        raise InputError(f"{where}={misfit(value, annotation)}")
     return tuple(value) if isinstance(value, list) else conform(value, annotation)
