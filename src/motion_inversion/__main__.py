@@ -185,7 +185,8 @@ def _jobs(name: str, overrides: list[str], multirun: bool) -> tuple[list[list[st
         elif not override.is_sweep_override():
             lines[key] = [str(override.input_line)]
     folder = Path(settings.sweep.dir).absolute()
-    starters.append(f"hydra.sweep.dir='{folder}'")
+    quoted = str(folder).replace("'", r"\'")
+    starters.append(f"hydra.sweep.dir='{quoted}'")
     return [list(job) for job in itertools.product(*lines.values())], folder, starters
 
 
