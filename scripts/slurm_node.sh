@@ -27,6 +27,7 @@ ReturnToService=2
 SchedulerParameters=batch_sched_delay=0,sched_interval=2
 MinJobAge=30
 KillWait=5
+AuthInfo=cred_expire=5
 JobRequeue=1
 StateSaveLocation=/var/spool/slurmctld
 SlurmdSpoolDir=/var/spool/slurmd

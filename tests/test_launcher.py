@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from dying import files
 from motion_inversion.backbone import device
@@ -62,16 +63,16 @@ def test_a_sweep_makes_the_same_and_tells_its_failures(
     small: Callable[..., list[str]], finished: Path, tmp_path: Path, launcher: str
 ):
     _require(launcher)
-    # The second job has the settings of `finished`; the third has no such clip.
+    # The first job has the settings of `finished`; what the second refuses shows when it runs.
     words = [*small(), f"output={tmp_path / 'output'}", "stages=[prepare,train]"]
-    sweep = ["-m", f"hydra/launcher={launcher}", "dataset.only=[odd_path],[nowhere]"]
-    done = _run(tmp_path, [*sweep[:1], *(word for word in words if not word.startswith("dataset.only")), *sweep[1:]])
+    rate = yaml.safe_load((ROOT / "conf/optimizer/adamw.yaml").read_text())["lr"]
+    done = _run(tmp_path, ["-m", *words, f"hydra/launcher={launcher}", f"method.optimizer.lr={rate},-1"])
     assert done.returncode == 2, done.stderr
     first, second = done.stderr.splitlines()[-2:]
     assert first.endswith("error: 1 of 2 jobs failed; repeat the command to make what is missing:")
-    assert "job 2: dataset.only=[nowhere]: " in second
+    assert "job 2: method.optimizer.lr=-1: " in second
     log = Path(second.rpartition("log: ")[2])
-    assert "nowhere" in log.read_text()
+    assert "method.optimizer can't be made" in log.read_text()
     assert _states(tmp_path / "output") == _states(finished)
 
 
@@ -80,7 +81,7 @@ def test_a_launcher_that_is_not_installed_names_its_extra(
 ):
     target = "hydra_plugins.hydra_submitit_launcher.submitit_launcher"
     monkeypatch.setitem(sys.modules, target, None)  # pyright: ignore[reportArgumentType]
-    assert call(tmp_path, "-m", "hydra/launcher=submitit", "loss=mse,vmc") == 2
+    assert call(tmp_path, "hydra/launcher=submitit", "loss=mse,vmc", "-m") == 2
     assert "pip install 'motion-inversion[submitit]'" in capsys.readouterr().err.splitlines()[-1]
 
 

@@ -5,6 +5,7 @@ import io
 import logging
 import os
 import sys
+import warnings
 from pathlib import Path
 
 import hydra
@@ -34,6 +35,8 @@ def main() -> int:
     MOTION_INVERSION_DEBUG=1 shows every traceback.
     """
     os.environ["HYDRA_FULL_ERROR"] = "1"  # or Hydra would print errors in its own way and exit with 1
+    # Our launchers have the names of their packages' own, which Hydra checks ours against.
+    warnings.filterwarnings("ignore", r"\s*'hydra/launcher/\w+' is validated against ConfigStore schema")
     if spare := spare_task():
         sys.stderr.write(f"motion-inversion: {spare}\n")
         return 0

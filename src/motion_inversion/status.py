@@ -61,13 +61,13 @@ def status(words: Sequence[str]) -> Status:
         )
     planned = {sample["video"]: sample["clip"] for plan in plans for sample in plan.get("samples", ())}
     reasons = {place: reason for plan in plans for place, reason in plan.get("failures", {}).items()}
-    done = frozenset(_scored(folder)) & planned.keys()
+    done = frozenset(place for place in _scored(folder) if place in planned)
     failed = {
         place: str(reasons.get(place) or reasons[clip])
         for place, clip in planned.items()
         if place not in done and (place in reasons or clip in reasons)
     }
-    missing = frozenset(planned) - done - failed.keys()
+    missing = frozenset(planned).difference(done, failed)
     spent = sum(_read(path).get("seconds", 0.0) for path in folder.glob(f"*/*/*/{COST}"))
     to_go = spent / len(done) * (len(missing) + len(failed)) if done else None
     return Status(done, failed, missing, tuple(_running(folder)), to_go, _sweep(folder.parent / "sweep"))

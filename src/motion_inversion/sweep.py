@@ -68,7 +68,7 @@ class Ledger:
     def job(self, number: int, overrides: Sequence[str]) -> Iterator[None]:
         """Notes how the block ends, and keeps its log; says how far the sweep is."""
         total, common = self._jobs()
-        name = " ".join(word for word in overrides if word not in common)
+        name = " ".join(word for word in overrides if word not in common and word[0] != "~")
         start, handler = time.monotonic(), self._logging(number, total)
         log.info("job %d of %d begins: %s", number + 1, total, name)
         state: dict[str, Any] = {"name": name, "state": "failed", "refused": False, "error": "it was stopped"}

@@ -207,7 +207,7 @@ def test_an_interrupted_copy_leaves_nothing_and_a_killed_one_is_swept(
     with monkeypatch.context() as patched:
         patched.setattr(Stored, "copy", interrupted)
         code, lines = fetch("--from", downloads)
-    assert (code, lines[-1]) == (130, "motion-inversion: interrupted; repeat the command to resume")
+    assert (code, lines[-1]) == (130, "motion-inversion: stopped by SIGINT; repeat the command to resume")
     assert list(folder.iterdir()) == []
     draw_folder(folder / ".boat.0123abcd.part", ".jpg", 2)  # as a killed run leaves it
     assert fetch("--from", downloads)[0] == 0

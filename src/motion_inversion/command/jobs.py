@@ -112,7 +112,8 @@ def _jobs(name: str, overrides: list[str], multirun: bool) -> tuple[list[list[st
     if math.prod(map(len, lines.values())) > _MOST_JOBS:
         raise InputError(f"the sweep has more than {_MOST_JOBS} jobs; sweep fewer values, or in several commands")
     folder = Path(settings.sweep.dir).absolute()
-    starters.append(f"hydra.sweep.dir='{folder}'")
+    quoted = str(folder).replace("'", r"\'")
+    starters.append(f"hydra.sweep.dir='{quoted}'")
     return [list(job) for job in itertools.product(*lines.values())], folder, starters
 
 
