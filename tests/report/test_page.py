@@ -83,6 +83,21 @@ def test_what_records_share_is_there_once_and_what_varies_tells_them_apart(put: 
     assert [row["kind"] for row in data["tables"][0]["rows"]] == ["sample", "sample", "sample", "ceiling"]
 
 
+def test_a_metric_read_against_the_frozen_model_is_shown_as_the_difference_to_it(put: Put, tmp_path: Path) -> None:
+    def leak(value: float) -> dict[str, Any]:
+        score = {"value": value, "higher_is_better": False, "lower": -1, "upper": 1, "version": "1"}
+        return {"text_similarity": 0.5, "leak": score | {"against_frozen": True}}
+
+    put(method="none", metrics=leak(0.25))
+    put(metrics=leak(0.75))
+    put(metrics=leak(0.5), seed=1)  # the frozen model has none
+    data = written(tmp_path)
+    assert [metric["title"] for metric in data["metrics"]] == ["text_similarity", "leak − frozen model"]
+    assert [record["scores"][1] for record in data["records"]] == [None, 0.5, None]
+    assert [record["measured"][1] for record in data["records"]] == [0.25, 0.75, 0.5]
+    assert [row["cells"][1]["mean"] for row in data["tables"][0]["rows"]] == [None, 0.5]
+
+
 def test_text_of_any_kind_arrives_as_it_is(put: Put, tmp_path: Path) -> None:
     prompt = "</script><b>\u2028 \\ \"quotes\" 'and' ünïcode ☃"
     put(prompt=prompt)

@@ -7,6 +7,7 @@ import torchmetrics
 from torch import Tensor
 
 from motion_inversion.metric.encoder import ClipEncoder, ClipSource, OpenClip
+from motion_inversion.metric.metric import NoScoreError
 from motion_inversion.metric.sample import Sample
 from motion_inversion.metric.shared_clip import shared
 
@@ -82,6 +83,9 @@ class MeanClipScore(MeanScore):
 
         Raises:
             InputError: for a prompt longer than the model takes.
+            NoScoreError: for one without words.
         """
+        if not prompt.strip():
+            raise NoScoreError("the prompt is empty; give it words in dataset.prompts or dataset.source_prompt")
         text = self.loaded.embed_text([prompt])[0]
         return float((self.loaded.embed_image(sample.generated) @ text).mean())

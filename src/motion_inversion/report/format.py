@@ -13,6 +13,7 @@ from motion_inversion.report.table import Cell, Column, Row, Table
 NOTHING = "–"
 EVERYTHING = "all"
 COST = "cost"
+_ALMOST = 1e-6  # so near to 1 is what arithmetic makes of 1
 _FIELDS = ("mean", "lower", "upper", "samples", "clips", "missing")
 
 Bold = Callable[[str], str]
@@ -137,10 +138,7 @@ def _fields(estimate: Estimate | None) -> list[object]:
 
 
 def _titled(column: Column) -> str:
-    title = f"{column.title} − frozen model" if column.against_frozen else column.title
-    if column.higher_is_better is None:
-        return title
-    return f"{title} {'↑' if column.higher_is_better else '↓'}"
+    return f"{column.heading} {column.arrow}".rstrip()
 
 
 def _compared(table: Table, column: int) -> int:
@@ -157,13 +155,13 @@ def _named(row: Row) -> list[str]:
 
 
 def _words(cell: Cell, compared: int, bold: Bold | None) -> list[str]:
-    p = NOTHING if isnan(cell.p) else _probability(cell.p)
+    p = NOTHING if isnan(cell.p) else _probability(cell.p, cell.p_is_least)
     further = [_spelled(cell.difference, "+.3f") if cell.difference else NOTHING, p]
     return [_spelled(cell.score, ".3f", bold), *further[:compared]]
 
 
-def _probability(p: float) -> str:
-    return f"{p:.3f}" if p >= 0.001 else "<0.001"
+def _probability(p: float, least: bool) -> str:
+    return "<0.001" if p < 0.001 else f"≤{p:.3f}" if least else f"{p:.3f}"
 
 
 def _spelled(estimate: Estimate, form: str, bold: Bold | None = None) -> str:
@@ -191,4 +189,9 @@ def _amount(number: float) -> str:
 
 
 def _rounded(number: float, form: str) -> str:
-    return format(round(number, 3) + 0.0, form)  # + 0.0, or what rounds to zero from below is "-0.000"
+    """Three decimals, or as many as it takes to tell a number that is nearly 1 from 1."""
+    for digits in (3, 4, 5, 6):
+        if abs(round(number, digits)) != 1 or abs(abs(number) - 1) < _ALMOST:
+            break
+    form = form.replace("3", str(digits))
+    return format(round(number, digits) + 0.0, form)  # + 0.0, or what rounds to zero from below is "-0.000"

@@ -13,6 +13,7 @@ _SIGNS = {
     "~": r"\textasciitilde{}",
     "^": r"\textasciicircum{}",
     "<": "$<$",
+    "≤": r"$\leq$",
     ">": "$>$",
     "±": r"$\pm$",
     "−": "$-$",

@@ -79,10 +79,7 @@ class _Point:
 
 def axis_label(column: Column) -> str:
     """The metric's name in words, and which way is better."""
-    words = column.title.replace("_", " ")
-    if column.higher_is_better is None:
-        return words
-    return f"{words} {'↑' if column.higher_is_better else '↓'}"
+    return f"{column.heading.replace('_', ' ')} {column.arrow}".rstrip()
 
 
 def reach(estimate: Estimate) -> tuple[float, float]:

@@ -55,6 +55,8 @@ def payload(
     groups = list(dict.fromkeys(values(record, keys) for record in shown))
     groups.sort(key=lambda group: not is_yardstick(keys, group))
     metrics = _metrics(tables)
+    # The first table has every column, so that these are in the order of the metrics.
+    scores = next(iter(tables.values())).shown(shown) if tables else []
     used = {key for table in tables.values() for key in table.keys}
     pools = {name: _Pool() for name in ("media", "config", "environment")}
     return {
@@ -66,7 +68,8 @@ def payload(
             {
                 **_record(record, place(record), pools, used),
                 "variant": groups.index(values(record, keys)),
-                "scores": _scores(record, metrics),
+                "scores": [_number(column.get(record)) for column in scores],
+                "measured": _measured(record, metrics),
             }
             for record in shown
         ],
@@ -81,7 +84,8 @@ def _metrics(tables: Mapping[str, Table]) -> _Pool:
     metrics = _Pool()
     for column in (column for table in tables.values() for column in table.columns):
         known = {
-            "title": f"{column.title} − frozen model" if column.against_frozen else column.title,
+            "title": column.heading,
+            "name": column.title,
             "version": column.version,
             "better": {None: 0, True: 1, False: -1}[column.higher_is_better],
         }
@@ -89,9 +93,9 @@ def _metrics(tables: Mapping[str, Table]) -> _Pool:
     return metrics
 
 
-def _scores(record: Record, metrics: _Pool) -> list[float | None]:
-    known = {(score.name, score.version): score.value for score in record.metrics}
-    return [_number(known.get(key)) for key in metrics.keys]
+def _measured(record: Record, metrics: _Pool) -> list[float | None]:
+    """What the record itself holds, where a column shows the difference to the frozen model."""
+    return [_number(record.value(*key)) for key in metrics.keys]
 
 
 def _record(record: Record, media: tuple[Medium, Medium], pools: Mapping[str, _Pool], used: set[str]) -> dict[str, Any]:
@@ -141,7 +145,7 @@ def _table(title: str, table: Table, metrics: _Pool) -> dict[str, Any]:
 
 def _cell(cell: Cell) -> dict[str, Any]:
     difference = _estimate(cell.difference) if cell.difference else None
-    return {**_estimate(cell.score), "difference": difference, "p": _number(cell.p)}
+    return {**_estimate(cell.score), "difference": difference, "p": _number(cell.p), "least": cell.p_is_least}
 
 
 def _estimate(estimate: Estimate) -> dict[str, float | int | None]:
