@@ -28,6 +28,7 @@ from motion_inversion.stage.generate import generate
 from motion_inversion.stage.plan import plan
 from motion_inversion.stage.prepare import prepare
 from motion_inversion.stage.train import train
+from motion_inversion.stage.wording import check_words
 
 log = logging.getLogger(__name__)
 
@@ -118,6 +119,7 @@ class Experiment:
         if not clips:
             raise InputError("the set has no clips; list some in dataset.clip, or choose another with dataset=demo")
         self.method.require(model)
+        check_words(self._address(), model, clips)
         failures: dict[str, str] = {}
         self._plan(clips, failures)
         for stage in STAGES[:-1]:

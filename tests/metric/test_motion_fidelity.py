@@ -31,7 +31,7 @@ class Written:
     def load(self, device: torch.device | str) -> "Written":
         return self
 
-    def __call__(self, video: np.ndarray) -> Tracks:
+    def __call__(self, video: np.ndarray, points: np.ndarray | None = None) -> Tracks:
         self.calls.append(video.shape)
         weight = (video[..., 0] > 0).astype(float)
         rows, columns = np.mgrid[: video.shape[1], : video.shape[2]]

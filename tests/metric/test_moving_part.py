@@ -33,10 +33,10 @@ def test_its_tracks_are_in_pixels_of_the_whole_picture() -> None:
     part = moving_part(video)
     assert part is not None
 
-    def rest(cut: np.ndarray, points: np.ndarray | None = None) -> Tracks:
+    def rest(video: np.ndarray, points: np.ndarray | None = None) -> Tracks:
         assert points is not None
-        assert cut.shape[1:3] == (part.rows.stop - part.rows.start, part.columns.stop - part.columns.start)
-        return Tracks(torch.from_numpy(points)[:, None].expand(-1, len(cut), -1))
+        assert video.shape[1:3] == (part.rows.stop - part.rows.start, part.columns.stop - part.columns.start)
+        return Tracks(torch.from_numpy(points)[:, None].expand(-1, len(video), -1))
 
     tracks = part.follow(video, rest)
     assert torch.allclose(tracks.points[:, 0], torch.from_numpy(part.points + (part.columns.start, part.rows.start)))

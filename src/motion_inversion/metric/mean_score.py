@@ -6,6 +6,7 @@ import torch
 import torchmetrics
 from torch import Tensor
 
+from motion_inversion.core.vocabulary import Reader, Vocabulary
 from motion_inversion.metric.encoder import ClipEncoder, ClipSource, OpenClip
 from motion_inversion.metric.metric import NoScoreError
 from motion_inversion.metric.sample import Sample
@@ -77,6 +78,14 @@ class MeanClipScore(MeanScore):
         if self._loaded is None:
             raise RuntimeError("load(device) comes before update(sample)")
         return self._loaded
+
+
+class MeanTextMatch(MeanClipScore):
+    """A mean score of how well frames match a text."""
+
+    def vocabulary(self) -> Vocabulary | None:
+        """The words that the encoder knows; None where it has pieces for any text."""
+        return self.encoder.vocabulary() if isinstance(self.encoder, Reader) else None
 
     def text_match(self, sample: Sample, prompt: str) -> float:
         """Mean cosine of the generated frames and a prompt.

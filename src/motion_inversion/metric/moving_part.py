@@ -44,8 +44,8 @@ def moving_part(video: UInt8[np.ndarray, "f h w 3"]) -> MovingPart | None:
         return None
     height, width = video.shape[1:3]
     least = _LEAST * min(height, width)
-    rows = _extent(changed.any(axis=1), canvas.scale[1], height, least)
-    columns = _extent(changed.any(axis=0), canvas.scale[0], width, least)
+    rows = _extent(changed.max(axis=1), canvas.scale[1], height, least)
+    columns = _extent(changed.max(axis=0), canvas.scale[0], width, least)
     points = (_lattice(changed, canvas.scale.max()) + 0.5) / canvas.scale - 0.5
     return MovingPart(rows, columns, points - (columns.start, rows.start))
 

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, replace
 from math import isclose, isnan, nan
 from typing import Literal, TypeAlias
 
+from motion_inversion.error import InputError
 from motion_inversion.report.estimate import Estimate, estimate, least_p, sign_flip
 from motion_inversion.report.group import Values, grouped, row_keys, tells_references
 from motion_inversion.report.pair import check_baseline, partners
@@ -114,19 +115,20 @@ def tabulate(
     rows: Sequence[str] = (),
     bounds: Sequence[Record] = (),
     baseline: Sequence[str] = (FROZEN,),
+    columns: Sequence[str] = (),
 ) -> Table:
     """The table of `records`, one row for each combination of the values of `rows` (see `row_keys`).
 
     A key is `method`, `motion`, `clip`, `prompt`, `seed`, an axis, or a dotted path in the config. Versions
     of a metric have columns of their own: their scores don't compare. `bounds` are the records of the floor and
-    the ceiling.
+    the ceiling. `columns` are the metrics shown, in this order, by name or, of one version, by title; all if empty.
 
     Raises:
-        InputError: a key that no record has, a baseline that no row is.
+        InputError: a key or a metric that no record has, a baseline that no row is.
     """
     keys = row_keys(records, rows)
     check_baseline(records, keys, baseline)
-    bare = Table(keys, _columns([*records, *bounds]), (), baseline=tuple(baseline))
+    bare = Table(keys, _chosen(_columns([*records, *bounds]), columns), (), baseline=tuple(baseline))
     return replace(bare, rows=_rows(bare, records, bounds))
 
 
@@ -199,6 +201,19 @@ def _columns(records: Sequence[Record]) -> tuple[Column, ...]:
         for name, versions in found.items()
         for told, (version, score) in zip(_told_apart([*versions]), versions.items(), strict=True)
     )
+
+
+def _chosen(columns: Sequence[Column], names: Sequence[str]) -> tuple[Column, ...]:
+    """The columns of these names or titles in their order; all if there are none."""
+    for name in names:
+        if not any(name in (column.name, column.title) for column in columns):
+            accepted = ", ".join(dict.fromkeys(column.name for column in columns)) or "none"
+            raise InputError(
+                f"columns names {name}, a metric that no record has; accepted: {accepted}; set columns=[…], or "
+                "columns=[] for all"
+            )
+    found = (column for name in names for column in columns if name in (column.name, column.title))
+    return tuple(dict.fromkeys(found)) or tuple(columns)
 
 
 def _told_apart(versions: Sequence[str]) -> list[str]:
