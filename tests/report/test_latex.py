@@ -54,6 +54,7 @@ def test_one_table_by_hand() -> None:
         r"\caption{Mean scores [95\% interval over clips]; $n$: samples (clips). Bold: the best mean. "
         r"Below: mean difference to the frozen model of the same clip, prompt and seed.}",
         r"\label{tab:scores}",
+        r"\par\smallskip",
         r"\begin{tabular}{llrr}",
         r"\toprule",
         r"method & loss & $n$ & \shortstack[r]{text \\ similarity $\uparrow$} \\",

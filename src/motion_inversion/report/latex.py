@@ -112,7 +112,7 @@ def _float(
         r"\footnotesize",
         rf"\setlength{{\tabcolsep}}{{{_SEPARATION:g}pt}}",
     ]
-    lines += [rf"\caption{{{caption}}}", rf"\label{{{label}}}"]
+    lines += [rf"\caption{{{caption}}}", rf"\label{{{label}}}", r"\par\smallskip"]
     for number, chosen in enumerate(_fitting(keys, others, WIDTHS[layout])):
         lines += [r"\par\medskip"] if number else []
         columns = [*keys, *chosen]

@@ -8,9 +8,9 @@ from typing import Any
 
 from motion_inversion.report.cost import CostTable
 from motion_inversion.report.estimate import Estimate
-from motion_inversion.report.figure.series import is_yardstick, looks, table_looks
+from motion_inversion.report.figure.series import is_yardstick, looks, name, table_looks
 from motion_inversion.report.format import cost_lines
-from motion_inversion.report.group import row_keys, values
+from motion_inversion.report.group import row_keys, tells_references, values
 from motion_inversion.report.page.media import Medium
 from motion_inversion.report.record import Record
 from motion_inversion.report.table import Cell, Table
@@ -48,10 +48,13 @@ def payload(
 ) -> dict[str, Any]:
     """Everything that `data.js` holds, ready for JSON: NaN is null, what records share is there once.
 
-    A record's `variant` is what tells it from others of its clip, prompt and seed: the settings that vary.
+    A record's `variant` is what tells it from others of its clip, prompt and seed: the settings that vary. Its `cut`
+    tells its reference from others of the clip, if there are any.
     """
     shown = [record for record in records if not record.is_bound]
-    keys = [key for key in row_keys(shown) if key not in _OWN] if shown else []
+    varied = row_keys(shown) if shown else ()
+    cuts = [key for key in varied if tells_references(key)]
+    keys = [key for key in varied if key not in (*_OWN, *cuts)]
     groups = list(dict.fromkeys(values(record, keys) for record in shown))
     groups.sort(key=lambda group: not is_yardstick(keys, group))
     metrics = _metrics(tables)
@@ -67,6 +70,10 @@ def payload(
         "records": [
             {
                 **_record(record, place(record), pools, used),
+                "id": _identity(record, bool(cuts)),
+                    [record.clip, record.video.parent.name, *([record.reference.parent.name] if cuts else [])]
+                ),
+                "cut": name(cuts, values(record, cuts)),
                 "variant": groups.index(values(record, keys)),
                 "scores": [_number(column.get(record)) for column in scores],
                 "measured": _measured(record, metrics),
@@ -78,6 +85,12 @@ def payload(
         "files": list(files),
         "cost": {"lines": cost_lines(cost), "keys": len(cost.keys), "note": cost.note} if cost else None,
     }
+
+
+def _identity(record: Record, cut: bool) -> str:
+    """Unlike that of any other record; a sample that is scored beside several cuts of a clip is several records."""
+    place = f"{record.clip}/{record.video.parent.name}"
+    return f"{place}/{record.reference.parent.name}" if cut else place
 
 
 def _metrics(tables: Mapping[str, Table]) -> _Pool:
@@ -105,7 +118,6 @@ def _record(record: Record, media: tuple[Medium, Medium], pools: Mapping[str, _P
         for name, content in (("config", dict(record.config)), ("environment", dict(record.environment)))
     }
     return {
-        "id": f"{record.clip}/{record.video.parent.name}",
         **{key: getattr(record, key) for key in ("clip", "motion", "prompt", "source_prompt", "seed", "method")},
         "axes": dict(record.axes),
         "checksums": dict(record.checksums),

@@ -16,7 +16,7 @@ function drawDetail() {
     node("p", {}, node("q", {}, record.prompt)),
     node("div", { class: "row" }, ...pictures(record)),
     facts("Scores", scoresOf(record)),
-    facts("Settings", Object.entries({ clip: record.clip, motion: record.motion, "source prompt": record.source_prompt, seed: record.seed, ...record.axes })),
+    facts("Settings", Object.entries({ clip: record.clip, motion: record.motion, ...(record.cut ? { cut: record.cut } : {}), "source prompt": record.source_prompt, seed: record.seed, ...record.axes })),
     facts("Cost", Object.entries(record.cost).map(([stage, cost]) => [stage, spellCost(cost)])),
     json("Configuration", REPORT.config[record.config], true),
     json("Record", whole(record), false),
