@@ -71,8 +71,6 @@ def payload(
             {
                 **_record(record, place(record), pools, used),
                 "id": _identity(record, bool(cuts)),
-                    [record.clip, record.video.parent.name, *([record.reference.parent.name] if cuts else [])]
-                ),
                 "cut": name(cuts, values(record, cuts)),
                 "variant": groups.index(values(record, keys)),
                 "scores": [_number(column.get(record)) for column in scores],
