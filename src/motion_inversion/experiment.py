@@ -31,6 +31,7 @@ from motion_inversion.stage.plan import plan
 from motion_inversion.stage.prepare import prepare
 from motion_inversion.stage.run import write_run
 from motion_inversion.stage.train import train
+from motion_inversion.stage.wording import check_words
 
 log = logging.getLogger(__name__)
 
@@ -126,6 +127,7 @@ class Experiment:
         torch.set_num_threads(self.threads or idle_cores())
         clips, model = self._clips(), self.model.load()
         self.method.require(model)
+        check_words(self._address(), model, clips)
         failures: dict[str, str] = {}
         self._plan(clips, failures)
         for stage in STAGES[:-1]:

@@ -71,10 +71,11 @@ def test_a_repeated_position() -> None:
     assert score(Bidirectional(step_threshold=0.0), paused, paused) == pytest.approx(1)
 
 
-def test_still_clips() -> None:
+def test_a_still_source_gives_no_score_and_a_still_clip_none_of_its_motion() -> None:
     still, moving = straight(STILL, STILL), straight(RIGHT, UP)
-    assert score(Bidirectional(), still, still) == 1
-    assert score(Bidirectional(), still, moving) == score(Bidirectional(), moving, still) == 0
+    assert math.isnan(score(Bidirectional(), still, still))
+    assert math.isnan(score(Bidirectional(), still, moving))
+    assert score(Bidirectional(), moving, still) == 0
     for fidelity in (OneWay(), DmtSum()):
         assert score(fidelity, still, still) == score(fidelity, still, moving) == 0
 
@@ -93,9 +94,11 @@ def test_only_moving_tracks_count() -> None:
 def test_thresholds_are_fractions_of_the_diagonal() -> None:
     slow = straight((1.0, 0.0))  # 7 pixels altogether
     assert Bidirectional()(slow, straight(RIGHT), 600.0) == pytest.approx(1)
-    assert Bidirectional()(slow, straight(RIGHT), 800.0) == 0
+    assert math.isnan(Bidirectional()(slow, straight(RIGHT), 800.0))
+    assert Bidirectional()(straight(RIGHT), slow, 800.0) == 0
+    assert [Bidirectional().counted(slow, diagonal).tolist() for diagonal in (600.0, 800.0)] == [[True], [False]]
     assert Bidirectional(track_threshold=0.005)(slow, straight(RIGHT), 800.0) == pytest.approx(1)
-    assert Bidirectional(step_threshold=0.002)(slow, straight(RIGHT), 600.0) == 0
+    assert math.isnan(Bidirectional(step_threshold=0.002)(slow, straight(RIGHT), 600.0))
 
 
 @given(angle=st.floats(-math.pi, math.pi), seed=st.integers(0, 1000))
@@ -143,7 +146,7 @@ def test_a_track_rests_where_it_is_seen_to() -> None:
     seen = torch.ones(1, 8, dtype=torch.bool)
     assert score(Bidirectional(), Tracks(points, seen), straight(STILL)) == 0
     seen[:, 4] = False
-    assert score(Bidirectional(), Tracks(points, seen), straight(STILL)) == 1
+    assert math.isnan(score(Bidirectional(), Tracks(points, seen), straight(STILL)))
 
 
 @pytest.mark.parametrize("fidelity", CLEAN)
@@ -151,8 +154,21 @@ def test_clips_without_comparable_steps_score_0(fidelity: Fidelity) -> None:
     early = torch.arange(8).expand(1, 8) < 4
     motion = straight(RIGHT).points
     assert score(fidelity, Tracks(motion, early), Tracks(motion, ~early)) == 0
-    hidden = Tracks(motion, torch.zeros(1, 8, dtype=torch.bool))
-    assert score(fidelity, hidden, Tracks(motion)) == score(fidelity, hidden, hidden) == 0
+    assert score(fidelity, Tracks(motion), Tracks(motion, torch.zeros(1, 8, dtype=torch.bool))) == 0
+
+
+def test_a_source_without_a_visible_track_gives_no_score() -> None:
+    hidden = Tracks(straight(RIGHT).points, torch.zeros(1, 8, dtype=torch.bool))
+    assert math.isnan(score(Bidirectional(), hidden, straight(RIGHT)))
+    assert math.isnan(score(Bidirectional(), hidden, hidden))
+
+
+def test_tracks_are_joined_with_what_is_seen_of_each() -> None:
+    seen = torch.arange(8).expand(1, 8) < 4
+    joined = Tracks.cat([straight(RIGHT), Tracks(straight(UP).points, seen)])
+    assert joined.points.shape == (2, 8, 2)
+    assert joined.visible is not None
+    assert joined.visible.sum(1).tolist() == [8, 4]
 
 
 def test_a_track_without_partner_is_left_out() -> None:
@@ -196,7 +212,7 @@ def test_negative_thresholds_are_refused() -> None:
 
 def test_variants_are_named_and_versioned_apart() -> None:
     assert sorted(fidelity.name for fidelity in ALL) == [
-        "bidirectional_v1",
+        "bidirectional_v2",
         "dmt_code_v1",
         "dmt_sum_v1",
         "one_way_v1",

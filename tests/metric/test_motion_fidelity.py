@@ -9,9 +9,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from motion_inversion.core.trajectory import Bidirectional, DmtSum, OneWay, Tracks
+from motion_inversion.core.trajectory import Bidirectional, DmtCode, DmtSum, OneWay, Tracks
 from motion_inversion.error import InputError
-from motion_inversion.metric.metric import Metric
+from motion_inversion.metric.metric import Metric, NoScoreError
 from motion_inversion.metric.motion_fidelity import MotionFidelity, thin
 from motion_inversion.metric.sample import Sample
 from motion_inversion.metric.tracker.dis import Dis
@@ -31,7 +31,7 @@ class Written:
     def load(self, device: torch.device | str) -> "Written":
         return self
 
-    def __call__(self, video: np.ndarray) -> Tracks:
+    def __call__(self, video: np.ndarray, points: np.ndarray | None = None) -> Tracks:
         self.calls.append(video.shape)
         weight = (video[..., 0] > 0).astype(float)
         rows, columns = np.mgrid[: video.shape[1], : video.shape[2]]
@@ -188,3 +188,64 @@ def test_dis_tells_directions_apart_by_default() -> None:
         scores.append(float(metric.compute()))
     assert scores[0] == pytest.approx(1, abs=1e-6)
     assert scores[1] < -0.5
+
+
+def textured(height: int, width: int) -> np.ndarray:
+    """A picture of soft patches, with something to follow everywhere."""
+    patches = np.random.default_rng(0).integers(90, 160, (height // 8, width // 8, 3)).astype(np.uint8)
+    return cv2.resize(patches, (width, height), interpolation=cv2.INTER_CUBIC)
+
+
+def pan(step: float, frames: int = 16) -> np.ndarray:
+    """A camera that pans over a textured plane, so many pixels a frame of 192 × 160."""
+    plane = textured(200, 400)
+    moves = [np.array([[1, 0, -100 - step * k], [0, 1, -20]], np.float32) for k in range(frames)]
+    return np.stack([cv2.warpAffine(plane, move, (192, 160), flags=cv2.INTER_CUBIC) for move in moves])
+
+
+def small(way: tuple[int, int], side: int = 6) -> np.ndarray:
+    """A bright square that moves over a still ground of 256 × 192, between the points of a grid or on a few of them."""
+    video = np.stack([textured(192, 256)] * 9)
+    for k, frame in enumerate(video):
+        row, column = 96 + way[1] * k, 128 + way[0] * k
+        frame[row : row + side, column : column + side] = (250, 240, 60)
+    return video
+
+
+@pytest.fixture(scope="module")
+def dis() -> MotionFidelity:
+    metric = MotionFidelity(tracker=Dis(grid=16))
+    metric.load("cpu")
+    return metric
+
+
+@pytest.mark.parametrize("generated", [0.0, 0.1, -0.1, -2.0])
+def test_a_reference_that_hardly_moves_gives_no_score(dis: MotionFidelity, generated: float) -> None:
+    """Neither a frozen clip nor the opposite motion is true to a pan of 1.5 pixels in 16 frames."""
+    with pytest.raises(NoScoreError, match=r"no track of the reference moves far .*dataset\.stride=4.*another"):
+        dis.score(Sample(pan(generated), pan(0.1), "", ""))
+
+
+def test_a_slow_pan_above_the_threshold_has_one(dis: MotionFidelity) -> None:
+    scores = [dis.score(Sample(pan(step), pan(0.5), "", "")) for step in (0.5, -0.5, 0.0, 2.0)]
+    assert scores[0] == pytest.approx(1)
+    assert scores[1] < -0.9
+    assert scores[2] == 0
+    assert scores[3] > 0.95
+
+
+def test_a_small_object_on_a_still_ground_is_scored_by_its_tracks(dis: MotionFidelity) -> None:
+    same, opposite, across, frozen = (
+        dis.score(Sample(small(way), small((3, 0)), "", "")) for way in ((3, 0), (-3, 0), (0, 3), (0, 0))
+    )
+    assert same == pytest.approx(1)
+    assert opposite < -0.2
+    assert abs(across) < 0.4
+    assert frozen == 0
+
+
+def test_a_point_at_rest_leaves_the_public_code_without_a_score() -> None:
+    metric = MotionFidelity(DmtCode(), Written())
+    metric.load("cpu")
+    with pytest.raises(NoScoreError, match="a point rests.*fidelity=bidirectional"):
+        metric.score(Sample(spot((0, 0)), spot(RIGHT), "", ""))

@@ -58,7 +58,7 @@ def test_each_format_has_them(cost: CostTable, tmp_path: Path) -> None:
     markdown = to_markdown([table], cost)
     assert "## cost\n\n| method | trained parameters |" in markdown and markdown.endswith(f"- {cost.note}\n")
     latex = to_latex([table], cost).splitlines()
-    assert r"motion\_inversion & 2,500,000 & 25 (10--40) & 100 & 3 & 4 (3--5) & 100 \\" in latex
+    assert r"Motion Inversion & 2,500,000 & 25 (10--40) & 100 & 3 & 4 (3--5) & 100 \\" in latex
     assert sum(line == r"\end{tabular}" for line in latex) == 2
     head, none, ours = cost_to_csv(cost).splitlines()
     assert head.startswith(

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from motion_inversion.report.estimate import EXACT, estimate, sign_flip
+from motion_inversion.report.estimate import EXACT, estimate, least_p, sign_flip
 
 
 def test_two_clips_by_hand() -> None:
@@ -88,3 +88,14 @@ def test_draws_approach_the_normal_test() -> None:
     tail = 1 - np.mean(np.abs(np.random.default_rng(3).normal(size=200_000)) < z)
     assert len(values) > EXACT
     assert sign_flip(list(values), [str(k) for k in range(60)]) == pytest.approx(tail, abs=0.01)
+
+
+@pytest.mark.parametrize("clips", [2, 5, 14])
+def test_the_least_p_is_what_one_sided_differences_give(clips: int) -> None:
+    names = [f"clip{k}" for k in range(clips)]
+    assert sign_flip([1.0 + k for k in range(clips)], names) == pytest.approx(least_p(clips)) == 2.0 ** (1 - clips)
+    assert np.isnan(least_p(1))
+
+
+def test_the_least_p_of_drawn_signs_is_one_in_so_many() -> None:
+    assert sign_flip([1.0] * 40, [str(k) for k in range(40)]) == pytest.approx(least_p(40)) == 1 / 10_001

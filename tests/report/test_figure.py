@@ -14,7 +14,7 @@ from motion_inversion.data.video import write_lossless
 from motion_inversion.error import InputError
 from motion_inversion.report.collect import collect
 from motion_inversion.report.figure.choice import Shown, choose
-from motion_inversion.report.figure.comparison import LABEL, comparison
+from motion_inversion.report.figure.comparison import LABEL, comparison, pages
 from motion_inversion.report.figure.series import looks, names
 from motion_inversion.report.figure.style import WIDTH, save
 from motion_inversion.report.figure.writing import write_figures
@@ -141,6 +141,42 @@ def test_long_labels_and_prompts_stay_on_the_page() -> None:
         box = text.get_window_extent()
         assert box.x0 >= 0
         assert box.x1 <= figure.bbox.width
+
+
+def test_text_without_spaces_stays_on_the_page() -> None:
+    video = np.zeros((4, 8, 8, 3), dtype=np.uint8)
+    figure = comparison([Shown("word" * 30, "移动" * 100, video)])
+    figure.draw_without_rendering()
+    for text in figure.axes[0].texts:
+        box = text.get_window_extent()
+        assert box.x0 >= 0
+        assert box.x1 <= figure.bbox.width
+    assert any(text.get_text().endswith("…”") for text in figure.axes[0].texts)
+
+
+def test_many_rows_are_pages_with_the_source_on_each(put: Put, tmp_path: Path) -> None:
+    reference(tmp_path)
+    for k in range(20):
+        put(20, method=f"method_{k:02d}")
+    records = collect(tmp_path).records
+    names = write_figures(records, tabulate(records), tmp_path / "out")
+    assert [name for name in names if name.endswith(".png")] == [
+        "comparison-odd_path.png",
+        "comparison-odd_path-page2.png",
+        "comparison-odd_path-page3.png",
+    ]
+    split = pages(choose(records, "odd_path"))
+    assert [len(page) for page in split] == [8, 8, 7]
+    assert {page[0].label for page in split} == {"source"}
+    assert [row.label for page in split for row in page[1:]] == [f"method {k:02d}" for k in range(20)]
+
+
+def test_each_cut_of_a_clip_has_its_own_figure(put: Put, tmp_path: Path) -> None:
+    for start in (0, 8):
+        put(20, dataset={"start": start}, reference=f"../../prepare/reference-{start}/video.mkv")
+    records = collect(tmp_path).records
+    names = write_figures(records, tabulate(records), tmp_path / "out")
+    assert {"comparison-odd_path-start-0.png", "comparison-odd_path-start-8.png"} <= set(names)
 
 
 def test_a_dollar_is_a_dollar() -> None:

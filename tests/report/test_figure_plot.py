@@ -48,6 +48,19 @@ def test_names_do_not_cover_one_another() -> None:
     assert not any(a.overlaps(b) for a, b in combinations(boxes, 2))
 
 
+def test_names_that_points_or_bars_would_strike_through_are_a_legend() -> None:
+    rows = tuple(row((f"a method whose name has room nowhere, number {k}",), 0.3, 0.5 + 0.001 * k) for k in range(10))
+    figure = scatter(Table(("method",), COLUMNS, rows), "text", "motion")
+    assert figure is not None
+    assert len(figure.legends[0].get_texts()) == 10
+    assert not any(text.get_text() for text in figure.axes[0].texts)
+    figure.draw_without_rendering()
+    box = figure.legends[0].get_window_extent()
+    assert box.x0 >= -1
+    assert box.x1 <= figure.bbox.width + 1
+    assert box.y0 >= -1
+
+
 def test_many_rows_have_a_legend_that_fits() -> None:
     rows = tuple(row((f"method {k}",), 0.3, 0.5) for k in range(20))
     figure = scatter(Table(("method",), COLUMNS, rows), "text", "motion")

@@ -39,7 +39,7 @@ def test_markdown_by_hand(table: Table) -> None:
         "| method | loss | samples | clips | text ↑ | vs none | p | leak − frozen model ↓ |",
         "| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |",
         "| none | – | 4 | 2 | 0.250 [0.125, 0.500] | – | – | 0.750 |",
-        r"| ours | a\|b | 4 | 2 | **0.500** ± 0.125 (1 missing) | +0.250 [-0.125, +0.750] | 0.500 | – (4 missing) |",
+        r"| ours | a\|b | 4 | 2 | **0.500** ± 0.125 (1 missing) | +0.250 [-0.125, +0.750] | ≤0.500 | – (4 missing) |",
         "| theirs (published) | – | – | – | 0.375 | – | – | – |",
         "",
         "- said once",
@@ -71,6 +71,8 @@ def test_a_small_p_is_bounded_and_without_any_there_is_no_column(table: Table) -
         return to_text(replace(table, rows=(frozen, replace(ours, cells=cells), theirs)))
 
     assert "<0.001" in with_p(0.0004)
+    assert " 0.510" in with_p(0.51)
+    assert "≤0.500" in with_p(0.5)  # two clips give no less
     assert " p " not in with_p(NAN).splitlines()[0]
 
 
@@ -78,6 +80,15 @@ def test_what_rounds_to_zero_has_no_sign(table: Table) -> None:
     tiny = Cell(Estimate(-0.0004, -0.001, -0.0002, 4, 2, 0), None)
     row = Row(("none", None), 4, 2, (tiny, tiny))
     assert "| 0.000 [-0.001, 0.000] |" in to_markdown([replace(table, rows=(row,))])
+
+
+@pytest.mark.parametrize(
+    ("mean", "words"),
+    [(0.9999, "0.9999"), (0.99994, "0.9999"), (0.999996, "0.999996"), (1.0, "1.000"), (-0.9999, "-0.9999")],
+)
+def test_what_is_nearly_1_is_not_called_1(table: Table, mean: float, words: str) -> None:
+    row = Row(("none", None), 1, 1, (Cell(Estimate(mean, NAN, NAN, 1, 1, 0), None),) * 2)
+    assert f"| {words} |" in to_markdown([replace(table, rows=(row,))])
 
 
 def test_csv_reads_back(table: Table) -> None:

@@ -79,3 +79,15 @@ def test_comparisons_and_further_rows_are_explained(put: Put, said: Callable[...
     starts = [note.partition(":")[0] for note in said()]
     assert {"vs none", "p", "ceiling", "published"} <= set(starts)
     assert "floor" not in starts
+
+
+def test_what_has_no_score_says_why_and_that_the_rows_are_uneven(put: Put, said: Callable[..., list[str]]) -> None:
+    bare = {"higher_is_better": True, "lower": -1, "upper": 1, "version": "1"}
+    for clip, value in (("slow", None), ("pan", 0.5)):
+        reason = {} if value else {"reason": "nothing moves"}
+        put(axes=MSE, clip=clip, metrics={"motion_fidelity": {"value": value, **bare, **reason}})
+    put(axes=VMC, clip="slow", metrics={"motion_fidelity": {"value": 0.5, **bare}})
+    put(axes=VMC, clip="pan", metrics={"motion_fidelity": {"value": 0.5, **bare}})
+    notes = said()
+    assert "motion_fidelity: no score for slow: nothing moves" in notes
+    assert "motion_fidelity: the rows average over unequal sets of samples, since some have no score" in notes

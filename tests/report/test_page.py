@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -81,6 +82,21 @@ def test_what_records_share_is_there_once_and_what_varies_tells_them_apart(put: 
     assert data["config"] == [{"a": 1}, {"a": 2}]
     assert len({record["id"] for record in data["records"]}) == 3
     assert [row["kind"] for row in data["tables"][0]["rows"]] == ["sample", "sample", "sample", "ceiling"]
+
+
+def test_a_metric_read_against_the_frozen_model_is_shown_as_the_difference_to_it(put: Put, tmp_path: Path) -> None:
+    def leak(value: float) -> dict[str, Any]:
+        score = {"value": value, "higher_is_better": False, "lower": -1, "upper": 1, "version": "1"}
+        return {"text_similarity": 0.5, "leak": score | {"against_frozen": True}}
+
+    put(method="none", metrics=leak(0.25))
+    put(metrics=leak(0.75))
+    put(metrics=leak(0.5), seed=1)  # the frozen model has none
+    data = written(tmp_path)
+    assert [metric["title"] for metric in data["metrics"]] == ["text_similarity", "leak − frozen model"]
+    assert [record["scores"][1] for record in data["records"]] == [None, 0.5, None]
+    assert [record["measured"][1] for record in data["records"]] == [0.25, 0.75, 0.5]
+    assert [row["cells"][1]["mean"] for row in data["tables"][0]["rows"]] == [None, 0.5]
 
 
 def test_text_of_any_kind_arrives_as_it_is(put: Put, tmp_path: Path) -> None:
@@ -274,6 +290,54 @@ def test_it_is_light_or_dark_as_the_reader_likes(
 def test_a_narrow_screen_need_not_be_scrolled_sideways(visit: Callable[..., Opened]) -> None:
     opened = visit(width=390)
     assert opened.run("document.documentElement.scrollWidth") <= 390
+
+
+def test_clips_come_first_with_a_legend_and_a_way_to_the_rest(visit: Callable[..., Opened]) -> None:
+    opened = visit()
+    assert opened.run("document.querySelector('main section').id") == "gallery-section"
+    assert opened.page.inner_text("#legend").split("\n")[:2] == ["TS", "text similarity ↑"]
+    for scores in opened.run("[...document.querySelectorAll('.card .scores')].map((box) => box.innerText)"):
+        assert "TS" in scores and "MF" in scores
+    opened.page.click("#parts button:has-text('Scores')")
+    opened.wait("Math.abs(at('scores-section').getBoundingClientRect().top) < 900 && scrollY > 0")
+    assert opened.run("location.hash") == ""
+    assert opened.complaints == []
+
+
+def test_references_of_one_clip_have_scenes_of_their_own(put: Put, tmp_path: Path) -> None:
+    for start in (0, 8):
+        for method in ("none", "motion_inversion"):
+            put(
+                method=method,
+                folder=f"{method}-1",
+                dataset={"start": start},
+                checksums={"footage": str(start)},
+                reference=f"../../prepare/reference-{start}/video.mkv",
+            )
+    data = written(tmp_path)
+    assert [record["cut"] for record in data["records"]] == ["start 0", "start 8"] * 2
+    assert [variant["name"] for variant in data["variants"]] == ["no customisation", "motion inversion"]
+    assert len({record["id"] for record in data["records"]}) == 4
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_no_serious_fault(visit: Callable[..., Opened], scheme: str) -> None:
+    opened = visit("#clip=clip_01", color_scheme=scheme)
+    opened.page.add_script_tag(path=_axe())
+    found = opened.run("axe.run({ preload: false })")["violations"]
+    serious = [fault for fault in found if fault["impact"] in ("serious", "critical")]
+    assert [(fault["id"], [part["html"] for part in fault["nodes"]][:3]) for fault in serious] == []
+
+
+def _axe() -> Path:
+    """axe-core's script as npm installs it, here or globally."""
+    folders = [Path("node_modules")]
+    if npm := shutil.which("npm"):
+        folders.append(Path(subprocess.run([npm, "root", "-g"], capture_output=True, text=True).stdout.strip()))
+    for folder in folders:
+        if (script := folder / "axe-core" / "axe.min.js").is_file():
+            return script
+    pytest.skip("axe-core isn't installed (npm install --global axe-core)")
 
 
 def _beyond_disk(url: str) -> list[str]:

@@ -206,3 +206,13 @@ def test_motion_types_have_tables_of_their_own(put: Put, tmp_path: Path) -> None
     found = collect(tmp_path)
     made = by_motion(tabulate(found.records), found.records, found.bounds)
     assert [(part.part, part.rows[0].cells[0].score.mean) for part in made] == [("camera", 0.1), ("object", 0.5)]
+
+
+def test_columns_are_chosen_and_ordered(put: Put, tmp_path: Path) -> None:
+    put(metrics={"text_similarity": 0.5, "motion_fidelity": 0.25, "leak": 0.1})
+    records = collect(tmp_path).records
+    made = tabulate(records, columns=("motion_fidelity", "text_similarity"))
+    assert [column.name for column in made.columns] == ["motion_fidelity", "text_similarity"]
+    assert [cell.score.mean for cell in made.rows[0].cells] == [0.25, 0.5]
+    with pytest.raises(InputError, match=r"columns names motion, .*accepted: text_similarity, motion_fidelity, leak"):
+        tabulate(records, columns=("motion",))

@@ -14,6 +14,7 @@ from motion_inversion.data.clip import Clip
 from motion_inversion.data.video import write_lossless
 from motion_inversion.error import InputError
 from motion_inversion.metric.mean_score import MeanScore
+from motion_inversion.metric.metric import NoScoreError
 from motion_inversion.metric.sample import Sample
 from motion_inversion.stage.address import Address
 from motion_inversion.stage.bound import bound
@@ -86,3 +87,24 @@ def test_a_single_clip_has_no_other(address: Address, clips: list[Clip], tmp_pat
     assert scores(address, clips[0]) == {"source": [0.0]}
     bound(address, "cpu", clips[0], clips[:2])
     assert scores(address, clips[0])["unrelated"] == [1.0]
+
+
+class Still(Difference):
+    """A metric that has no score."""
+
+    def score(self, sample: Sample) -> float:
+        raise NoScoreError("nothing moves; take another clip")
+
+
+def test_what_has_no_score_is_null_with_the_reason_and_said_once(
+    address: Address, clips: list[Clip], caplog: pytest.LogCaptureFixture
+) -> None:
+    address = replace(address, metric={"difference": Difference(), "still": Still()})
+    bound(address, "cpu", clips[1], clips)
+    records = [json.loads(path.read_text()) for path in (address.root / "clip1" / "evaluate").glob("*/score.json")]
+    assert len(records) == 4
+    for record in records:
+        assert record["metrics"]["difference"]["value"] is not None
+        still = record["metrics"]["still"]
+        assert (still["value"], still["reason"]) == (None, "nothing moves; take another clip")
+    assert sum("nothing moves" in line for line in caplog.messages) == 1

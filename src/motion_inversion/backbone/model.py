@@ -19,9 +19,10 @@ from motion_inversion.core.condition import PROMPT_EMBEDS, Condition
 from motion_inversion.core.process import Process, Stop, Time
 from motion_inversion.core.sampler import OdeInversion, Progress
 from motion_inversion.core.shape import Latents
+from motion_inversion.core.vocabulary import Vocabulary, words_of
 from motion_inversion.embedding.site import Site
 from motion_inversion.error import InputError
-from motion_inversion.storage.embedded import locate
+from motion_inversion.storage.embedded import PREFIX, locate
 
 Precision = Literal["float32", "float16", "bfloat16"]
 # What networks call the width of the text that they take; the first that is there counts.
@@ -183,6 +184,13 @@ class Backbone:
             FloatingPointError: if they are not finite.
         """
         return autoencoder.decode(self.part("vae"), latents, self.config.chunk)
+
+    def vocabulary(self) -> Vocabulary | None:
+        """The words that the text encoder of an embedded model was trained on; None of any other."""
+        config = self.config
+        if not config.parts.get("tokenizer", config.path).startswith(PREFIX):
+            return None
+        return words_of(self.part("tokenizer").get_vocab())
 
     def embed(self, prompts: Sequence[str]) -> Condition:
         """What the network is told of prompts, in float32.

@@ -1,5 +1,7 @@
 """Motion fidelity: how well the point tracks of a generated clip agree with those of its source clip."""
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, ClassVar, Protocol, runtime_checkable
 
@@ -41,6 +43,15 @@ class Tracks:
                 "drop metric.motion_fidelity.tracker.grid or set model.frames=8"
             )
 
+    @classmethod
+    def cat(cls, parts: Sequence["Tracks"]) -> "Tracks":
+        """The tracks of all parts, of equally many frames; where one knows no visibility, all is seen."""
+        seen = [
+            torch.ones(each.points.shape[:2], dtype=torch.bool) if each.visible is None else each.visible.cpu()
+            for each in parts
+        ]
+        return cls(torch.cat([each.points.cpu().double() for each in parts]), torch.cat(seen))
+
     def steps(self) -> tuple[Float[Tensor, "n s 2"], Bool[Tensor, "n s"]]:
         """Displacements between consecutive frames, and which are valid: seen at both ends. Others are 0."""
         points = self.points.to("cpu", torch.float64)
@@ -62,11 +73,13 @@ class Tracks:
 
 @runtime_checkable
 class Fidelity(Protocol):
-    """A named, versioned definition of motion fidelity, (source, generated, diagonal) → score.
+    """A named, versioned definition of motion fidelity, (source, generated, diagonal) → score, NaN if there is none.
 
     Both clips' tracks are in the pixels of one frame size, whose diagonal is `diagonal`: squeezing one of two
     clips changes its directions. They may differ in number but not in frames. Scores compare the directions
     of steps at equal times: they know nothing of speed and of where in the frame something moves.
+
+    without: Why a clip has no score, and what would give it one.
 
     Raises:
         InputError: for clips of different frame counts.
@@ -76,8 +89,13 @@ class Fidelity(Protocol):
     higher_is_better: ClassVar[bool]
     lower: ClassVar[float]
     upper: ClassVar[float]
+    without: ClassVar[str]
 
     def __call__(self, source: Tracks, generated: Tracks, diagonal: float) -> float: ...
+
+    def counted(self, tracks: Tracks, diagonal: float) -> Bool[Tensor, " n"]:
+        """Which tracks the score is made of."""
+        ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,7 +113,8 @@ class Bidirectional:
     Two tracks agree in a step by the cosine of their displacements, by 1 if both rest, by 0 if one does, and
     overall by the mean over the steps valid in both. Each moving track of either clip takes its best partner
     among the other's moving tracks, or is left out if it shares half the clip's steps with none; the score is the mean
-    of both clips' means. Two still clips score 1; a still and a moving one 0; without steps to compare, 0.
+    of both clips' means. Without a moving track of the source there is no motion to be true to, and no score: NaN.
+    A still clip beside a moving source scores 0, as does one without steps to compare.
 
     Args:
         step_threshold: A track moves in a step if it goes further than this fraction of the frame's diagonal:
@@ -107,10 +126,14 @@ class Bidirectional:
         InputError: for a negative threshold.
     """
 
-    name: ClassVar[str] = "bidirectional_v1"
+    name: ClassVar[str] = "bidirectional_v2"
     higher_is_better: ClassVar[bool] = True
     lower: ClassVar[float] = -1.0
     upper: ClassVar[float] = 1.0
+    without: ClassVar[str] = (
+        "no track of the reference moves far enough to have a direction; take more of its time with a larger stride or "
+        "fewer frames a second (dataset.stride=4), or another clip"
+    )
 
     step_threshold: Annotated[float, Ge(0)] = 3e-4
     track_threshold: Annotated[float, Ge(0)] = 1e-2
@@ -124,13 +147,19 @@ class Bidirectional:
 
     def __call__(self, source: Tracks, generated: Tracks, diagonal: float) -> float:
         _check_frames(source, generated)
-        if not (source.steps()[1].any() and generated.steps()[1].any()):
-            return 0.0
         ours, theirs = self._moving(source, diagonal), self._moving(generated, diagonal)
-        if not len(ours.rows) or not len(theirs.rows):
-            return float(len(ours.rows) == len(theirs.rows))
+        if not len(ours.rows):
+            return math.nan
+        if not len(theirs.rows):
+            return 0.0
         best_of_ours, best_of_theirs = _best(ours, theirs)
         return (_mean(best_of_ours) + _mean(best_of_theirs)) / 2
+
+    def counted(self, tracks: Tracks, diagonal: float) -> Bool[Tensor, " n"]:
+        """The tracks that move."""
+        steps, _ = tracks.steps()
+        moves = steps.norm(dim=-1) > self.step_threshold * diagonal
+        return moves.any(1) & (tracks.extent() > self.track_threshold * diagonal)
 
     def _moving(self, tracks: Tracks, diagonal: float) -> _Features:
         """The moving tracks; a resting step has a coordinate of its own in place of a direction."""
@@ -139,13 +168,25 @@ class Bidirectional:
         moves = length > self.step_threshold * diagonal
         direction = torch.where(moves[..., None], steps / length[..., None], 0)
         rests = valid & ~moves
-        kept = moves.any(1) & (tracks.extent() > self.track_threshold * diagonal)
+        kept = self.counted(tracks, diagonal)
         features = torch.cat([direction.flatten(1), rests.to(steps.dtype)], dim=1)
         return _Features(features[kept], valid[kept].to(steps.dtype))
 
 
+class _EveryTrack:
+    """What the published definitions share: they are made of all tracks, moving or not."""
+
+    without: ClassVar[str] = (
+        "a point rests between two frames, where this definition divides by nothing; choose fidelity=bidirectional"
+    )
+
+    def counted(self, tracks: Tracks, diagonal: float) -> Bool[Tensor, " n"]:
+        """All tracks."""
+        return torch.ones(len(tracks.points), dtype=torch.bool)
+
+
 @dataclass(frozen=True)
-class OneWay:
+class OneWay(_EveryTrack):
     """Mean over the generated tracks of the best agreement with a source track: `DmtSum`'s first term.
 
     It doesn't notice source motion that the generated clip lacks. Agreement is the mean cosine over the steps
@@ -164,7 +205,7 @@ class OneWay:
 
 
 @dataclass(frozen=True)
-class DmtSum:
+class DmtSum(_EveryTrack):
     """Motion fidelity as DMT's paper prints it (arXiv 2311.17009): the sum of both directions.
 
     1/m Σ_τ̃ max_τ corr(τ, τ̃) + 1/n Σ_τ max_τ̃ corr(τ, τ̃), with the agreement of `OneWay` as corr. The paper
@@ -183,7 +224,7 @@ class DmtSum:
 
 
 @dataclass(frozen=True)
-class DmtCode:
+class DmtCode(_EveryTrack):
     """Motion fidelity as DMT's public script computes it, defects included, to compare with its numbers.
 
     Mean over the generated tracks of max over the source tracks of corr − [same index]. The subtracted

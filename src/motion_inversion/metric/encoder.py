@@ -1,9 +1,11 @@
 """CLIP encoders of frames and prompts: models that open_clip knows, or a folder with a model of one's own."""
 
 import difflib
+import gzip
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from string import ascii_lowercase
 from typing import Annotated, Any, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
@@ -14,9 +16,10 @@ from jaxtyping import Float, UInt8
 from PIL import Image
 from torch import Tensor
 
+from motion_inversion.core.vocabulary import Vocabulary, words_of
 from motion_inversion.error import InputError
 from motion_inversion.metric.weight_file import short_sha256
-from motion_inversion.storage.embedded import locate
+from motion_inversion.storage.embedded import PREFIX, locate
 
 # How the messages below name the option they ask to change: all metrics take their encoder from there.
 _ENCODER = "model.judge"
@@ -178,6 +181,18 @@ class FolderClip:
             InputError: for a missing file.
         """
         return "folder/" + "+".join(short_sha256(path, f"{_ENCODER}.folder=/path/to/one") for path in self._paths())
+
+    def vocabulary(self) -> Vocabulary | None:
+        """The words that a model which ships with the package was trained on; None of any other.
+
+        Raises:
+            InputError: for a missing file.
+        """
+        if not str(self.folder).startswith(PREFIX):
+            return None
+        *_, merges = self._paths()
+        _, *pairs = gzip.decompress(merges.read_bytes()).decode("utf-8").splitlines()
+        return words_of([*(pair.replace(" ", "") for pair in pairs), *(f"{letter}</w>" for letter in ascii_lowercase)])
 
     def load(self, device: torch.device | str) -> LoadedClip:
         """Reads the folder.

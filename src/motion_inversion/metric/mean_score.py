@@ -6,7 +6,9 @@ import torch
 import torchmetrics
 from torch import Tensor
 
+from motion_inversion.core.vocabulary import Reader, Vocabulary
 from motion_inversion.metric.encoder import ClipEncoder, ClipSource, OpenClip
+from motion_inversion.metric.metric import NoScoreError
 from motion_inversion.metric.sample import Sample
 from motion_inversion.metric.shared_clip import shared
 
@@ -77,11 +79,22 @@ class MeanClipScore(MeanScore):
             raise RuntimeError("load(device) comes before update(sample)")
         return self._loaded
 
+
+class MeanTextMatch(MeanClipScore):
+    """A mean score of how well frames match a text."""
+
+    def vocabulary(self) -> Vocabulary | None:
+        """The words that the encoder knows; None where it has pieces for any text."""
+        return self.encoder.vocabulary() if isinstance(self.encoder, Reader) else None
+
     def text_match(self, sample: Sample, prompt: str) -> float:
         """Mean cosine of the generated frames and a prompt.
 
         Raises:
             InputError: for a prompt longer than the model takes.
+            NoScoreError: for one without words.
         """
+        if not prompt.strip():
+            raise NoScoreError("the prompt is empty; give it words in dataset.prompts or dataset.source_prompt")
         text = self.loaded.embed_text([prompt])[0]
         return float((self.loaded.embed_image(sample.generated) @ text).mean())

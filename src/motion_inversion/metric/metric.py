@@ -8,6 +8,13 @@ from torch import Tensor
 from motion_inversion.metric.sample import Sample
 
 
+class NoScoreError(Exception):
+    """What a metric raises on a sample that it can say nothing of; the message is a line on why, and what would help.
+
+    That is no fault of the sample: its other metrics count, and tables show a dash.
+    """
+
+
 @runtime_checkable
 class Metric(Protocol):
     """A score averaged over samples; a torchmetrics `Metric` with a name, a version and bounds.
@@ -53,7 +60,12 @@ class Metric(Protocol):
         ...
 
     def update(self, sample: Sample) -> None:
-        """Adds one sample."""
+        """Adds one sample.
+
+        Raises:
+            InputError: for a sample that can't be measured, such as a clip of one frame.
+            NoScoreError: for one that has no score.
+        """
         ...
 
     def compute(self) -> Tensor:

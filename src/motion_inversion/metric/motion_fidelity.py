@@ -9,6 +9,8 @@ from jaxtyping import UInt8
 
 from motion_inversion.core.trajectory import Bidirectional, Fidelity, Tracks
 from motion_inversion.metric.mean_score import MeanScore
+from motion_inversion.metric.metric import NoScoreError
+from motion_inversion.metric.moving_part import moving_part
 from motion_inversion.metric.recent import Recent
 from motion_inversion.metric.sample import Sample
 from motion_inversion.metric.tracker.dis import Dis
@@ -16,13 +18,15 @@ from motion_inversion.metric.tracker.tracker import Track, Tracker
 
 # References whose tracks are kept, half a megabyte each: a clip's prompts and seeds come one after another.
 _KEPT = 4
+_FEW = 0.01  # of a grid's tracks: if fewer count, what moves is too small for the grid
 
 
 class MotionFidelity(MeanScore):
     """Mean over samples of a fidelity of the generated clip's tracks to those of the reference.
 
     Before tracking, the clip of the higher frame rate is thinned out to the other's, and the reference is resized
-    to the generated clip's size: squeezing one of two clips would turn its directions.
+    to the generated clip's size: squeezing one of two clips would turn its directions. Where less than a hundredth
+    of a clip's tracks count, as those of a small object on a still ground, further points are put where it changes.
 
     Args:
         variant: The formula, whose range the metric takes.
@@ -58,6 +62,7 @@ class MotionFidelity(MeanScore):
 
         Raises:
             InputError: for clips of different durations, or a single frame.
+            NoScoreError: if the formula has none, such as for a reference in which nothing moves.
         """
         if self._track is None:
             raise RuntimeError("load(device) comes before update(sample)")
@@ -65,8 +70,20 @@ class MotionFidelity(MeanScore):
         generated = thin(sample.generated, sample.generated_fps, fps)
         height, width = generated.shape[1:3]
         reference = resize(thin(sample.reference, sample.reference_fps, fps), height, width)
-        tracks = self._references.of(reference, self._track)
-        return self.variant(tracks, self._track(generated), math.hypot(height, width))
+        tracks = self._references.of(reference, self._follow)
+        score = self.variant(tracks, self._follow(generated), math.hypot(height, width))
+        if math.isnan(score):
+            raise NoScoreError(self.variant.without)
+        return score
+
+    def _follow(self, video: UInt8[np.ndarray, "f h w 3"]) -> Tracks:
+        """The clip's tracks: of the tracker's grid and, where hardly any of them count, of points where it changes."""
+        assert self._track is not None
+        tracks = self._track(video)
+        few = self.variant.counted(tracks, math.hypot(*video.shape[1:3])).float().mean() < _FEW
+        if few and (part := moving_part(video)):
+            return Tracks.cat([tracks, part.follow(video, self._track)])
+        return tracks
 
 
 def thin(video: UInt8[np.ndarray, "f h w 3"], fps: float, wanted: float) -> UInt8[np.ndarray, "g h w 3"]:

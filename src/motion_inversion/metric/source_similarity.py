@@ -1,6 +1,6 @@
 """Appearance leakage: how much of what the reference looks like is in a generated clip."""
 
-from motion_inversion.metric.mean_score import MeanClipScore
+from motion_inversion.metric.mean_score import MeanClipScore, MeanTextMatch
 from motion_inversion.metric.sample import Sample
 
 
@@ -30,7 +30,7 @@ class SourceImageSimilarity(MeanClipScore):
         return float((generated @ reference.T).mean())
 
 
-class SourceTextSimilarity(MeanClipScore):
+class SourceTextSimilarity(MeanTextMatch):
     """Mean over samples of (1/F) Σ_f cos(generated_f, source prompt): text similarity to the wrong prompt.
 
     In [-1, 1]; to be read as the difference to the model without customisation, like `SourceImageSimilarity`.

@@ -1,10 +1,10 @@
 """Text similarity: how well the frames of a clip show what the prompt says."""
 
-from motion_inversion.metric.mean_score import MeanClipScore
+from motion_inversion.metric.mean_score import MeanTextMatch
 from motion_inversion.metric.sample import Sample
 
 
-class TextSimilarity(MeanClipScore):
+class TextSimilarity(MeanTextMatch):
     """Mean over samples of (1/F) Σ_f cos(image_f, prompt): CLIP's features of all F frames and of the prompt.
 
     In [-1, 1], neither scaled nor clamped, the prompt as given. The level depends on the model: for ViT-B/32,

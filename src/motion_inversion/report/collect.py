@@ -4,6 +4,7 @@ import logging
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import combinations
 from pathlib import Path
 
 from motion_inversion.error import InputError
@@ -17,6 +18,7 @@ __all__ = ["Collection", "Record", "Score", "collect"]
 
 _NOT_MADE = "not made"
 _REPEAT = "evaluate again"
+_PLANNED = PLAN.partition("{")[0]
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,7 @@ def collect(*sources: Path) -> Collection:
     """
     faults: list[str] = []
     found = [record for source in sources for record in _found(source, faults)]
-    records = _merged(found, faults)
+    records = _swept(_merged(found, faults), found)
     for fault in faults:
         log.warning("%s", fault)
     if all(record.missing for record in records):
@@ -120,12 +122,35 @@ def _planned(path: Path, faults: list[str]) -> Iterator[Record]:
 
 
 def _merged(records: Sequence[Record], faults: list[str]) -> list[Record]:
-    known: dict[tuple[object, ...], Record] = {}
+    known: dict[tuple[object, ...], list[Record]] = {}
     for record in records:
-        first = known.setdefault(record.identity, record)
-        if first is not record:
-            known[record.identity] = _joined(first, record, faults)
-    return list(known.values())
+        alike = known.setdefault(record.identity, [])
+        place = next((k for k, first in enumerate(alike) if first.is_of(record)), None)
+        if place is None:
+            alike.append(record)
+        else:
+            alike[place] = _joined(alike[place], record, faults)
+    return [record for alike in known.values() for record in alike]
+
+
+def _swept(records: Sequence[Record], found: Sequence[Record]) -> list[Record]:
+    """The records with what their jobs were given as alternatives, by the plans among `found`.
+
+    Jobs alike in all else, of which neither has all prompts, or seeds, of the other, are alternatives. A job that adds
+    prompts to those of an earlier one is none: a study grows that way.
+    """
+    jobs: dict[tuple[str, ...], dict[Path, list[Record]]] = {}
+    for record in found:
+        if record.path.name.startswith(_PLANNED):
+            setting = json.dumps([record.axes, record.config, record.dataset], sort_keys=True)
+            same = jobs.setdefault((record.method, record.clip, record.source_prompt, setting), {})
+            same.setdefault(record.path, []).append(record)
+    told = {name for record in found for name in record.swept}
+    for same in jobs.values():
+        for name in ("prompt", "seed"):
+            given = [{record.settings[name] for record in job} for job in same.values()]
+            told |= {name for a, b in combinations(given, 2) if a - b and b - a}
+    return [replace(record, swept=tuple(sorted(told))) for record in records] if told else list(records)
 
 
 def _joined(first: Record, other: Record, faults: list[str]) -> Record:

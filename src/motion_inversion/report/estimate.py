@@ -80,6 +80,13 @@ def sign_flip(differences: Sequence[float], clips: Sequence[str]) -> float:
     return float((1 + hits.sum()) / (1 + len(hits)))
 
 
+def least_p(clips: int) -> float:
+    """The least that `sign_flip` gives for so many clips, however far from 0 their mean is; NaN below two."""
+    if clips < 2:
+        return np.nan
+    return 2.0 ** (1 - clips) if clips <= EXACT else 1 / (1 + RESAMPLINGS)
+
+
 @cache
 def _signs(clips: int) -> Float[np.ndarray, "combination clip"]:
     """Every combination of signs of so many clips or, of many, seeded draws."""

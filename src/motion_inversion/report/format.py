@@ -13,6 +13,7 @@ from motion_inversion.report.table import Cell, Column, Row, Table
 NOTHING = "–"
 EVERYTHING = "all"
 COST = "cost"
+_ALMOST = 1e-6  # so near to 1 is what arithmetic makes of 1
 _FIELDS = ("mean", "lower", "upper", "samples", "clips", "missing")
 
 Bold = Callable[[str], str]
@@ -111,7 +112,7 @@ def body(table: Table, bold: Bold | None = None, below: Table | None = None) -> 
     best = [table.best(k) if bold else () for k in range(len(table.columns))]
     return [
         [
-            *_named(row),
+            *named(row),
             *(str(count) if row.samples else NOTHING for count in (row.samples, row.clips)),
             *chain.from_iterable(
                 _words(cell, compared[k], bold if n in best[k] else None) for k, cell in enumerate(row.cells)
@@ -137,10 +138,7 @@ def _fields(estimate: Estimate | None) -> list[object]:
 
 
 def _titled(column: Column) -> str:
-    title = f"{column.title} − frozen model" if column.against_frozen else column.title
-    if column.higher_is_better is None:
-        return title
-    return f"{title} {'↑' if column.higher_is_better else '↓'}"
+    return f"{column.heading} {column.arrow}".rstrip()
 
 
 def _compared(table: Table, column: int) -> int:
@@ -151,30 +149,33 @@ def _compared(table: Table, column: int) -> int:
     return 2 if any(not isnan(cell.p) for cell in cells) else 1
 
 
-def _named(row: Row) -> list[str]:
+def named(row: Row) -> list[str]:
+    """The words of a row's keys; what is no sample says what it is."""
     first, *others = [value or NOTHING for value in row.values]
     return [first if row.kind == "sample" else f"{first} ({row.kind})", *others]
 
 
 def _words(cell: Cell, compared: int, bold: Bold | None) -> list[str]:
-    p = NOTHING if isnan(cell.p) else _probability(cell.p)
-    further = [_spelled(cell.difference, "+.3f") if cell.difference else NOTHING, p]
-    return [_spelled(cell.score, ".3f", bold), *further[:compared]]
+    p = NOTHING if isnan(cell.p) else probability(cell.p, cell.p_is_least)
+    further = [spelled(cell.difference, "+.3f") if cell.difference else NOTHING, p]
+    return [spelled(cell.score, ".3f", bold), *further[:compared]]
 
 
-def _probability(p: float) -> str:
-    return f"{p:.3f}" if p >= 0.001 else "<0.001"
+def probability(p: float, least: bool) -> str:
+    """A p-value; the least that a number of clips can give is a bound."""
+    return "<0.001" if p < 0.001 else f"≤{p:.3f}" if least else f"{p:.3f}"
 
 
-def _spelled(estimate: Estimate, form: str, bold: Bold | None = None) -> str:
+def spelled(estimate: Estimate, form: str, bold: Bold | None = None) -> str:
+    """The mean with its interval and what is missing."""
     words = [NOTHING]
     if not isnan(estimate.mean):
-        mean = _rounded(estimate.mean, form)
+        mean = rounded(estimate.mean, form)
         words = [bold(mean) if bold else mean]
         if estimate.clips > 1:
-            words.append(f"[{_rounded(estimate.lower, form)}, {_rounded(estimate.upper, form)}]")
+            words.append(f"[{rounded(estimate.lower, form)}, {rounded(estimate.upper, form)}]")
         elif estimate.samples > 1:
-            words.append(f"± {_rounded(estimate.upper - estimate.mean, '.3f')}")
+            words.append(f"± {rounded(estimate.upper - estimate.mean, '.3f')}")
     if estimate.missing:
         words.append(f"({estimate.missing} missing)")
     return " ".join(words)
@@ -190,5 +191,10 @@ def _amount(number: float) -> str:
     return f"{number:,.0f}" if number == round(number) or number >= 100 else f"{number:.3g}"
 
 
-def _rounded(number: float, form: str) -> str:
-    return format(round(number, 3) + 0.0, form)  # + 0.0, or what rounds to zero from below is "-0.000"
+def rounded(number: float, form: str = ".3f") -> str:
+    """Three decimals, or as many as it takes to tell a number that is nearly 1 from 1."""
+    for digits in (3, 4, 5, 6):
+        if abs(round(number, digits)) != 1 or abs(abs(number) - 1) < _ALMOST:
+            break
+    form = form.replace("3", str(digits))
+    return format(round(number, digits) + 0.0, form)  # + 0.0, or what rounds to zero from below is "-0.000"

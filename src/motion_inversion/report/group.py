@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from typing import TypeAlias
 
 from motion_inversion.error import InputError
-from motion_inversion.report.record import Record
+from motion_inversion.report.record import DATASET, FOOTAGE, SOURCE_PROMPT, Record
 from motion_inversion.storage.names import FROZEN
 
 SAMPLE = ("clip", "prompt", "seed")
@@ -29,8 +29,10 @@ def grouped(records: Iterable[Record], keys: Sequence[str]) -> dict[Values, list
 def row_keys(records: Sequence[Record], rows: Sequence[str] = ()) -> tuple[str, ...]:
     """The keys `rows` without repeats; by default those that vary.
 
-    These are the method and the axes with several values, and what else tells apart samples that would
-    otherwise pass for repeats of one another, such as `method.iterations` in the config.
+    These are the method and the axes with several values, prompt or seed if the jobs of a sweep differed in them, and
+    what else tells apart samples that would otherwise pass for repeats of one another, such as `dataset.start` or
+    `method.iterations` in the config. What tells references of one clip apart is added to `rows`, too: samples of
+    different references never share a row.
 
     Raises:
         InputError: a key that no record has.
@@ -43,23 +45,41 @@ def row_keys(records: Sequence[Record], rows: Sequence[str] = ()) -> tuple[str, 
                 "config; set rows=[method], or rows=[] for all that vary"
             )
     if rows:
-        return tuple(dict.fromkeys(rows))
+        return tuple(dict.fromkeys((*rows, *_of_references(records, rows))))
     known = {key: {r.settings[key] for r in records if key in r.settings} for key in ("method", *axes(records))}
-    keys = tuple(key for key, found in known.items() if len(found) > 1)
-    return (*keys, *unseparated(records, keys)) or ("method",)
+    swept = dict.fromkeys(key for record in records for key in record.swept)
+    keys = (*(key for key, found in known.items() if len(found) > 1), *swept)
+    keys = (*keys, *_of_references(records, keys))
+    keys = (*keys, *unseparated(records, keys)) or ("method",)
+    # References that are scored themselves have the method's place for their name.
+    return ("method", *keys) if keys[0] != "method" and any(map(tells_references, keys)) else keys
+
+
+def tells_references(key: str) -> bool:
+    """Whether a key says something of the reference, and so differs only between samples that don't compare."""
+    return key in (FOOTAGE, SOURCE_PROMPT) or key.startswith(DATASET)
+
+
+def _of_references(records: Sequence[Record], keys: Sequence[str]) -> list[str]:
+    """What tells apart the references of samples that agree in `keys`, clip, prompt and seed: settings, or footage."""
+    telling = [key for key in _differing(records, keys) if tells_references(key)]
+    return [key for key in telling if key != FOOTAGE] or telling
 
 
 def unseparated(records: Sequence[Record], keys: Sequence[str]) -> list[str]:
     """What differs among records that agree in `keys`, clip, prompt and seed: axes or, if none, config."""
-    repeats = [group for group in grouped(records, (*keys, *SAMPLE)).values() if len(group) > 1]
+    differing = _differing(records, keys)
     choices = ["method", *axes(records)]
+    chosen = [path for path in choices if path in differing]
+    return chosen or [path for path in differing if path != FOOTAGE] or differing
+
+
+def _differing(records: Sequence[Record], keys: Sequence[str]) -> list[str]:
+    repeats = [group for group in grouped(records, (*keys, *SAMPLE)).values() if len(group) > 1]
     paths = dict.fromkeys(key for group in repeats for record in group for key in record.settings)
-    differing = [
-        path
-        for path in (*choices, *(path for path in paths if path not in choices))
-        if any(len({record.settings.get(path) for record in group}) > 1 for group in repeats)
+    return [
+        path for path in paths if any(len({record.settings.get(path) for record in group}) > 1 for group in repeats)
     ]
-    return [path for path in differing if path in choices] or differing
 
 
 def axes(records: Iterable[Record]) -> list[str]:

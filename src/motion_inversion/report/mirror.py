@@ -113,7 +113,7 @@ def _clips(records: Sequence[Record], video: Callable[..., Any]) -> dict[str, li
 
 def _means(table: Table) -> dict[str, float]:
     return {
-        f"{' '.join(filter(None, row.values))}/{column.title}": cell.score.mean
+        f"{' '.join(filter(None, row.values))}/{column.heading}": cell.score.mean
         for row in table.rows
         for column, cell in zip(table.columns, row.cells, strict=True)
         if not isnan(cell.score.mean)

@@ -1,6 +1,6 @@
 """Owns what is said below a table: versions, how to read the intervals, and what is missing."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from math import isnan
 
 from motion_inversion.report.estimate import LEVEL
@@ -8,7 +8,7 @@ from motion_inversion.report.group import SAMPLE, grouped, unseparated, values
 from motion_inversion.report.pair import partners
 from motion_inversion.report.published import SOURCE
 from motion_inversion.report.record import Record
-from motion_inversion.report.table import Row, Table
+from motion_inversion.report.table import Column, Row, Table
 from motion_inversion.storage.names import FROZEN
 
 FEW_CLIPS = 10  # below, a percentile bootstrap is noticeably too narrow
@@ -19,7 +19,7 @@ def notes(table: Table, records: Sequence[Record]) -> tuple[str, ...]:
     """What the numbers of `table`, made of `records`, don't say themselves."""
     return (
         *_missing_notes(table, records),
-        *_column_notes(table),
+        *_column_notes(table, records),
         *_interval_notes(table.rows),
         *_comparison_notes(table, records),
         *_row_notes(table.rows),
@@ -41,13 +41,30 @@ def _name(keys: Sequence[str], record: Record) -> str:
     return f"{', '.join(words)} ({record.missing})"
 
 
-def _column_notes(table: Table) -> Iterator[str]:
+def _column_notes(table: Table, records: Sequence[Record]) -> Iterator[str]:
     names = [column.name for column in table.columns]
     for name in dict.fromkeys(names):
         if (count := names.count(name)) > 1:
             yield f"{name} was measured in {count} versions, which do not compare: each has its own column"
     for column in table.columns:
         yield f"{column.title}: version {column.version}"
+    for column, shown in zip(table.columns, table.shown(records), strict=True):
+        yield from _gap_notes(table, column, records, shown)
+
+
+def _gap_notes(table: Table, column: Column, records: Sequence[Record], shown: Mapping[Record, float]) -> Iterator[str]:
+    """Samples that there are, but without a score: why, and whether that leaves rows that average over unlike sets."""
+    without = [record for record, value in shown.items() if isnan(value) and not record.missing]
+    reasons = {reason: record for record in reversed(without) if (reason := record.reason(column.name, column.version))}
+    for reason in reasons:
+        clips = dict.fromkeys(record.clip for record in without if record.reason(column.name, column.version) == reason)
+        more = f" and {len(clips) - NAMED} more" if len(clips) > NAMED else ""
+        yield f"{column.title}: no score for {', '.join([*clips][:NAMED])}{more}: {reason}"
+    lacking = {values(record, SAMPLE) for record in without}
+    rows = grouped([record for record in shown if not record.missing], table.keys).values()
+    scored = [{values(r, SAMPLE) for r in row if not isnan(shown[r])} for row in rows]
+    if lacking and any(one != scored[0] for one in scored[1:]):
+        yield f"{column.title}: the rows average over unequal sets of samples, since some have no score"
 
 
 def _interval_notes(rows: Sequence[Row]) -> Iterator[str]:
@@ -67,7 +84,7 @@ def _comparison_notes(table: Table, records: Sequence[Record]) -> Iterator[str]:
     if any(not isnan(cell.p) for row in table.rows for cell in row.cells):
         yield (
             "p: that this mean is as far from 0 if neither side were better; two-sided, the signs of whole clips "
-            "flipped; n clips give no less than 2^(1-n); not corrected for the number of comparisons"
+            "flipped; ≤: the least that so many clips give, 2^(1-n) for n; not corrected for the number of comparisons"
         )
     if relative := [column.title for column in table.columns if column.against_frozen]:
         frozen = partners(records, table.keys, (FROZEN,))
@@ -96,6 +113,8 @@ def _sample_notes(records: Sequence[Record], keys: Sequence[str]) -> Iterator[st
         yield "some samples count more than once: same clip, prompt, seed and settings, but another file"
     if {"motion", *SAMPLE}.isdisjoint(keys):
         every = set(grouped(records, SAMPLE))
+        if len({frozenset(grouped(members, SAMPLE)) for members in groups.values()}) > 1:
+            yield "the rows average over unequal sets of samples: compare them by the differences to the baseline"
         for group, members in groups.items():
             if lacking := len(every) - len(grouped(members, SAMPLE)):
                 name = ", ".join(f"{key}={value}" for key, value in zip(keys, group, strict=True) if value)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from motion_inversion.error import InputError
-from motion_inversion.report.group import SAMPLE, axes, grouped, values
+from motion_inversion.report.group import SAMPLE, axes, grouped, tells_references, values
 from motion_inversion.report.record import Record
 from motion_inversion.storage.names import FROZEN
 
@@ -13,11 +13,13 @@ def partners(records: Sequence[Record], keys: Sequence[str], baseline: Sequence[
 
     The baseline are the records that have every word of `baseline` among their values of `keys` and the method. A
     partner has the same clip, prompt, seed and, apart from the method and the settings that the words name, the
-    same value of each axis and key that both have. None where there isn't exactly one.
+    same value of each axis and key, and the same reference, as far as both have them. None where there isn't exactly
+    one.
     """
     chosen = {record for record in records if _is(record, keys, baseline)}
     named = {"method", *(key for record in chosen for key in keys if record.settings.get(key) in baseline)}
-    shared = [key for key in dict.fromkeys((*axes(records), *keys)) if key not in named]
+    told = (key for record in records for key in record.settings if tells_references(key))
+    shared = [key for key in dict.fromkeys((*axes(records), *keys, *told)) if key not in named]
     by_sample = grouped(chosen, SAMPLE)
     found: dict[Record, Record | None] = {}
     for record in records if chosen else ():

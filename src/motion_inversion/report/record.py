@@ -4,7 +4,7 @@ import json
 import math
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,9 @@ from typing import Any
 from motion_inversion.reflection.annotation import fits, misfit
 from motion_inversion.storage.document import parse_json
 from motion_inversion.storage.names import FORMAT, SOURCE, UNRELATED
+
+# Keys of `Record.settings` that say which reference a sample is of; the settings of a dataset begin with DATASET.
+FOOTAGE, SOURCE_PROMPT, DATASET = "footage", "source_prompt", "dataset."
 
 _KEYS: dict[str, Any] = {
     "clip": str,
@@ -31,6 +34,7 @@ _KEYS: dict[str, Any] = {
     "environment": dict,
     "git": dict | None,
 }
+_OPTIONAL: dict[str, Any] = {"missing": str, "dataset": dict, "swept": list[str]}
 _METRIC_KEYS: dict[str, Any] = {
     "value": float | None,
     "higher_is_better": bool | None,
@@ -45,7 +49,8 @@ class Score:
     """What one metric gives one sample; only scores of one name and version compare.
 
     `value` is NaN where the metric could give none. `lower` and `upper` bound what the metric can give at all.
-    One that is read `against_frozen` means something only as the difference to the frozen model's.
+    One that is read `against_frozen` means something only as the difference to the frozen model's. `reason` is why
+    there is no value, where that is known.
     """
 
     name: str
@@ -55,6 +60,7 @@ class Score:
     lower: float
     upper: float
     against_frozen: bool = False
+    reason: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,9 +68,10 @@ class Record:
     """One clip: what it was made from, by which settings, and its scores.
 
     `axes` names the chosen option of each axis that the method has, `config` is everything that made the
-    sample, `environment` what it was measured with, `git` the state of the code (None for an installed package),
-    `cost` seconds and MiB by stage. `path` is the file that says so. A planned sample that there isn't has no
-    metrics, and `missing` says why.
+    sample, `dataset` how its reference is cut and what goes with it, `environment` what it was measured with, `git`
+    the state of the code (None for an installed package), `cost` seconds and MiB by stage. `path` is the file that
+    says so. A planned sample that there isn't has no metrics, and `missing` says why. `swept` names what of clip,
+    prompt and seed the jobs of a sweep differed in.
     """
 
     path: Path
@@ -85,18 +92,27 @@ class Record:
     environment: Mapping[str, Any]
     git: Mapping[str, Any] | None = None
     missing: str = ""
+    dataset: Mapping[str, Any] = field(default_factory=dict)
+    swept: tuple[str, ...] = ()
 
     @cached_property
     def settings(self) -> dict[str, str]:
-        """What it can be grouped by: clip, motion, prompt, seed, method, axes, config by dotted path."""
+        """What it can be grouped by: clip, motion, prompts, seed, method, axes, config and dataset by dotted path."""
         own = {
             "method": self.method,
             "clip": self.clip,
             "motion": self.motion,
             "prompt": self.prompt,
+            SOURCE_PROMPT: self.source_prompt,
             "seed": str(self.seed),
         }
-        return {**_flat(self.config), **self.axes, **own}
+        footage = {FOOTAGE: self.footage[:8]} if self.footage else {}
+        return {**_flat(self.config), **_flat(self.dataset, DATASET), **footage, **self.axes, **own}
+
+    @property
+    def footage(self) -> str:
+        """The checksum of the reference's frames and their cut; "" if unknown."""
+        return self.checksums.get(FOOTAGE, "")
 
     @property
     def identity(self) -> tuple[object, ...]:
@@ -108,9 +124,18 @@ class Record:
         """Whether it is no generated sample but a reference clip, scored for comparison."""
         return self.method in (SOURCE, UNRELATED)
 
+    def is_of(self, other: "Record") -> bool:
+        """Whether both are of one sample beside one reference, as far as both know it; of equal identity."""
+        known = ((self.footage, other.footage), (self.dataset, other.dataset))
+        return self.source_prompt == other.source_prompt and all(not a or not b or a == b for a, b in known)
+
     def value(self, metric: str, version: str) -> float:
         """The score of one metric in one version; NaN if the sample has none."""
         return next((s.value for s in self.metrics if (s.name, s.version) == (metric, version)), math.nan)
+
+    def reason(self, metric: str, version: str) -> str:
+        """Why it has no score of one metric in one version; "" if it has, or nobody said."""
+        return next((s.reason for s in self.metrics if (s.name, s.version) == (metric, version)), "")
 
 
 def parse(text: str, path: Path) -> Record:
@@ -126,12 +151,16 @@ def parse(text: str, path: Path) -> Record:
     _check(content, _KEYS, "")
     for name, metric in content["metrics"].items():
         _check(metric, _METRIC_KEYS, f"metrics.{name}.")
-    parsed = {
+    parsed: dict[str, Any] = {
         "metrics": tuple(_score(name, metric) for name, metric in content["metrics"].items()),
         "video": (path.parent / content["video"]).resolve(),
         "reference": (path.parent / content["reference"]).resolve(),
     }
-    return Record(path=path, missing=str(content.get("missing", "")), **{key: content[key] for key in _KEYS} | parsed)
+    for key, annotation in _OPTIONAL.items():
+        if key in content:
+            _check(content, {key: annotation}, "")
+            parsed[key] = tuple(content[key]) if isinstance(content[key], list) else content[key]
+    return Record(path=path, **{key: content[key] for key in _KEYS} | parsed)
 
 
 def lines(record: Record, folder: Path) -> Iterator[str]:
@@ -142,13 +171,13 @@ def lines(record: Record, folder: Path) -> Iterator[str]:
     content = {key: getattr(record, key) for key in _KEYS if key not in ("metrics", "video", "reference")}
     for key in ("video", "reference"):
         content[key] = Path(os.path.relpath(getattr(record, key), folder.resolve())).as_posix()
-    missing = {"missing": record.missing} if record.missing else {}
+    optional = {key: value for key in _OPTIONAL if (value := getattr(record, key))}
     names = [score.name for score in record.metrics]
     numbers = [names[:k].count(name) for k, name in enumerate(names)]
     for number in range(max(numbers, default=0) + 1):
         scores = [score for score, k in zip(record.metrics, numbers, strict=True) if k == number]
         metrics = {score.name: _metric(score) for score in scores}
-        yield json.dumps({"format": FORMAT, **content, "metrics": metrics, **missing}, allow_nan=False)
+        yield json.dumps({"format": FORMAT, **content, "metrics": metrics, **optional}, allow_nan=False)
 
 
 def _check(found: Mapping[str, Any], keys: Mapping[str, Any], where: str) -> None:
@@ -165,7 +194,8 @@ def _score(name: str, metric: Mapping[str, Any]) -> Score:
         for key, default in (("value", math.nan), ("lower", -math.inf), ("upper", math.inf))
     )
     against = metric.get("against_frozen") is True
-    return Score(name, metric["version"], value, metric["higher_is_better"], lower, upper, against)
+    reason = str(metric.get("reason", ""))
+    return Score(name, metric["version"], value, metric["higher_is_better"], lower, upper, against, reason)
 
 
 def _metric(score: Score) -> dict[str, Any]:
@@ -174,6 +204,7 @@ def _metric(score: Score) -> dict[str, Any]:
         **{key: number if math.isfinite(number) else None for key, number in numbers.items()},
         "higher_is_better": score.higher_is_better,
         "against_frozen": score.against_frozen,
+        **({"reason": score.reason} if score.reason else {}),
         "version": score.version,
     }
 

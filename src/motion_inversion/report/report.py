@@ -14,7 +14,7 @@ from motion_inversion.report.cost import costs
 from motion_inversion.report.figure.overlay import Follower
 from motion_inversion.report.figure.writing import write_figures
 from motion_inversion.report.format import cost_to_csv, part, to_csv, to_markdown, to_text
-from motion_inversion.report.latex import to_latex
+from motion_inversion.report.latex import Layout, to_latex
 from motion_inversion.report.mirror import WandbMirror
 from motion_inversion.report.note import notes
 from motion_inversion.report.page.page import write_page
@@ -34,6 +34,8 @@ class Report:
         source: Folders with results, files of records, or several of these, which are merged.
         target: By default, the folder report in the first source, or beside it if that is a file.
         rows: The settings that tell the table's rows apart; none means all that vary.
+        columns: The metrics that tables show, in this order; none means all.
+        layout: How wide the table in LaTeX is: "table" fits a page, "compact" one of two columns.
         baseline: Words of the row that the others are tested against (see `partners`).
         published: Whether the numbers that the paper prints stand below ours.
         follower: What draws trajectories over frames; none, and there are no such figures.
@@ -43,6 +45,8 @@ class Report:
     source: Path | Annotated[tuple[Path, ...], MinLen(1)]
     target: Path | None = None
     rows: tuple[str, ...] = ()
+    columns: tuple[str, ...] = ()
+    layout: Layout = "table"
     baseline: tuple[str, ...] = (FROZEN,)
     published: bool = False
     follower: Follower | None = None
@@ -54,8 +58,8 @@ class Report:
         Each file is replaced as a whole, so that an interrupted report is simply repeated.
 
         Raises:
-            InputError: no scores, a key in `rows` that no record has, a baseline that no row is, or a target that
-                can't be written.
+            InputError: no scores, a key in `rows` or a metric in `columns` that no record has, a baseline that no row
+                is, or a target that can't be written.
         """
         sources, target = self._places()
         found = collect(*sources)
@@ -66,7 +70,7 @@ class Report:
         _write(target / RECORDS, "".join(f"{line}\n" for record in every for line in lines(record, target)))
         _write(target / "table.csv", to_csv(tables))
         _write(target / "table.md", to_markdown(tables, cost))
-        _write(target / "table.tex", to_latex(tables, cost))
+        _write(target / "table.tex", to_latex(tables, cost, self.layout))
         if cost:
             _write(target / "cost.csv", cost_to_csv(cost))
         # Of varying noises one is pictured, unless they are asked for.
@@ -84,7 +88,7 @@ class Report:
 
     def _tables(self, found: Collection) -> Sequence[Table]:
         """The table of all records, then that of each motion type."""
-        table = tabulate(found.records, self.rows, found.bounds, self.baseline)
+        table = tabulate(found.records, self.rows, found.bounds, self.baseline, self.columns)
         parts = by_motion(table, found.records, found.bounds)
         whole = with_published(table) if self.published else table
         faults = len(found.faults)

@@ -3,11 +3,12 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from math import isnan, nan
+from math import isclose, isnan, nan
 from typing import Literal, TypeAlias
 
-from motion_inversion.report.estimate import Estimate, estimate, sign_flip
-from motion_inversion.report.group import Values, grouped, row_keys
+from motion_inversion.error import InputError
+from motion_inversion.report.estimate import Estimate, estimate, least_p, sign_flip
+from motion_inversion.report.group import Values, grouped, row_keys, tells_references
 from motion_inversion.report.pair import check_baseline, partners
 from motion_inversion.report.published import TABLE_1
 from motion_inversion.report.record import Record, Score
@@ -30,6 +31,16 @@ class Column:
     title: str
     against_frozen: bool = False
 
+    @property
+    def heading(self) -> str:
+        """What its numbers are: `title`, or that minus the frozen model's."""
+        return f"{self.title} − frozen model" if self.against_frozen else self.title
+
+    @property
+    def arrow(self) -> str:
+        """Which way is better, "" if neither."""
+        return {None: "", True: "↑", False: "↓"}[self.higher_is_better]
+
 
 @dataclass(frozen=True)
 class Cell:
@@ -45,6 +56,12 @@ class Cell:
     score: Estimate
     difference: Estimate | None
     p: float = nan
+
+    @property
+    def p_is_least(self) -> bool:
+        """Whether p is the least that so few clips can give: then it is a bound, and says more of them than of the
+        difference."""
+        return self.difference is not None and isclose(self.p, least_p(self.difference.clips))
 
 
 @dataclass(frozen=True)
@@ -76,6 +93,12 @@ class Table:
     baseline: tuple[str, ...] = (FROZEN,)
     part: str = ""
 
+    def shown(self, records: Sequence[Record]) -> list[Mapping[Record, float]]:
+        """What each column shows of each record, as `Cell.score` averages it: of one that is read against the frozen
+        model, the difference, and nothing of the frozen model itself."""
+        frozen = partners(records, self.keys, (FROZEN,))
+        return [_scores(column, records, frozen) for column in self.columns]
+
     def best(self, column: int) -> frozenset[int]:
         """The rows of samples with the best mean; none if there is nothing to choose between."""
         better = self.columns[column].higher_is_better
@@ -92,19 +115,20 @@ def tabulate(
     rows: Sequence[str] = (),
     bounds: Sequence[Record] = (),
     baseline: Sequence[str] = (FROZEN,),
+    columns: Sequence[str] = (),
 ) -> Table:
     """The table of `records`, one row for each combination of the values of `rows` (see `row_keys`).
 
     A key is `method`, `motion`, `clip`, `prompt`, `seed`, an axis, or a dotted path in the config. Versions
     of a metric have columns of their own: their scores don't compare. `bounds` are the records of the floor and
-    the ceiling.
+    the ceiling. `columns` are the metrics shown, in this order, by name or, of one version, by title; all if empty.
 
     Raises:
-        InputError: a key that no record has, a baseline that no row is.
+        InputError: a key or a metric that no record has, a baseline that no row is.
     """
     keys = row_keys(records, rows)
     check_baseline(records, keys, baseline)
-    bare = Table(keys, _columns([*records, *bounds]), (), baseline=tuple(baseline))
+    bare = Table(keys, _chosen(_columns([*records, *bounds]), columns), (), baseline=tuple(baseline))
     return replace(bare, rows=_rows(bare, records, bounds))
 
 
@@ -134,9 +158,8 @@ def with_published(table: Table) -> Table:
 
 
 def _rows(table: Table, records: Sequence[Record], bounds: Sequence[Record]) -> tuple[Row, ...]:
-    frozen = partners(records, table.keys, (FROZEN,))
     paired = partners(records, table.keys, table.baseline)
-    scores = [_scores(column, records, frozen) for column in table.columns]
+    scores = table.shown(records)
     # A score that is read against the frozen model is compared with it already.
     pairs = [{} if column.against_frozen and table.baseline == (FROZEN,) else paired for column in table.columns]
     own = [
@@ -147,13 +170,16 @@ def _rows(table: Table, records: Sequence[Record], bounds: Sequence[Record]) -> 
 
 
 def _bounding(kind: Kind, table: Table, bounds: Sequence[Record]) -> list[Row]:
-    """The row of reference clips of this kind, if there are any; the frozen model made none from their noise."""
-    if not (members := [record for record in bounds if record.method == _KINDS[kind]]):
-        return []
-    plain = [_scores(column, members, {}) for column in table.columns]
-    scores = [{} if column.against_frozen else own for column, own in zip(table.columns, plain, strict=True)]
-    values = (_KINDS[kind], *[None] * (len(table.keys) - 1))
-    return [_row(values, members, [_cell(members, own, {}) for own in scores], kind)]
+    """The rows of reference clips of this kind, one for each cut of the clips; the frozen model made none of them."""
+    found = [record for record in bounds if record.method == _KINDS[kind]]
+    told = [key if tells_references(key) else "" for key in table.keys]
+    rows = []
+    for values, members in grouped(found, told).items():
+        plain = [_scores(column, members, {}) for column in table.columns]
+        scores = [{} if column.against_frozen else own for column, own in zip(table.columns, plain, strict=True)]
+        named = (values[0] or _KINDS[kind], *values[1:])
+        rows.append(_row(named, members, [_cell(members, own, {}) for own in scores], kind))
+    return rows
 
 
 def _row(values: Values, members: Sequence[Record], cells: Sequence[Cell], kind: Kind = "sample") -> Row:
@@ -175,6 +201,19 @@ def _columns(records: Sequence[Record]) -> tuple[Column, ...]:
         for name, versions in found.items()
         for told, (version, score) in zip(_told_apart([*versions]), versions.items(), strict=True)
     )
+
+
+def _chosen(columns: Sequence[Column], names: Sequence[str]) -> tuple[Column, ...]:
+    """The columns of these names or titles in their order; all if there are none."""
+    for name in names:
+        if not any(name in (column.name, column.title) for column in columns):
+            accepted = ", ".join(dict.fromkeys(column.name for column in columns)) or "none"
+            raise InputError(
+                f"columns names {name}, a metric that no record has; accepted: {accepted}; set columns=[…], or "
+                "columns=[] for all"
+            )
+    found = (column for name in names for column in columns if name in (column.name, column.title))
+    return tuple(dict.fromkeys(found)) or tuple(columns)
 
 
 def _told_apart(versions: Sequence[str]) -> list[str]:

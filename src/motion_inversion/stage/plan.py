@@ -8,7 +8,7 @@ from motion_inversion.error import InputError
 from motion_inversion.reflection.description import Json, digest
 from motion_inversion.stage.address import Address
 from motion_inversion.stage.content import place
-from motion_inversion.stage.record import axes, configuration
+from motion_inversion.stage.record import axes, configuration, dataset
 from motion_inversion.storage.file import replacing
 from motion_inversion.storage.names import PLAN, PLAN_FORMAT
 
@@ -55,6 +55,7 @@ def _samples(address: Address, clip: Clip) -> Iterator[dict[str, Json]]:
                 "prompt": prompt,
                 "source_prompt": clip.source_prompt,
                 "seed": seed,
+                "dataset": dataset(clip),
                 "video": place(folder, address.root),
                 "reference": place(reference, address.root),
             }

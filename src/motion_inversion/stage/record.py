@@ -9,9 +9,11 @@ from dataclasses import replace
 from typing import Any
 
 from motion_inversion.core.sampler import Ddim
-from motion_inversion.reflection.description import Json, describe
+from motion_inversion.data.clip import Clip
+from motion_inversion.reflection.description import Json, describe, digest
 from motion_inversion.stage.address import Address
 
+_PLACE = {"_target_", "path", "sha256", "counted"}  # what says where footage lies
 # What a method's settings say of a training, which there is none of where embeddings are given.
 _TRAINING = {"layout", "loss", "optimizer", "timestep", "batch_size", "spatial", "iterations", "training_seed"}
 
@@ -39,6 +41,19 @@ def axes(address: Address) -> dict[str, str]:
     else:
         hidden |= _TRAINING
     return {name: word(value) for name, value in found.items() if name not in hidden}
+
+
+def dataset(clip: Clip) -> dict[str, Json]:
+    """How a clip's footage is cut or drawn and what goes with it, but for its prompts and seeds, which have places of
+    their own. The footage's content is known by its checksum, wherever it lies."""
+    cut = describe(clip.footage, whole=True)
+    assert isinstance(cut, dict)
+    told = {key: value for key, value in cut.items() if key not in _PLACE}
+    maps = describe(clip.control_maps, whole=True)
+    return told | {
+        "appearance_invariant_prompt": clip.appearance_invariant_prompt,
+        "control_maps": digest(maps) if maps else None,
+    }
 
 
 def word(value: object) -> str:

@@ -60,6 +60,10 @@ class Canvas:
         columns, rows = np.linspace(margin, size - 1 - margin, count).T
         return np.stack(np.meshgrid(columns, rows), axis=-1).reshape(-1, 2)
 
+    def place(self, points: Points) -> Points:
+        """Points of the clip, in its pixels, on the canvas."""
+        return (points + 0.5) * self.scale - 0.5
+
     def follow(self, points: Points, step: Step) -> Tracks:
         """The tracks of points of the first frame, in the clip's own pixels.
 

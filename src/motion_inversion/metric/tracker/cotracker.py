@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import numpy as np
 import torch
 from annotated_types import Le
-from jaxtyping import UInt8
+from jaxtyping import Float, UInt8
 
 from motion_inversion.core.trajectory import Tracks
 from motion_inversion.error import InputError
@@ -100,7 +100,8 @@ class LoadedCoTracker:
     """A predictor in memory.
 
     Args:
-        predictor: (1, t, 3, h, w) in [0, 255], grid_size → tracks (1, t, n, 2) in pixels, visibility (1, t, n).
+        predictor: (1, t, 3, h, w) in [0, 255], grid_size or queries (1, n, 3) → tracks (1, t, n, 2) in pixels,
+            visibility (1, t, n). A query is the number of a frame, column and row.
         device: Where it is.
         grid: Points per side.
     """
@@ -110,8 +111,8 @@ class LoadedCoTracker:
     grid: int
 
     @torch.no_grad()
-    def __call__(self, video: UInt8[np.ndarray, "f h w 3"]) -> Tracks:
-        """The tracks of an 8-bit RGB clip.
+    def __call__(self, video: UInt8[np.ndarray, "f h w 3"], points: Float[np.ndarray, "n 2"] | None = None) -> Tracks:
+        """The tracks of an 8-bit RGB clip, of the grid or of `points` of the first frame, in pixels.
 
         Raises:
             InputError: for a single frame.
@@ -119,8 +120,11 @@ class LoadedCoTracker:
         if len(video) < 2:
             raise InputError("1 frame: CoTracker accepts 2 and more; set model.frames=8")
         clip = torch.from_numpy(np.ascontiguousarray(video)).to(self.device).permute(0, 3, 1, 2)[None].float()
-        points, visible = self.predictor(clip, grid_size=self.grid)
-        return Tracks(points[0].transpose(0, 1).float().cpu(), (visible[0].T > 0.5).cpu())
+        asked: dict[str, Any] = {"grid_size": self.grid}
+        if points is not None:  # each as the number of its frame, column and row
+            asked = {"queries": torch.from_numpy(np.pad(points, ((0, 0), (1, 0)))).float().to(self.device)[None]}
+        paths, visible = self.predictor(clip, **asked)
+        return Tracks(paths[0].transpose(0, 1).float().cpu(), (visible[0].T > 0.5).cpu())
 
 
 def _forget_package() -> None:

@@ -34,8 +34,8 @@ class Dis:
         """Itself: there is nothing to load."""
         return self
 
-    def __call__(self, video: UInt8[np.ndarray, "f h w 3"]) -> Tracks:
-        """The tracks of an 8-bit RGB clip.
+    def __call__(self, video: UInt8[np.ndarray, "f h w 3"], points: Points | None = None) -> Tracks:
+        """The tracks of an 8-bit RGB clip, of the grid or of `points` of the first frame, in pixels.
 
         Raises:
             InputError: for a single frame or a grid below 2.
@@ -43,12 +43,12 @@ class Dis:
         # Any, since OpenCV's stubs know no call without a first guess.
         flow: Any = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
 
-        def step(before: Grey, after: Grey, points: Points) -> tuple[Points, Points]:
-            moved = points + at(flow.calc(before, after, None), points)
+        def step(before: Grey, after: Grey, start: Points) -> tuple[Points, Points]:
+            moved = start + at(flow.calc(before, after, None), start)
             return moved, moved + at(flow.calc(after, before, None), moved)
 
         canvas = Canvas.paint(video)
-        return canvas.follow(canvas.grid(self.grid), step)
+        return canvas.follow(canvas.grid(self.grid) if points is None else canvas.place(points), step)
 
 
 def at(field: Float[np.ndarray, "h w c"], points: Float[np.ndarray, "n 2"]) -> Float[np.ndarray, "n c"]:

@@ -35,14 +35,14 @@ class Lk:
         """Itself: there is nothing to load."""
         return self
 
-    def __call__(self, video: UInt8[np.ndarray, "f h w 3"]) -> Tracks:
-        """The tracks of an 8-bit RGB clip.
+    def __call__(self, video: UInt8[np.ndarray, "f h w 3"], points: Points | None = None) -> Tracks:
+        """The tracks of an 8-bit RGB clip, of the grid or of `points` of the first frame, in pixels.
 
         Raises:
             InputError: for a single frame or a grid below 2.
         """
         canvas = Canvas.paint(video)
-        return canvas.follow(canvas.grid(self.grid), _step)
+        return canvas.follow(canvas.grid(self.grid) if points is None else canvas.place(points), _step)
 
 
 def _step(before: Grey, after: Grey, points: Points) -> tuple[Points, Points]:

@@ -1,16 +1,25 @@
 """What every point tracker offers."""
 
-from collections.abc import Callable
-from typing import Protocol, TypeAlias, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
-from jaxtyping import UInt8
+from jaxtyping import Float, UInt8
 
 from motion_inversion.core.trajectory import Tracks
 
-Track: TypeAlias = Callable[[UInt8[np.ndarray, "f h w 3"]], Tracks]
-"""8-bit RGB clip → where points of its first frame go, in its pixels. Raises InputError for a single frame."""
+
+@runtime_checkable
+class Track(Protocol):
+    """8-bit RGB clip → where points of its first frame go, in its pixels."""
+
+    def __call__(self, video: UInt8[np.ndarray, "f h w 3"], points: Float[np.ndarray, "n 2"] | None = None) -> Tracks:
+        """The tracks of `points`, column and row in pixels; by default of a grid over the first frame.
+
+        Raises:
+            InputError: for a single frame.
+        """
+        ...
 
 
 @runtime_checkable

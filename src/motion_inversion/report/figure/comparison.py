@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 
 from motion_inversion.data.picture import spread
 from motion_inversion.report.figure.choice import Shown
+from motion_inversion.report.figure.font import families, is_latin, legible
 from motion_inversion.report.figure.style import FAINT, INK, WIDTH, sheet, styled, wrapped
 
 Frame: TypeAlias = UInt8[np.ndarray, "h w 3"]
@@ -21,7 +22,16 @@ LABEL = 1.02  # inches for the labels on the left
 GAP = 0.03
 HEADING = 0.24  # inches for the line that says a prompt
 MARGIN = 0.04
+MOST = 9  # rows below the source: with square frames and a prompt each they fill a page
 EMPTY = "#F1F2F4"  # the grey of frames that are missing
+
+
+def pages(rows: Sequence[Shown]) -> list[list[Shown]]:
+    """The rows of one figure each: as many as a page of paper holds, the source on top of every one."""
+    source, *others = rows
+    count = max(1, -(-len(others) // MOST))
+    each = -(-len(others) // count) if others else 1
+    return [[source, *others[k : k + each]] for k in range(0, len(others), each)] or [[source]]
 
 
 @styled
@@ -38,13 +48,16 @@ def comparison(rows: Sequence[Shown], count: int = 8, overlay: Overlay | None = 
     figure, axes = sheet(sum(high) + GAP * len(rows) + HEADING * len(groups) + MARGIN)
     top = 0.0
     for members in groups:
-        heading = f"“{members[0][1].prompt}”"
-        style = {"fontsize": 7.5, "style": "italic", "color": INK}
+        heading = legible(f"“{members[0][1].prompt}”")
+        slant = "italic" if is_latin(heading) else "normal"
+        style = {"fontsize": 7.5, "style": slant, "color": INK, "family": families(heading)}
         axes.text(LABEL, top + HEADING - 0.07, _cut(axes, heading, style), va="baseline", **style)
         top += HEADING
         for k, row in members:
-            words = wrapped(axes, row.label, LABEL - 0.12, fontsize=7.5)
-            axes.text(LABEL - 0.08, top + high[k] / 2, words, ha="right", va="center", fontsize=7.5)
+            label = legible(row.label)
+            style = {"fontsize": 7.5, "family": families(label)}
+            words = wrapped(axes, label, LABEL - 0.12, **style)
+            axes.text(LABEL - 0.08, top + high[k] / 2, words, ha="right", va="center", **style)
             for column, left in enumerate(LABEL + n * (wide + GAP) for n in range(count)):
                 _frame(axes, row, column, (left, top, wide, high[k]), count, overlay)
             top += high[k] + GAP

@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -12,10 +13,12 @@ from matplotlib.text import Annotation
 from matplotlib.transforms import Bbox, BboxBase
 
 from motion_inversion.report.estimate import Estimate
+from motion_inversion.report.figure.font import families, legible
 from motion_inversion.report.figure.series import Look, table_looks
 from motion_inversion.report.figure.style import COLUMN, FAINT, WIDTH, styled
 from motion_inversion.report.table import Column, Table
 
+_CLEAR = 0.04  # of a name's area may lie on something else
 _FAR = (5, 14, 23, 32)  # points between a name and what it names
 LEGIBLE = 12  # with more rows labels no longer find room, and a legend takes their place
 
@@ -51,10 +54,14 @@ def scatter(table: Table, x: str, y: str) -> Figure | None:
     if left_out := len(points) - len(known):
         axes.set_title(f"{left_out} of {len(points)} rows lack a score", fontsize=6.5, color=FAINT, loc="right")
     if crowded:
-        figure.legend(loc="outside right center", fontsize=6.5, frameon=False)
+        figure.legend(loc="outside right center", frameon=False, prop=_fonts(known))
     else:
         figure.draw_without_rendering()  # from here on what was laid out stays, and labels can be measured
-        _label(axes, known)
+        if not _label(axes, known):
+            _drop_names(axes)
+            figure.set_layout_engine("constrained")
+            figure.set_size_inches(COLUMN, 0.85 * COLUMN + 0.16 * len(known))
+            figure.legend(loc="outside lower center", frameon=False, prop=_fonts(known))
     return figure
 
 
@@ -79,10 +86,7 @@ class _Point:
 
 def axis_label(column: Column) -> str:
     """The metric's name in words, and which way is better."""
-    words = column.title.replace("_", " ")
-    if column.higher_is_better is None:
-        return words
-    return f"{words} {'↑' if column.higher_is_better else '↓'}"
+    return f"{column.heading.replace('_', ' ')} {column.arrow}".rstrip()
 
 
 def reach(estimate: Estimate) -> tuple[float, float]:
@@ -105,7 +109,7 @@ def _draw(axes: Axes, point: _Point) -> None:
         markeredgecolor=point.look.colour if point.hollow else "white",
         markeredgewidth=0.6,
         elinewidth=0.9,
-        label=point.look.name,
+        label=legible(point.look.name),
     )
 
 
@@ -115,8 +119,21 @@ def _level(axes: Axes, level: float, words: str) -> None:
     axes.text(1, level, words, transform=where, ha="right", va="bottom", fontsize=6, color=FAINT)
 
 
-def _label(axes: Axes, points: Sequence[_Point]) -> None:
-    """Puts each label where it covers least of the points, bars, labels and the border: near before far."""
+def _fonts(points: Sequence[_Point]) -> dict[str, Any]:
+    return {"size": 6.5, "family": families("".join(point.look.name for point in points))}
+
+
+def _drop_names(axes: Axes) -> None:
+    for text in [text for text in axes.texts if isinstance(text, Annotation)]:
+        text.remove()
+
+
+def _label(axes: Axes, points: Sequence[_Point]) -> bool:
+    """Puts each label where it covers least of the points, bars, labels and the border: near before far.
+
+    Gives whether all found room; a label that a bar strikes through, or that the border cuts, has none.
+    """
+    clear = True
     pixel = axes.figure.dpi / 72
     marks = [axes.transData.transform(point.place) for point in points]
     taken = [Bbox.from_extents(x - 4 * pixel, y - 4 * pixel, x + 4 * pixel, y + 4 * pixel) for x, y in marks]
@@ -129,16 +146,19 @@ def _label(axes: Axes, points: Sequence[_Point]) -> None:
         for text in places:
             if text is not best:
                 text.remove()
+        clear = clear and bool(_cover(best.get_window_extent(), taken, axes.bbox) < _CLEAR)
         taken += [best.get_window_extent()] * 3  # a name over a name is worse than over a bar
         if _offset(best) > _FAR[0]:
             line = {"arrowstyle": "-", "color": point.look.colour, "linewidth": 0.5, "shrinkA": 0, "shrinkB": 3}
-            axes.annotate("", point.place, best.xyann, textcoords="offset points", arrowprops=line).set_in_layout(False)
+            leader = axes.annotate("", point.place, best.xyann, textcoords="offset points", arrowprops=line, zorder=2)
+            leader.set_in_layout(False)
+    return clear
 
 
 def _name(axes: Axes, point: _Point, right: int, up: int, far: int) -> Annotation:
     """The point's name to its right (1), left (-1) or neither (0), above or below, so many points away."""
     text = axes.annotate(
-        point.look.name,
+        legible(point.look.name),
         point.place,
         (right * far, up * far),
         textcoords="offset points",
@@ -146,6 +166,8 @@ def _name(axes: Axes, point: _Point, right: int, up: int, far: int) -> Annotatio
         va=("center", "bottom", "top")[up],
         color=point.look.colour,
         fontsize=6.5,
+        family=families(point.look.name),
+        bbox={"facecolor": "white", "linewidth": 0, "pad": 0.5},  # lines to other names pass behind
     )
     text.set_in_layout(False)
     return text

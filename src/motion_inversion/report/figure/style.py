@@ -1,6 +1,7 @@
 """Owns what all figures share: fonts, sizes, lines, and how they are saved."""
 
 import logging
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from motion_inversion.report.figure.font import PLAIN, is_latin
 from motion_inversion.storage.file import replacing
 
 WIDTH = 7.0  # inches: both columns of a paper
@@ -18,7 +20,7 @@ FAINT = "#6B7078"
 RULE = "#D5D8DC"
 
 RC: Any = {
-    "font.family": "DejaVu Sans",  # comes with matplotlib, so that figures are alike on every machine
+    "font.family": PLAIN,
     "font.size": 7.5,
     "text.color": INK,
     "text.parse_math": False,  # a dollar in a prompt is a dollar
@@ -76,16 +78,33 @@ def sheet(height: float) -> tuple[Figure, Axes]:
 
 
 def wrapped(axes: Axes, text: str, width: float, **style: Any) -> str:
-    """`text` with line breaks such that each line is at most `width` inches wide, unless a word is wider."""
+    """`text` with line breaks such that each line is at most `width` inches wide; wider words are broken."""
     figure = axes.get_figure(root=True)
     assert figure is not None
     probe = axes.text(0, 0, "", **style)
+
+    room = width if is_latin(text) else 0.95 * width  # other fonts are hinted narrower on a screen than they print
+
+    def fits(words: str) -> bool:
+        probe.set_text(words)
+        return bool(probe.get_window_extent().width / figure.dpi <= room)
+
     lines: list[str] = []
-    for word in text.split():
-        probe.set_text(f"{lines[-1]} {word}" if lines else word)
-        if lines and probe.get_window_extent().width / figure.dpi <= width:
+    for word in (part for whole in text.split() for part in _parts(whole, fits)):
+        if lines and fits(f"{lines[-1]} {word}"):
             lines[-1] += f" {word}"
         else:
             lines.append(word)
     probe.remove()
     return "\n".join(lines)
+
+
+def _parts(word: str, fits: Callable[[str], bool]) -> Iterator[str]:
+    """A word, or the longest beginnings of it that fit: scripts without spaces have words of any length."""
+    while not fits(word):
+        length = next((k for k in range(len(word) - 1, 1, -1) if fits(word[:k])), 1)
+        if length == len(word):
+            break
+        yield word[:length]
+        word = word[length:]
+    yield word

@@ -8,9 +8,9 @@ from typing import Any
 
 from motion_inversion.report.cost import CostTable
 from motion_inversion.report.estimate import Estimate
-from motion_inversion.report.figure.series import is_yardstick, looks, table_looks
+from motion_inversion.report.figure.series import is_yardstick, looks, name, table_looks
 from motion_inversion.report.format import cost_lines
-from motion_inversion.report.group import row_keys, values
+from motion_inversion.report.group import row_keys, tells_references, values
 from motion_inversion.report.page.media import Medium
 from motion_inversion.report.record import Record
 from motion_inversion.report.table import Cell, Table
@@ -48,13 +48,18 @@ def payload(
 ) -> dict[str, Any]:
     """Everything that `data.js` holds, ready for JSON: NaN is null, what records share is there once.
 
-    A record's `variant` is what tells it from others of its clip, prompt and seed: the settings that vary.
+    A record's `variant` is what tells it from others of its clip, prompt and seed: the settings that vary. Its `cut`
+    tells its reference from others of the clip, if there are any.
     """
     shown = [record for record in records if not record.is_bound]
-    keys = [key for key in row_keys(shown) if key not in _OWN] if shown else []
+    varied = row_keys(shown) if shown else ()
+    cuts = [key for key in varied if tells_references(key)]
+    keys = [key for key in varied if key not in (*_OWN, *cuts)]
     groups = list(dict.fromkeys(values(record, keys) for record in shown))
     groups.sort(key=lambda group: not is_yardstick(keys, group))
     metrics = _metrics(tables)
+    # The first table has every column, so that these are in the order of the metrics.
+    scores = next(iter(tables.values())).shown(shown) if tables else []
     used = {key for table in tables.values() for key in table.keys}
     pools = {name: _Pool() for name in ("media", "config", "environment")}
     return {
@@ -65,8 +70,11 @@ def payload(
         "records": [
             {
                 **_record(record, place(record), pools, used),
+                "id": _identity(record, bool(cuts)),
+                "cut": name(cuts, values(record, cuts)),
                 "variant": groups.index(values(record, keys)),
-                "scores": _scores(record, metrics),
+                "scores": [_number(column.get(record)) for column in scores],
+                "measured": _measured(record, metrics),
             }
             for record in shown
         ],
@@ -77,11 +85,18 @@ def payload(
     }
 
 
+def _identity(record: Record, cut: bool) -> str:
+    """Unlike that of any other record; a sample that is scored beside several cuts of a clip is several records."""
+    place = f"{record.clip}/{record.video.parent.name}"
+    return f"{place}/{record.reference.parent.name}" if cut else place
+
+
 def _metrics(tables: Mapping[str, Table]) -> _Pool:
     metrics = _Pool()
     for column in (column for table in tables.values() for column in table.columns):
         known = {
-            "title": f"{column.title} − frozen model" if column.against_frozen else column.title,
+            "title": column.heading,
+            "name": column.title,
             "version": column.version,
             "better": {None: 0, True: 1, False: -1}[column.higher_is_better],
         }
@@ -89,9 +104,9 @@ def _metrics(tables: Mapping[str, Table]) -> _Pool:
     return metrics
 
 
-def _scores(record: Record, metrics: _Pool) -> list[float | None]:
-    known = {(score.name, score.version): score.value for score in record.metrics}
-    return [_number(known.get(key)) for key in metrics.keys]
+def _measured(record: Record, metrics: _Pool) -> list[float | None]:
+    """What the record itself holds, where a column shows the difference to the frozen model."""
+    return [_number(record.value(*key)) for key in metrics.keys]
 
 
 def _record(record: Record, media: tuple[Medium, Medium], pools: Mapping[str, _Pool], used: set[str]) -> dict[str, Any]:
@@ -101,7 +116,6 @@ def _record(record: Record, media: tuple[Medium, Medium], pools: Mapping[str, _P
         for name, content in (("config", dict(record.config)), ("environment", dict(record.environment)))
     }
     return {
-        "id": f"{record.clip}/{record.video.parent.name}",
         **{key: getattr(record, key) for key in ("clip", "motion", "prompt", "source_prompt", "seed", "method")},
         "axes": dict(record.axes),
         "checksums": dict(record.checksums),
@@ -141,7 +155,7 @@ def _table(title: str, table: Table, metrics: _Pool) -> dict[str, Any]:
 
 def _cell(cell: Cell) -> dict[str, Any]:
     difference = _estimate(cell.difference) if cell.difference else None
-    return {**_estimate(cell.score), "difference": difference, "p": _number(cell.p)}
+    return {**_estimate(cell.score), "difference": difference, "p": _number(cell.p), "least": cell.p_is_least}
 
 
 def _estimate(estimate: Estimate) -> dict[str, float | int | None]:

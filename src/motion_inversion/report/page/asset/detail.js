@@ -16,7 +16,7 @@ function drawDetail() {
     node("p", {}, node("q", {}, record.prompt)),
     node("div", { class: "row" }, ...pictures(record)),
     facts("Scores", scoresOf(record)),
-    facts("Settings", Object.entries({ clip: record.clip, motion: record.motion, "source prompt": record.source_prompt, seed: record.seed, ...record.axes })),
+    facts("Settings", Object.entries({ clip: record.clip, motion: record.motion, ...(record.cut ? { cut: record.cut } : {}), "source prompt": record.source_prompt, seed: record.seed, ...record.axes })),
     facts("Cost", Object.entries(record.cost).map(([stage, cost]) => [stage, spellCost(cost)])),
     json("Configuration", REPORT.config[record.config], true),
     json("Record", whole(record), false),
@@ -40,7 +40,11 @@ function pictures(record) {
 }
 
 function scoresOf(record) {
-  return REPORT.metrics.map(({ title, version }, k) => [words(title), spell(record.scores[k]), version]);
+  return REPORT.metrics.map(({ title, name, version }, k) => [
+    words(title),
+    spell(record.scores[k]),
+    title === name ? version : `(by itself ${spell(record.measured[k])}) ${version}`,
+  ]);
 }
 
 /** A list of names with values, and small print to some of them. */
@@ -61,10 +65,10 @@ function spellCost(cost) {
 
 /** The record as plain data again, with what it shares with others put back. */
 function whole(record) {
-  const { video, reference, variant, settings, scores, ...rest } = record;
+  const { video, reference, variant, settings, scores, measured, ...rest } = record;
   return {
     ...rest,
-    metrics: Object.fromEntries(REPORT.metrics.map(({ title, version }, k) => [title, { value: scores[k], version }])),
+    metrics: Object.fromEntries(REPORT.metrics.map(({ name, version }, k) => [name, { value: measured[k], version }])),
     config: REPORT.config[record.config],
     environment: REPORT.environment[record.environment],
   };

@@ -25,10 +25,12 @@ const at = (id) => document.getElementById(id);
 
 const NOTHING = "–";
 
-/** A number for people: three decimals, a true minus, a dash for none. */
+/** A number for people: three decimals, more for what is nearly 1, a true minus, a dash for none. */
 function spell(value, signed = false) {
   if (value === null || value === undefined) return NOTHING;
-  const digits = Math.abs(value).toFixed(3);
+  const size = Math.abs(value);
+  const places = Math.abs(size - 1) < 1e-6 ? 3 : ([3, 4, 5].find((count) => Number(size.toFixed(count)) !== 1) ?? 6);
+  const digits = size.toFixed(places);
   if (value < 0 && Number(digits)) return `−${digits}`;
   return signed ? `+${digits}` : digits;
 }

@@ -74,7 +74,7 @@ function drawGallery() {
 
 function clipSection(clip, members, variants) {
   const { motion, source_prompt: prompt } = members[0];
-  const scenes = Map.groupBy(members, (record) => JSON.stringify([record.prompt, record.seed]));
+  const scenes = Map.groupBy(members, (record) => JSON.stringify([record.prompt, record.seed, record.reference, record.cut]));
   const seeds = new Set(members.map((record) => record.seed));
   return node(
     "article",
@@ -90,7 +90,7 @@ function scene(records, variants, telling) {
   return node(
     "div",
     { class: "scene" },
-    node("h4", {}, node("q", {}, first.prompt), telling ? node("span", { class: "tag" }, `seed ${first.seed}`) : null),
+    node("h4", {}, node("q", {}, first.prompt), telling ? node("span", { class: "tag" }, `seed ${first.seed}`) : null, first.cut ? node("span", { class: "tag" }, first.cut) : null),
     node("div", { class: "row" }, sourceCard(first), ...variants.map((k) => card(found.get(k), k))),
   );
 }
@@ -113,7 +113,7 @@ function card(record, k) {
     { class: "card", "data-variant": k },
     node(
       "a",
-      { href: `#record=${encodeURIComponent(record.id)}`, "aria-label": `${name}, ${record.prompt}: config and record`, onclick: (event) => open(event, record) },
+      { href: `#record=${encodeURIComponent(record.id)}`, title: "Its configuration and record", onclick: (event) => open(event, record) },
       stage(medium, `${name}, ${record.prompt}`, record.missing),
       node("figcaption", {}, title, node("span", { class: "scores" }, ...scores)),
     ),

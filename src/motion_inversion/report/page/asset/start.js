@@ -32,6 +32,19 @@ function startFilters() {
   at("filters").onsubmit = (event) => event.preventDefault();
 }
 
+/** What stands under the clips in initials, in words; and a way to each part of the page. */
+function drawLegend() {
+  at("legend").replaceChildren(
+    ...REPORT.metrics.map((metric) =>
+      node("div", {}, node("dt", {}, abbreviated(metric.title)), node("dd", {}, words(metric.title) + arrow(metric))),
+    ),
+  );
+  for (const button of document.querySelectorAll("#parts [data-part]")) {
+    button.hidden = at(button.dataset.part).hidden;
+    button.onclick = () => at(button.dataset.part).scrollIntoView();
+  }
+}
+
 function drawFoot() {
   const links = REPORT.files.flatMap((name, k) => [k ? " · " : "", node("a", { href: encodeURIComponent(name) }, name)]);
   at("files").replaceChildren(...(links.length ? ["Tables and figures: ", ...links] : []));
@@ -81,6 +94,7 @@ function start() {
   startDetail();
   drawFoot();
   drawCost();
+  drawLegend();
   clock.start();
   watch(drawAll);
   drawAll(new Set(Object.keys(state)));

@@ -86,13 +86,13 @@ function scoreCell(cell, scale, colour, baseline) {
     missing(cell),
     scale ? whisker(cell, scale, colour) : null,
     difference && difference.mean !== null
-      ? node("small", { class: "difference" }, `${spell(difference.mean, true)} ${interval(difference, true)} vs ${baseline}${chance(cell.p)}`)
+      ? node("small", { class: "difference" }, `${spell(difference.mean, true)} ${interval(difference, true)} vs ${baseline}${chance(cell)}`)
       : null,
   );
 }
 
-function chance(p) {
-  return p === null ? "" : p < 0.001 ? ", p < 0.001" : `, p = ${p.toFixed(3)}`;
+function chance({ p, least }) {
+  return p === null ? "" : p < 0.001 ? ", p < 0.001" : `, p ${least ? "≤" : "="} ${p.toFixed(3)}`;
 }
 
 function missing(cell) {
