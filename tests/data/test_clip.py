@@ -42,12 +42,12 @@ def test_a_single_clip_is_built_without_reading_and_named_after_its_file() -> No
 
 def test_control_maps_are_cut_as_the_clip_is() -> None:
     (clip,) = replace(CAR, start=3, stride=2, control_maps="clips/edges").clips()
-    assert clip.control_maps == ControlMaps(VideoFile("clips/edges", start=3, stride=2), "dataset.control_maps=…")
+    assert clip.control_maps == ControlMaps(VideoFile(Path("clips/edges"), start=3, stride=2), "dataset.control_maps=…")
     assert CAR.clips()[0].control_maps is None
 
 
 @pytest.mark.parametrize(
-    "act", [lambda maps: maps.read(4, 16, 16), lambda maps: maps.fps(), lambda maps: maps.fingerprint()]
+    "act", [lambda maps: maps.read(4, 16, 16), lambda maps: maps.rate(4), lambda maps: maps.fingerprint()]
 )
 def test_missing_control_maps_are_told_of_their_own_option(act: Callable[[ControlMaps], object]) -> None:
     maps = replace(CAR, control_maps="nowhere.mp4").clips()[0].control_maps
@@ -62,7 +62,7 @@ def test_control_maps_are_footage_and_too_few_of_them_are_told_of_their_own_opti
     write_lossless(tmp_path / "maps.mkv", np.zeros((3, 16, 16, 3), np.uint8), 8.0)
     maps = replace(CAR, control_maps=tmp_path / "maps.mkv").clips()[0].control_maps
     assert isinstance(maps, ControlMaps)
-    assert (maps.fps(), maps.fingerprint()) == (8.0, VideoFile(tmp_path / "maps.mkv").fingerprint())
+    assert (maps.rate(4), maps.fingerprint()) == (8.0, VideoFile(tmp_path / "maps.mkv").fingerprint())
     assert maps.read(3, 8, 16).shape == (3, 16, 8, 3)
     with pytest.raises(
         InputError, match=r"has 3 frames .*; set model\.frames=3 or give .* with dataset\.control_maps=…$"
@@ -115,7 +115,7 @@ def test_what_is_refused_names_the_override(
 def test_footage_reads_its_cut_at_the_rate_that_is_left(ten: Path) -> None:
     footage = VideoFile(ten, start=1, stride=3)
     assert footage.read(3, 16, 8)[:, 0, 0, 0].tolist() == [10, 40, 70]
-    assert footage.fps() == pytest.approx(5 / 3)
+    assert footage.rate(3) == pytest.approx(5 / 3)
 
 
 def test_the_checksum_is_that_of_the_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -49,7 +49,7 @@ def test_a_folder_of_images_is_cut_alike(tmp_path: Path) -> None:
 
 
 def test_the_rate_is_that_of_the_cut(ten: Path) -> None:
-    assert Cut(ten, stride=2, count=3).fps() == pytest.approx(2.5)
+    assert Cut(ten, stride=2, count=3).rate(3) == pytest.approx(2.5)
 
 
 @pytest.mark.parametrize(

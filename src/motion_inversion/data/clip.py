@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Protocol, get_args, runtime_checkable
 
 from motion_inversion.core.strategy import Motion
-from motion_inversion.data.decode import clip_files, frame_rate
+from motion_inversion.data.decode import reading, stated_rate
+from motion_inversion.data.folder import clip_files
+from motion_inversion.data.location import expanded
 from motion_inversion.data.video import Fit, Video, check_cut, read_video
 from motion_inversion.error import InputError
 from motion_inversion.storage.file import sha256_of
@@ -26,8 +28,8 @@ class Footage(Protocol):
         """The first `frames` frames at this size."""
         ...
 
-    def fps(self) -> float:
-        """Frames per second of what `read` returns; may look into the file."""
+    def rate(self, frames: int) -> float | None:
+        """Frames per second of what `read` returns for so many frames, if that is known; may look into the file."""
         ...
 
     def fingerprint(self) -> str:
@@ -37,27 +39,32 @@ class Footage(Protocol):
 
 @dataclass(frozen=True)
 class VideoFile:
-    """Footage from a video file or a folder of numbered images; start, stride and fit as in `read_video`."""
+    """Footage from a video file or a folder of numbered images; all but `path` as in `read_video`."""
 
     path: str | Path
     start: int = 0
     stride: int = 1
     fit: Fit = "squeeze"
+    fps: float | None = None
+    timed: Path | None = None
 
     def __post_init__(self) -> None:
-        check_cut(self.start, self.stride, self.fit)
+        check_cut(self.start, self.stride, self.fit, self.fps)
 
     def read(self, frames: int, width: int, height: int) -> Video:
         """The first `frames` frames of the cut; errors as in `read_video`."""
-        return read_video(self.path, frames, width, height, self.start, self.stride, self.fit)
+        return read_video(self.path, frames, width, height, self.start, self.stride, self.fit, self.fps, self.timed)
 
-    def fps(self) -> float:
-        """Frames per second after striding; a folder counts as 8 per second."""
-        return frame_rate(Path(self.path)) / self.stride
+    def rate(self, frames: int) -> float | None:
+        """Frames per second after striding; none of a folder."""
+        rate = self.fps or stated_rate(Path(self.path))
+        return rate and rate / self.stride
 
     def fingerprint(self) -> str:
         """SHA-256 of the content and the cut: two cuts of one file differ, a copy of the file does not."""
-        return sha256(f"{sha256_of_clip(self.path)} {self.start} {self.stride} {self.fit}".encode()).hexdigest()
+        cut = f"{self.start} {self.stride} {self.fit}"
+        timed = self.timed if self.fps is not None else None
+        return fingerprint_of(self.path, sha256_of_clip(self.path), cut, self.fit, self.fps, timed)
 
 
 @dataclass(frozen=True)
@@ -72,10 +79,10 @@ class ControlMaps:
         with self._told():
             return self.footage.read(frames, width, height)
 
-    def fps(self) -> float:
+    def rate(self, frames: int) -> float | None:
         """As the footage's own."""
         with self._told():
-            return self.footage.fps()
+            return self.footage.rate(frames)
 
     def fingerprint(self) -> str:
         """As the footage's own."""
@@ -142,7 +149,8 @@ class Dataset(Protocol):
 class SingleClip:
     """Your own video as a set of one clip; named after the file unless `name` is given.
 
-    `control_maps` is a video, or a folder of images, of control maps, cut as the clip is.
+    `control_maps` is a video, or a folder of images, of control maps, cut as the clip is. A leading `~` of paths is the
+    user's folder.
 
     Raises:
         InputError: no path, or anything `Clip` and `VideoFile` refuse.
@@ -159,6 +167,7 @@ class SingleClip:
     fit: Fit = "squeeze"
     appearance_invariant_prompt: str | None = None
     control_maps: str | Path | None = None
+    fps: float | None = None
 
     def __post_init__(self) -> None:
         if self.path is None or not str(self.path).strip():
@@ -171,11 +180,13 @@ class SingleClip:
 
     def clips(self) -> tuple[Clip, ...]:
         """The one clip."""
-        path = Path(self.path or "")
+        path = expanded(self.path or "")
         name = self.name or re.sub(r"[^\w.-]+", "_", path.stem).lstrip("-.")
-        footage = VideoFile(path, self.start, self.stride, self.fit)
-        maps = None if self.control_maps is None else replace(footage, path=self.control_maps)
-        control_maps = None if maps is None else ControlMaps(maps, "dataset.control_maps=…")
+        footage = VideoFile(path, self.start, self.stride, self.fit, self.fps)
+        control_maps = None
+        if self.control_maps is not None:
+            maps = replace(footage, path=expanded(self.control_maps), timed=path if self.fps else None)
+            control_maps = ControlMaps(maps, "dataset.control_maps=…")
         texts, seeds, invariant = tuple(self.prompts), tuple(self.seeds), self.appearance_invariant_prompt
         return (Clip(name, footage, self.motion, self.source_prompt, texts, seeds, invariant, control_maps),)
 
@@ -191,6 +202,22 @@ def sha256_of_clip(path: str | Path) -> str:
         return sha256_of(*files)
     except OSError as error:
         raise InputError(f"can't read {error.filename or path}: {error.strerror}; set dataset.path=…") from error
+
+
+def fingerprint_of(path: str | Path, content: str, cut: str, fit: Fit, fps: float | None, timed: Path | None) -> str:
+    """The checksum of a cut of a file whose own is `content`.
+
+    What came later than the first rules of reading is part of it only where it is at work: `fps`, the file that is
+    `timed` by or counted, and what `reading` says. So what was made before is found again, unless from wrong pixels.
+    """
+    parts = [content, cut]
+    if timed is not None:
+        parts.append(sha256_of_clip(timed))
+    if fps is not None:
+        parts.append(f"at {float(fps)!r}")
+    if read := reading(Path(path), fit):
+        parts.append(read)
+    return sha256(" ".join(parts).encode()).hexdigest()
 
 
 def _check_list(name: str, key: str, values: Sequence[str] | Sequence[int], example: str) -> None:

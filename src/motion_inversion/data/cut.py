@@ -1,15 +1,12 @@
 """A cut of a video as footage: as many frames as the model takes, evenly out of those the cut holds."""
 
 from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path
 
-from motion_inversion.data.clip import sha256_of_clip
-from motion_inversion.data.decode import frame_rate, pick
-from motion_inversion.data.video import Fit, Video, check_cut, fitted
+from motion_inversion.data.clip import fingerprint_of, sha256_of_clip
+from motion_inversion.data.decode import count_pictures, stated_rate
+from motion_inversion.data.video import Fit, Video, check_cut, read_frames
 from motion_inversion.error import InputError
-
-_BEYOND = 1 << 40  # an index past the end of any video
 
 
 @dataclass(frozen=True)
@@ -25,11 +22,12 @@ class Cut:
         count: Frames of the cut; null is as many as the file has.
         fit: As in `read_video`.
         sha256: What `sha256_of_clip` must give for the file, if known.
-        counted: The file whose frames `count` stands for if it is null, where that is another: of a clip's control
-            maps, the clip, so that both are cut alike.
+        counted: The file whose frames `count` stands for if it is null, and whose times `fps` goes by, where that is
+            another: of a clip's control maps, the clip, so that both are cut alike.
+        fps: As in `read_video`; `start`, `stride` and `count` are of frames at that rate then.
 
     Raises:
-        InputError: a start, stride or fit out of range.
+        InputError: a start, stride, fit or fps out of range.
     """
 
     path: Path
@@ -39,9 +37,10 @@ class Cut:
     fit: Fit = "squeeze"
     sha256: str | None = None
     counted: Path | None = None
+    fps: float | None = None
 
     def __post_init__(self) -> None:
-        check_cut(self.start, self.stride, self.fit)
+        check_cut(self.start, self.stride, self.fit, self.fps)
 
     def read(self, frames: int, width: int, height: int) -> Video:
         """So many frames of the cut at this size.
@@ -50,17 +49,18 @@ class Cut:
             InputError: the cut holds fewer frames than that, or the file fewer than the cut; or it can't be read.
         """
         wanted = self._indices(frames)
-        pictures, available = pick(self.path, wanted)
-        if len(pictures) < frames:
+        video, available = read_frames(self.path, wanted, (width, height), self.fit, self.fps, self.counted)
+        if len(video) < frames:
             raise InputError(
                 f"{self.path} has {available} frames that can be decoded, but its cut needs {wanted[-1] + 1} (start "
                 f"{self.start}, stride {self.stride}, count {self.count}); fetch it again or mend its manifest's frames"
             )
-        return fitted(pictures, width, height, self.fit)
+        return video
 
-    def fps(self) -> float:
-        """Frames per second of the whole cut; a model that takes every k-th has a k-th of that."""
-        return frame_rate(self.path) / self.stride
+    def rate(self, frames: int) -> float | None:
+        """Frames per second of so many frames of the cut; none of a folder."""
+        rate = self.fps or stated_rate(self.path)
+        return rate and rate / self._indices(frames).step
 
     def fingerprint(self) -> str:
         """SHA-256 of the content and the cut.
@@ -74,13 +74,13 @@ class Cut:
                 f"{self.path} is not the file that its manifest means: its SHA-256 is {found[:12]}…, not "
                 f"{str(self.sha256)[:12]}…; delete it and fetch it again, or mend the manifest's sha256"
             )
-        counted = f" {sha256_of_clip(self.counted)}" if self.counted and self.count is None else ""
-        return sha256(f"{found} {self.start} {self.stride} {self.count} {self.fit}{counted}".encode()).hexdigest()
+        cut = f"{self.start} {self.stride} {self.count} {self.fit}"
+        counted = self.counted if self.count is None or self.fps is not None else None
+        return fingerprint_of(self.path, found, cut, self.fit, self.fps, counted)
 
     def available(self) -> int:
         """Frames of the cut that the file to count holds, however many are asked for; decodes all of it."""
-        _, total = pick(self.counted or self.path, range(_BEYOND, _BEYOND + 1))
-        return len(range(self.start, total, self.stride))
+        return len(range(self.start, count_pictures(self.counted or self.path, self.fps), self.stride))
 
     def _indices(self, frames: int) -> range:
         """The indices in the file of so many frames."""

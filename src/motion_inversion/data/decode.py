@@ -1,156 +1,150 @@
-"""Owns turning a video file, or a folder of numbered images, into upright, opaque RGB pictures."""
+"""From a video, an animated image or a folder of images, the pictures at given indices or times."""
 
 import logging
-import re
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
+from typing import Generic, TypeVar
 
-import av
 import numpy as np
-from av.container import InputContainer
-from av.error import EOFError as EndOfFile
-from av.error import FFmpegError, InvalidDataError
-from av.video.frame import VideoFrame
-from av.video.stream import VideoStream
-from PIL import Image, ImageOps
+from PIL import Image
 
+from motion_inversion.data.animation import Animation, is_animation
+from motion_inversion.data.film import Film
+from motion_inversion.data.folder import Folder
+from motion_inversion.data.location import located
+from motion_inversion.data.moment import Source
 from motion_inversion.error import InputError
 
 log = logging.getLogger(__name__)
 
-IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
-FOLDER_RATE = 8.0  # images carry no rate; 8 per second is what the models of the field are trained at
-ACCEPTED = "an mp4, gif, webm, mkv or avi file, or a folder of numbered images"
+T = TypeVar("T")
 
-# swscale's fast path darkens by about one level and differs between processors. By number, as PyAV names only
-# the first flag before version 18: bilinear, full chroma, exact rounding, same on any processor.
-_EXACT = 0x2 | 0x2000 | 0x40000 | 0x80000
+FALLBACK_RATE = 8.0  # frames per second; what the models of the field are trained at
+
+_UNEVEN = 0.5  # of the usual time between pictures: by how much times may differ before the log says so
+_CLOSE = 1e-3  # seconds below which two times are one: Matroska counts in no finer ones
 
 
-def pick(path: Path, wanted: range) -> tuple[list[Image.Image], int]:
-    """The pictures at the indices `wanted` (ascending), and how many pictures were seen to exist.
+@dataclass(frozen=True)
+class Picked(Generic[T]):
+    """The pictures found, when each is shown in seconds if that is known, and how many were seen to exist."""
 
-    Only as much is decoded as is needed. Of a clip that is too short or breaks off, fewer pictures than
-    wanted are returned, and the count is that of all pictures that can be decoded.
+    pictures: list[T]
+    times: list[float | None]
+    available: int
+
+
+def pick(path: Path, wanted: Sequence[int], shape: Callable[[Image.Image, Fraction], T]) -> Picked[T]:
+    """What `shape` makes of the pictures at the indices `wanted`, which ascend and may repeat.
+
+    Only as much is decoded as is needed, and one picture at a time is kept as it was. Of a clip that is too short
+    or breaks off, fewer pictures than wanted are returned, and the count is that of all that can be decoded.
+
+    Args:
+        shape: Is given a picture and the width of its pixels over their height.
 
     Raises:
-        InputError: no such file or folder; nothing in it that can be decoded as pictures.
+        InputError: no such file or folder; nothing in it that can be decoded as pictures; images missing in between.
     """
-    return _from_folder(path, wanted) if path.is_dir() else _from_file(path, wanted)
+    source = _source(path)
+    if isinstance(source, Folder):
+        source.require_unbroken(wanted[0], wanted[-1])
+    found: Picked[T] = Picked([], [], 0)
+    count = 0
+    with closing(source.moments()) as moments:
+        for count, moment in enumerate(moments, start=1):
+            if wanted[len(found.pictures)] == count - 1:
+                made = shape(moment.picture(), moment.aspect)
+                while len(found.pictures) < len(wanted) and wanted[len(found.pictures)] == count - 1:
+                    found.pictures.append(made)
+                    found.times.append(moment.time)
+            if len(found.pictures) == len(wanted):
+                break
+    return Picked(found.pictures, found.times, count)
+
+
+def count_pictures(path: Path, fps: float | None = None) -> int:
+    """How many pictures can be decoded, at their own rate or at `fps`; decodes all. Errors as in `pick`."""
+    if fps is not None:
+        return indices_at(path, fps, range(1 << 40, (1 << 40) + 1))[1]
+    with closing(_source(path).moments()) as moments:
+        return sum(1 for _ in moments)
+
+
+def indices_at(path: Path, fps: float, wanted: range) -> tuple[list[int], int]:
+    """Which pictures are nearest in time to the `wanted` ones of a clip of `fps` frames per second.
+
+    Returns:
+        Their indices in the file, fewer if it ends before; and how many frames of that rate were seen to exist.
+
+    Raises:
+        InputError: as `pick`; or the pictures state no times, as images of a folder don't.
+    """
+    chosen: list[int] = []
+    times: list[float] = []  # of the picture before and of the current one
+    index = first = 0
+    with closing(_source(path).moments()) as moments:
+        for index, moment in enumerate(moments):
+            if moment.time is None or (times and moment.time < times[-1]):
+                raise InputError(
+                    f"{path} doesn't say when each picture is shown, which dataset.fps needs; set dataset.fps=null, "
+                    "and dataset.stride=2 for every second picture"
+                )
+            first = moment.time if index == 0 else first
+            times = [*times[-1:], moment.time]
+            middle = sum(times) / 2 - first
+            while index and len(chosen) < len(wanted) and wanted[len(chosen)] / fps <= middle + _CLOSE:
+                chosen.append(index - 1)
+            if len(chosen) == len(wanted):
+                return chosen, wanted[-1] + 1
+    last = times[-1] - first if times else -1.0
+    while len(chosen) < len(wanted) and wanted[len(chosen)] / fps <= last + _CLOSE:
+        chosen.append(index)
+    return chosen, int((last + _CLOSE) * fps) + 1 if times else 0
+
+
+def warn_if_uneven(path: Path, times: Sequence[float | None], fps: float | None) -> None:
+    """Says in the log if pictures that were picked are not evenly spaced in time, or some are shown twice."""
+    known = [time for time in times if time is not None]
+    steps = np.diff(known)
+    if len(known) < len(times) or len(steps) < 2:
+        return
+    if fps is None and steps.max() - steps.min() > _UNEVEN * np.median(steps):
+        log.warning(
+            "%s has a variable frame rate: its frames are %.3f to %.3f s apart, and motion will be uneven in time; "
+            "dataset.fps=%.3g takes frames by time",
+            *(path, steps.min(), steps.max(), 1 / np.median(steps) if np.median(steps) else frame_rate(path)),
+        )
+    if fps is not None and (repeated := int((steps == 0).sum())):
+        log.warning(
+            "%s has fewer than dataset.fps=%g frames a second: %d of %d are shown twice, so motion halts there",
+            *(path, fps, repeated, len(known)),
+        )
 
 
 def frame_rate(path: Path) -> float:
-    """Frames per second as the file states them; `FOLDER_RATE` for a folder or where none is stated.
+    """Frames per second as the file states them, `FALLBACK_RATE` where it states none. Errors as in `pick`."""
+    return stated_rate(path) or FALLBACK_RATE
 
-    Raises:
-        InputError: as `pick`.
-    """
+
+def stated_rate(path: Path) -> float | None:
+    """Frames per second as the file states them, if it does; images of a folder never do. Errors as in `pick`."""
+    return _source(path).rate()
+
+
+def reading(path: Path, fit: str) -> str:
+    """As in `Source`; "" for what can't be read, whose faults are told when its pictures are wanted."""
+    try:
+        return _source(path).reading(fit)
+    except InputError:
+        return ""
+
+
+def _source(path: Path) -> Source:
+    path = located(path)
     if path.is_dir():
-        return FOLDER_RATE
-    with opened(path) as (_, stream):
-        return float(stream.average_rate or stream.guessed_rate or FOLDER_RATE)
-
-
-def clip_files(path: Path) -> list[Path]:
-    """The files a clip is read from: the video, or a folder's images by number, 9 before 10.
-
-    Hidden files don't count.
-
-    Raises:
-        InputError: nothing there; no images, or images of several formats, which are not one clip.
-    """
-    _check_exists(path)
-    if not path.is_dir():
-        return [path]
-    files = [f for f in path.iterdir() if f.suffix.lower() in IMAGE_SUFFIXES and not f.name.startswith(".")]
-    suffixes = sorted({f.suffix.lower() for f in files})
-    if len(suffixes) != 1:
-        found = f"images of several kinds ({', '.join(suffixes)})" if suffixes else "no images"
-        raise InputError(f"the folder {path} holds {found}; give {ACCEPTED} with dataset.path=…")
-    return sorted(files, key=lambda f: (_natural(f.stem), f.name))
-
-
-@contextmanager
-def opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
-    """The file's container and its main video stream.
-
-    Raises:
-        InputError: no such file, not a video, or no pictures in it.
-    """
-    _check_exists(path)
-    try:
-        # An absolute path, since FFmpeg takes the "a" of a relative "a:b.mp4" for a protocol; free-form tags
-        # need not be UTF-8.
-        container = av.open(path.absolute(), metadata_errors="ignore")
-    except (InvalidDataError, EndOfFile) as error:
-        fault = "is an empty file" if path.stat().st_size == 0 else "is not a video, or is cut off"
-        raise InputError(f"{path} {fault}; give {ACCEPTED} with dataset.path=…") from error
-    except (FFmpegError, OSError) as error:
-        raise InputError(f"can't open {path}: {error.strerror}; give {ACCEPTED} with dataset.path=…") from error
-    with container:
-        stream = container.streams.best("video")
-        # FFmpeg draws any .txt file as a terminal's screen.
-        if not isinstance(stream, VideoStream) or container.format.name == "tty":
-            kinds = "audio" if container.streams.audio else "text"
-            raise InputError(f"{path} has no pictures, only {kinds}; give {ACCEPTED} with dataset.path=…")
-        yield container, stream
-
-
-def upright(frame: VideoFrame) -> Image.Image:
-    """A decoded frame as an RGB picture, turned as its rotation tag says, transparent parts on white."""
-    transparent = frame.format.name == "pal8" or any(part.is_alpha for part in frame.format.components)
-    pixels = frame.to_ndarray(format="rgba" if transparent else "rgb24", interpolation=_EXACT, threads=1)
-    return _opaque(Image.fromarray(np.ascontiguousarray(np.rot90(pixels, frame.rotation // 90))))
-
-
-def _check_exists(path: Path) -> None:
-    if not path.exists():
-        raise InputError(f"no such file or folder: {path}; give {ACCEPTED} with dataset.path=…")
-
-
-def _from_file(path: Path, wanted: range) -> tuple[list[Image.Image], int]:
-    pictures: list[Image.Image] = []
-    count = 0
-    with opened(path) as (container, stream):
-        try:
-            for frame in container.decode(stream):
-                if frame.is_corrupt:
-                    log.warning("%s: frame %d is damaged, reading stops before it", path, count)
-                    break
-                if count in wanted:
-                    pictures.append(upright(frame))
-                count += 1
-                if count > wanted[-1]:
-                    break
-        except FFmpegError as error:
-            log.warning("%s breaks off after %d frames: %s", path, count, error.strerror)
-    return pictures, count
-
-
-def _from_folder(folder: Path, wanted: range) -> tuple[list[Image.Image], int]:
-    files = clip_files(folder)
-    pictures = [_from_image(file) for file in files[wanted.start : wanted.stop : wanted.step]]
-    if len(sizes := {picture.size for picture in pictures}) > 1:
-        found = " and ".join(f"{width}x{height}" for width, height in sorted(sizes)[:2])
-        raise InputError(f"the images of {folder} differ in size ({found}); give one clip with dataset.path=…")
-    return pictures, len(files)
-
-
-def _from_image(file: Path) -> Image.Image:
-    try:
-        with Image.open(file) as image:
-            return _opaque(ImageOps.exif_transpose(image))
-    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
-        raise InputError(f"{file} can't be read as an image; repair it or set dataset.path=…") from error
-
-
-def _opaque(image: Image.Image) -> Image.Image:
-    if not image.has_transparency_data:
-        return image.convert("RGB")
-    over = image.convert("RGBA")
-    return Image.alpha_composite(Image.new("RGBA", over.size, "white"), over).convert("RGB")
-
-
-def _natural(stem: str) -> list[str | int]:
-    return [int(part) if index % 2 else part for index, part in enumerate(re.split(r"(\d+)", stem))]
+        return Folder(path)
+    return Animation(path) if is_animation(path) else Film(path)

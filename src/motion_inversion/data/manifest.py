@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 from motion_inversion.core.strategy import Motion
 from motion_inversion.data.clip import NAME, NAMES, Clip, ControlMaps
 from motion_inversion.data.cut import Cut
+from motion_inversion.data.location import expanded
 from motion_inversion.data.manifest_file import read_records
 from motion_inversion.data.selection import select
 from motion_inversion.data.video import Fit, check_cut
@@ -39,11 +40,15 @@ class Source:
 
 @dataclass(frozen=True)
 class Frames:
-    """The cut of a file: `count` frames from `start`, every `stride`-th; all that there are if `count` is null."""
+    """The cut of a file: `count` frames from `start`, every `stride`-th; all that there are if `count` is null.
+
+    With `fps`, these are frames of the file as if it had so many per second, taken by their times.
+    """
 
     start: int = 0
     stride: int = 1
     count: int | None = None
+    fps: float | None = None
 
 
 @dataclass(frozen=True)
@@ -86,7 +91,7 @@ class Entry:
     control_maps: str | None = None
 
     def __post_init__(self) -> None:
-        check_cut(self.frames.start, self.frames.stride, self.fit)
+        check_cut(self.frames.start, self.frames.stride, self.fit, self.frames.fps)
         if not NAME.fullmatch(self.id):
             raise InputError(f"the id {self.id!r} can't name a clip: accepted are {NAMES}; set id: my_clip")
         texts = [prompt.text for prompt in self.prompts]
@@ -108,7 +113,7 @@ class Entry:
     def clip(self, root: Path) -> Clip:
         """The clip, its file below `root`."""
         cut = self.frames
-        footage = Cut(root / self.file, cut.start, cut.stride, cut.count, self.fit, self.sha256)
+        footage = Cut(root / self.file, cut.start, cut.stride, cut.count, self.fit, self.sha256, fps=cut.fps)
         maps = (
             replace(footage, path=root / self.control_maps, sha256=None, counted=footage.path)
             if self.control_maps
@@ -160,10 +165,11 @@ class ManifestSet:
             InputError: no manifest there or one with faults, anything `select` refuses, or files that are missing.
         """
         entries = read_manifest(str(self.path), self.motion)
-        everything = [entry.clip(self.root) for entry in entries]
+        root = expanded(self.root)
+        everything = [entry.clip(root) for entry in entries]
         clips = select(everything, self.only, self.seeds, self.shard, self.shards)
         names = {clip.name for clip in clips}
-        missing = [entry.file for entry in entries if entry.id in names and not (self.root / entry.file).exists()]
+        missing = [entry.file for entry in entries if entry.id in names and not (root / entry.file).exists()]
         if missing:
             named = ", ".join(missing[:_NAMED])
             more = f" and {len(missing) - _NAMED} more" if len(missing) > _NAMED else ""
@@ -201,7 +207,7 @@ def read_manifest(path: str, motion: Motion | None = None) -> tuple[Entry, ...]:
 def locate(path: str) -> Path:
     """The path itself, or where the package keeps the manifest named after "embedded:"."""
     if not path.startswith(PREFIX):
-        return Path(path)
+        return expanded(path)
     folder = Path(str(files("motion_inversion"))) / "data" / "validation"
     name = path.removeprefix(PREFIX)
     if not (folder / f"{name}.yaml").is_file():

@@ -1,7 +1,7 @@
 """Owns clips as arrays: reading any video at the model's size, writing for people and exactly for metrics."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from fractions import Fraction
 from hashlib import sha256
 from pathlib import Path
@@ -15,7 +15,8 @@ from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTr
 from jaxtyping import UInt8
 from PIL import Image, ImageOps
 
-from motion_inversion.data.decode import opened, pick
+from motion_inversion.data.decode import indices_at, pick, warn_if_uneven
+from motion_inversion.data.film import opened
 from motion_inversion.error import InputError
 from motion_inversion.storage.file import replacing
 
@@ -33,38 +34,58 @@ def read_video(
     start: int = 0,
     stride: int = 1,
     fit: Fit = "squeeze",
+    fps: float | None = None,
+    timed: Path | None = None,
 ) -> Video:
-    """The frames start, start + stride, … of a video file or of a folder of numbered images, as 8-bit RGB.
+    """The frames start, start + stride, … of a video file or of a folder of numbered images, as 8-bit sRGB.
 
     Resized by an antialiased bicubic filter. `fit="squeeze"` scales both sides separately, so a clip of
-    another aspect is distorted, as in the public code of the paper; `fit="crop"` cuts the centre out at the
-    aspect of width x height first. Decoding is lazy and ends with the last frame needed.
+    another aspect is distorted, as in the public code of the paper, and oblong pixels make no difference;
+    `fit="crop"` cuts the centre out, at the aspect of width x height as shown, first. Decoding is lazy and ends with
+    the last frame needed.
+
+    Args:
+        fps: Frames are chosen as if the clip had so many per second: those nearest in time. Null takes them by number.
+        timed: The file whose frames' times count, where that is another: of control maps, the clip.
 
     Raises:
-        InputError: a size, start or stride out of range; nothing to decode; fewer frames than needed.
+        InputError: a size, start, stride or fps out of range; nothing to decode; fewer frames than needed.
     """
-    check_cut(start, stride, fit)
+    check_cut(start, stride, fit, fps)
     for key, value in {"frames": frames, "width": width, "height": height}.items():
         if value < 1:
             raise InputError(f"{key} is {value} but must be at least 1; set model.{key}=…")
     wanted = range(start, start + frames * stride, stride)
-    pictures, available = pick(Path(path), wanted)
-    if len(pictures) < frames:
-        raise InputError(_too_short(Path(path), available, wanted))
-    return fitted(pictures, width, height, fit)
+    video, available = read_frames(Path(path), wanted, (width, height), fit, fps, timed)
+    if len(video) < frames:
+        raise InputError(_too_short(Path(path), available, wanted, fps))
+    return video
 
 
-def fitted(pictures: Sequence[Image.Image], width: int, height: int, fit: Fit) -> Video:
-    """The pictures at this size, by the filter and the fit of `read_video`."""
-    resized = ImageOps.fit if fit == "crop" else Image.Image.resize
-    return np.stack([np.asarray(resized(p, (width, height), Image.Resampling.BICUBIC)) for p in pictures])
+def read_frames(
+    path: Path, wanted: range, size: tuple[int, int], fit: Fit, fps: float | None = None, timed: Path | None = None
+) -> tuple[Video, int]:
+    """Those of the `wanted` frames that there are, and how many the clip was seen to have; else as `read_video`."""
+
+    def fitted(picture: Image.Image, aspect: Fraction) -> UInt8[np.ndarray, "h w 3"]:
+        return _fitted(picture, aspect, size, fit)
+
+    indices, available = (wanted, None) if fps is None else indices_at(timed or path, fps, wanted)
+    if not indices:
+        return np.empty((0, size[1], size[0], 3), np.uint8), available or 0
+    picked = pick(path, indices, fitted)
+    if timed is None:
+        warn_if_uneven(path, picked.times, fps)
+    short = len(picked.pictures) < len(indices)
+    video = np.stack(picked.pictures) if picked.pictures else np.empty((0, size[1], size[0], 3), np.uint8)
+    return video, picked.available if short or available is None else available
 
 
-def check_cut(start: int, stride: int, fit: str) -> None:
+def check_cut(start: int, stride: int, fit: str, fps: float | None = None) -> None:
     """Whether this can be a cut of any clip.
 
     Raises:
-        InputError: a negative start, a stride below 1, an unknown fit.
+        InputError: a negative start, a stride below 1, an unknown fit, a rate that isn't above 0.
     """
     if start < 0:
         raise InputError(f"start is {start} but frames count from 0; set dataset.start=0")
@@ -72,6 +93,8 @@ def check_cut(start: int, stride: int, fit: str) -> None:
         raise InputError(f"stride is {stride} but must be at least 1; set dataset.stride=1")
     if fit not in get_args(Fit):
         raise InputError(f"unknown fit {fit!r}; set dataset.fit=squeeze or dataset.fit=crop")
+    if fps is not None and not 0 < fps < math.inf:
+        raise InputError(f"fps is {fps} but must be above 0; set dataset.fps=8, or null to take frames by number")
 
 
 def write_video(path: str | Path, video: Video, fps: float, scale: int | None = None) -> None:
@@ -132,7 +155,23 @@ def read_exact(path: str | Path) -> Video:
     return video
 
 
-def _too_short(path: Path, available: int, wanted: range) -> str:
+def _fitted(
+    picture: Image.Image, aspect: Fraction, size: tuple[int, int], fit: Fit
+) -> UInt8[np.ndarray, "height width 3"]:
+    """The picture at this size, by the filter and the fit of `read_video`; `aspect` is that of its pixels."""
+    if fit == "squeeze":
+        return np.asarray(picture.resize(size, Image.Resampling.BICUBIC))
+    if aspect == 1:
+        return np.asarray(ImageOps.fit(picture, size, Image.Resampling.BICUBIC))
+    wide, high = picture.size
+    across = min(1.0, size[0] / size[1] * high / (wide * aspect))  # the part of the width that is kept
+    down = min(1.0, size[1] / size[0] * wide * aspect / high)
+    left, top = wide * (1 - across) / 2, high * (1 - down) / 2
+    box = (left, top, wide - left, high - top)
+    return np.asarray(picture.resize(size, Image.Resampling.BICUBIC, box))
+
+
+def _too_short(path: Path, available: int, wanted: range, fps: float | None) -> str:
     frames, start, stride = len(wanted), wanted.start, wanted.step
     span = wanted[-1] - start + 1
     cures = []
@@ -144,8 +183,9 @@ def _too_short(path: Path, available: int, wanted: range) -> str:
         cures.append(f"model.frames={fitting}")
     remedy = f"set {' or '.join(cures)} or give" if cures else "give"
     noun = "frame that can be" if available == 1 else "frames that can be"
+    at_rate = "" if fps is None else f" at dataset.fps={fps:g}"
     return (
-        f"{path} has {available} {noun} decoded, but {frames} frames from start {start} at stride {stride} "
+        f"{path} has {available} {noun} decoded{at_rate}, but {frames} frames from start {start} at stride {stride} "
         f"need {wanted[-1] + 1}; {remedy} a longer clip with dataset.path=…"
     )
 

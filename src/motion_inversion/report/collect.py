@@ -1,5 +1,6 @@
 """Owns finding records: scores and plans below folders, and files of records; what can't be read is a fault."""
 
+import json
 import logging
 import math
 from collections.abc import Iterator, Sequence

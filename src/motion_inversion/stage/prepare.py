@@ -17,6 +17,8 @@ from motion_inversion.stage.progress import shown
 
 log = logging.getLogger(__name__)
 
+_SAME_SPEED = 1.3  # times as fast or slow up to which a clip counts as played at its own speed
+
 
 def prepare(address: Address, model: Backbone, clip: Clip) -> None:
     """Makes what is missing of a clip's reference, inversion and prompts.
@@ -51,12 +53,33 @@ def _reference(address: Address, model: Backbone, clip: Clip) -> None:
             return
         video = clip.footage.read(config.frames, config.width, config.height)
         log.info("%s: encoding %d frames of %d×%d", clip.name, config.frames, config.width, config.height)
+        _say_speed(clip, config.frames, config.fps)
         latents = model.encode(video)
         if not torch.isfinite(latents).all():
             raise FloatingPointError("the encoded reference is not finite: model.dtype=float32")
         write_lossless(folder / VIDEO, video, config.fps)
         write_video(folder / VIEW, video, config.fps)
         write_tensors(folder, latents=latents)
+
+
+def _say_speed(clip: Clip, frames: int, playback: float) -> None:
+    """Logs how long the cut lasts in the clip and in the model's rate, and how to bring the two together."""
+    rate = clip.footage.rate(frames)
+    if rate is None:
+        log.info("%s: its images carry no rate and are played at the model's %g per second", clip.name, playback)
+        return
+    times = rate / playback
+    told = "at the same speed" if abs(times - 1) < 0.05 else f"{max(times, 1 / times):.3g} times "
+    told += "" if abs(times - 1) < 0.05 else "slower" if times > 1 else "faster"
+    line = f"{clip.name}: the cut lasts {frames / rate:.3g} s and is played in {frames / playback:.3g} s, {told}"
+    if _SAME_SPEED > times > 1 / _SAME_SPEED:
+        log.info(line)
+        return
+    stride = f", or a stride {round(times)} times as long," if round(times) > 1 else ""
+    log.warning(
+        "%s; dataset.fps=%g (fps: %g of a manifest's frames)%s keeps its speed where the clip is long enough",
+        *(line, playback, playback, stride),
+    )
 
 
 def _control(address: Address, model: Backbone, clip: Clip) -> None:

@@ -8,9 +8,9 @@ from pathlib import Path
 from PIL import Image
 
 from motion_inversion.data.clip import sha256_of_clip
-from motion_inversion.data.decode import pick
 from motion_inversion.data.fetching.supply import Offer, Supply
 from motion_inversion.data.manifest import Entry, Frames
+from motion_inversion.data.video import read_frames
 from motion_inversion.error import InputError
 from motion_inversion.storage.file import replacing
 
@@ -32,8 +32,8 @@ class Wanted:
             return _unreadable(path)
         # Without a count any clip of two frames will do.
         last = self.frames.start + ((self.frames.count or 2) - 1) * self.frames.stride
-        pictures, available = pick(path, range(last, last + 1))
-        return None if pictures else f"it has {available} frames that can be decoded, {last + 1} are needed"
+        found, available = read_frames(path, range(last, last + 1), (1, 1), "squeeze", self.frames.fps)
+        return None if len(found) else f"it has {available} frames that can be decoded, {last + 1} are needed"
 
 
 def wanted(entry: Entry) -> list[Wanted]:

@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO
 from zlib import error as ZlibError
 
-from motion_inversion.data.decode import IMAGE_SUFFIXES
+from motion_inversion.data.folder import IMAGE_SUFFIXES
 from motion_inversion.error import InputError
 
 # DAVIS names a clip's masks like its frames; they are wanted where a manifest says so, never in place of frames.

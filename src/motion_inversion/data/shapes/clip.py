@@ -85,7 +85,7 @@ class ShapesFootage:
             raise InputError(f"shapes clips are square, {width}×{height} was asked for: model.width={height}")
         return draw(self.scene(frames), width)
 
-    def fps(self) -> float:
+    def rate(self, frames: int) -> float:
         """Frames per second."""
         return FPS
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
-from motion_inversion.data.decode import opened
+from motion_inversion.data.film import opened
 from motion_inversion.error import InputError
 from motion_inversion.storage.file import replacing
 

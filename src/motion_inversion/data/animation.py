@@ -1,0 +1,59 @@
+"""Animated images that FFmpeg reads badly or not at all: WebP and AVIF, by Pillow."""
+
+import logging
+from collections.abc import Generator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from PIL import Image, UnidentifiedImageError
+
+from motion_inversion.data.moment import Moment
+from motion_inversion.data.still import opened_image, standard
+
+log = logging.getLogger(__name__)
+
+FORMATS = ("WEBP", "AVIF")
+
+
+def is_animation(path: Path) -> bool:
+    """Whether the file is of one of `FORMATS`, be it animated or of one picture."""
+    try:
+        with Image.open(path, formats=FORMATS):
+            return True
+    except UnidentifiedImageError:
+        return False
+    except (OSError, ValueError, SyntaxError):
+        return False
+
+
+@dataclass(frozen=True)
+class Animation:
+    """An animated image as a source of pictures; every method raises InputError as `opened_image` does."""
+
+    path: Path
+
+    def moments(self) -> Generator[Moment, None, None]:
+        """Its pictures, as far as they can be decoded: the log says where reading ends early."""
+        with opened_image(self.path, FORMATS) as image:
+            elapsed = 0
+            for index in range(getattr(image, "n_frames", 1)):
+                try:
+                    image.seek(index)
+                    image.load()
+                except (OSError, EOFError, ValueError) as error:
+                    log.warning("%s breaks off after %d frames: %s", self.path, index, error)
+                    return
+                yield Moment(elapsed / 1000, partial(standard, image, self.path))
+                elapsed += image.info.get("duration", 0)
+
+    def rate(self) -> float | None:
+        """Pictures per second as the first one's duration has it."""
+        with opened_image(self.path, FORMATS) as image:
+            image.load()
+            duration = image.info.get("duration", 0)
+            return 1000 / duration if duration else None
+
+    def reading(self, fit: str) -> str:
+        """Always "": these were never read otherwise."""
+        return ""
