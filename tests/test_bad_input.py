@@ -141,7 +141,7 @@ def test_what_is_said_of_a_clip(refused: Refused, videos: Path, words: list[str]
         (["+hydra.callbacks.a._target_=os.system"], "hydra.callbacks.a._target_=os.system would run code of other"),
         (["--experimental-rerun=job"], "--experimental-rerun reads a pickle, which can run any program; repeat"),
         (["--shell-completion"], "--shell-completion needs one of install=bash, uninstall=bash and query=bash"),
-        (["-m", "seed=range(0,1000000)"], "the sweep has more than 10000 jobs; sweep fewer values, or in several"),
+        (["seed=range(0,1000000)", "-m"], "the sweep has more than 10000 jobs; sweep fewer values, or in several"),
         (["hydra.run.dir=/dev/null/x"], "hydra.run.dir=/dev/null/x can't be made: /dev/null is no folder that you can"),
         (["--nonsense"], "unrecognized arguments: --nonsense; "),
         (["--cfg", "nonsense"], "argument --cfg/-c: invalid choice: 'nonsense' (choose from"),
@@ -271,7 +271,7 @@ def test_a_file_of_somebody_elses_cannot_trust_itself(
     (folder / "loss" / "theirs.yaml").write_text(
         "# @package _global_\ntrust: [packaging]\nmethod: {loss: {_target_: packaging.version.Version}}\n"
     )
-    words = ["--config-dir", str(folder), "loss=theirs"]
+    words = ["loss=theirs", "--config-dir", str(folder)]
     assert refused(*words).startswith("a file can't set trust=['packaging']; give it on the command line if you do")
 
 
