@@ -132,6 +132,17 @@ def test_what_is_said_of_a_clip(refused: Refused, videos: Path, words: list[str]
         (["method=none", "loss=vmc"], "method=none does not use loss=vmc; it uses: dataset, experiment,"),
         (["method=none", "trainer.max_steps=3"], "method=none does not use trainer.max_steps=3; it uses:"),
         (["-m", "loss=mse"], "unrecognized arguments: loss=mse; flags go before or after all overrides"),
+        (
+            ["method.loss._target_=os.system"],
+            "method.loss._target_: os.system is of Python itself, which a configuration",
+        ),
+        (["trust=[os]", "method.loss._target_=os.system"], "method.loss._target_: os.system is of Python itself"),
+        (["method.loss._target_=torch.load"], "method.loss._target_: torch.load is of the package torch, whose code"),
+        (["+hydra.callbacks.a._target_=os.system"], "hydra.callbacks.a._target_=os.system would run code of other"),
+        (["--experimental-rerun=job"], "--experimental-rerun reads a pickle, which can run any program; repeat"),
+        (["--shell-completion"], "--shell-completion needs one of install=bash, uninstall=bash and query=bash"),
+        (["seed=range(0,1000000)", "-m"], "the sweep has more than 10000 jobs; sweep fewer values, or in several"),
+        (["hydra.run.dir=/dev/null/x"], "hydra.run.dir=/dev/null/x can't be made: /dev/null is no folder that you can"),
         (["--nonsense"], "unrecognized arguments: --nonsense; "),
         (["--cfg", "nonsense"], "argument --cfg/-c: invalid choice: 'nonsense' (choose from"),
     ],
@@ -148,6 +159,9 @@ def test_names_that_there_are_not(refused: Refused, words: list[str], message: s
         ("model.frames=1", "model.frames=1: motion takes at least 2 frames; set model.frames=16"),
         ("model.dtype=float8", "model.dtype='float8' is not a 'float32' | 'float16' | 'bfloat16'"),
         ("model.device=gpu", "model.device=gpu is no device; accepted are auto, cpu"),
+        ("model.device=meta", "model.device=meta is not there; accepted are auto, cpu"),
+        ("output=", "output='' is not a Path"),
+        ("model.frames=1000000", "model.frames=1000000 is not an int up to 4096"),
         ("model.device=cuda:99", "model.device=cuda:99 is not there; accepted are auto, cpu"),
         ("stages=[trane]", "stages=['trane']: accepted are prepare, train, generate, evaluate, report; set"),
         ("stages=[]", "stages=[]: accepted are prepare, train"),
@@ -247,6 +261,18 @@ def test_a_prompt_too_long_for_the_embedded_model(refused: Refused, videos: Path
     line = refused("model=shapes", "model.path=embedded:shapes", *words)
     assert line.startswith(f"the prompt '{long[:60]}…' has ")
     assert "the text encoder of shapes takes 32: shorten it where it is set" in line
+
+
+def test_a_file_of_somebody_elses_cannot_trust_itself(
+    refused: Refused, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    folder = tmp_path_factory.mktemp("conf")
+    (folder / "loss").mkdir()
+    (folder / "loss" / "theirs.yaml").write_text(
+        "# @package _global_\ntrust: [packaging]\nmethod: {loss: {_target_: packaging.version.Version}}\n"
+    )
+    words = ["loss=theirs", "--config-dir", str(folder)]
+    assert refused(*words).startswith("a file can't set trust=['packaging']; give it on the command line if you do")
 
 
 def test_the_process_says_no_more_than_that(tmp_path: Path) -> None:

@@ -41,8 +41,6 @@ def read_records(path: Path) -> list[Located]:
     reader = readers.get(path.suffix.lower())
     if reader is None:
         raise InputError(f"{path} is no manifest; accepted are {', '.join(readers)} files: dataset.path=my.yaml")
-    if path.exists() and not path.is_file():
-        raise InputError(f"{path} is no regular file; give a manifest with dataset.path=my.yaml")
     text = read_text(path, "set dataset.path=… to a list of clips")
     try:
         return list(reader(text))
