@@ -9,6 +9,7 @@ import difflib
 import functools
 import importlib
 import inspect
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +19,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from motion_inversion.error import InputError
 from motion_inversion.reflection.annotation import conform, fits, is_built, spell
+from motion_inversion.reflection.protocol import shortfall
 
 
 class CompositionError(InputError):
@@ -59,7 +61,7 @@ def build(config: Mapping[str, Any]) -> Any:
     `_partial_` nodes become `functools.partial`; containers become plain lists and dicts, or the tuple, set,
     path or float that the constructor's annotation asks for. Raises what `check` and the constructors raise.
     """
-    return _built(_checked(config))
+    return _built(_checked(config), "")
 
 
 def arguments(target: str) -> list[str]:
@@ -156,23 +158,30 @@ def _node_faults(node: _Node, path: str) -> Iterator[str]:
             yield f"{where} is not an argument of {title}{_open_ended(target)}{near}; {accepted}"
         elif value != "???" and not fits(value, parameters[name].annotation):
             yield f"{where}={_misfit(value, parameters[name].annotation)}"
+        elif _endless(value):
+            yield f"{where}={value}: accepted are finite numbers"
     for name, parameter in parameters.items():
         required = parameter.default is parameter.empty and not node.partial
         if required and name not in node.arguments:
             yield f"{_join(path, name)} is missing, {title} requires it; {accepted}"
 
 
-def _built(value: Any) -> Any:
+def _built(value: Any, path: str) -> Any:
     match value:
         case _Node():
             target = _import(value.target)
             parameters = _named_parameters(target)
-            given = {name: conform(_built(item), parameters[name].annotation) for name, item in value.arguments.items()}
+            given: dict[str, Any] = {}
+            for name, item in value.arguments.items():
+                annotation = parameters[name].annotation
+                given[name] = conform(_built(item, _join(path, name)), annotation)
+                if fault := shortfall(given[name], annotation):
+                    raise InputError(f"{_join(path, name)}: {fault}")
             return functools.partial(target, **given) if value.partial else target(**given)
         case dict():
-            return {key: _built(item) for key, item in value.items()}
+            return {key: _built(item, _join(path, key)) for key, item in value.items()}
         case list():
-            return [_built(item) for item in value]
+            return [_built(item, _join(path, k)) for k, item in enumerate(value)]
         case _:
             return value
 
@@ -185,11 +194,19 @@ def _import(target: str) -> Callable[..., Any]:
     try:
         module = importlib.import_module(module_name)
     except ImportError as error:
-        raise InputError(f"{target} cannot be imported: {error}") from error
+        raise InputError(f"{target} cannot be imported: {error}{_where_from(module_name, error)}") from error
     found = getattr(module, name, None)
     if not (inspect.isclass(found) or inspect.isroutine(found)):
         raise InputError(f"{module_name} has no class {name}{suggestion(name, dir(module))}")
     return found
+
+
+def _where_from(module_name: str, error: ImportError) -> str:
+    """How to have a package of one's own found, if that is what is missing."""
+    package = module_name.partition(".")[0]
+    if not isinstance(error, ModuleNotFoundError) or error.name != package:
+        return ""
+    return f"; if it is yours, set PYTHONPATH=<folder of {package}>, or pip install -e <its project>"
 
 
 @functools.cache
@@ -198,7 +215,7 @@ def _named_parameters(target: Callable[..., Any]) -> dict[str, inspect.Parameter
         signature = inspect.signature(target, eval_str=True)
     except NameError:  # the annotations name what only a type checker imports: go without their types
         signature = inspect.signature(target)
-    except ValueError as error:
+    except (TypeError, ValueError) as error:
         raise InputError(f"{target} has no signature to check against; wrap it in a class") from error
     named = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
     return {name: parameter for name, parameter in signature.parameters.items() if parameter.kind in named}
@@ -216,6 +233,13 @@ def _misfit(value: Any, annotation: Any) -> str:
     article = "an" if words[0] in "aeiouAEIOU" else "a"
     remedy = ", and has no _target_ to build one" if is_built(annotation) else ""
     return f"{'null' if value is None else repr(value)} is not {article} {words}{remedy}"
+
+
+def _endless(value: Any) -> bool:
+    """Whether it is, or holds, a number without an end: every comparison with NaN would let it pass."""
+    if isinstance(value, list):
+        return any(map(_endless, value))
+    return isinstance(value, float) and not math.isfinite(value)
 
 
 def _join(path: str, key: object) -> str:

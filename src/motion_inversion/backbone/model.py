@@ -22,6 +22,7 @@ from motion_inversion.error import InputError
 from motion_inversion.storage.embedded import locate
 
 Precision = Literal["float32", "float16", "bfloat16"]
+_SLOWEST = 0.1  # frames per second that a video file can say
 _PRESENTATION: dict[str, Any] = {"digest": False}
 
 
@@ -42,7 +43,7 @@ class Model:
         parts: By the names of parts, folders or hub ids to take them from instead.
 
     Raises:
-        InputError: for lengths and sizes that the family can't take.
+        InputError: for lengths and sizes that the family can't take, or a rate or chunk that is none.
     """
 
     name: str = field(metadata=_PRESENTATION)
@@ -60,6 +61,10 @@ class Model:
 
     def __post_init__(self) -> None:
         self.family.check(self.frames, self.width, self.height)
+        if self.fps < _SLOWEST:
+            raise InputError(f"model.fps={self.fps}: at least {_SLOWEST} is needed; set model.fps=8")
+        if self.chunk < 1:
+            raise InputError(f"model.chunk={self.chunk}: at least one frame at a time; set model.chunk=8")
 
     @cached_property
     def folder(self) -> ModelFolder:

@@ -21,6 +21,7 @@ from torch import nn
 from motion_inversion.backbone.family import Classes
 from motion_inversion.error import InputError
 from motion_inversion.storage.file import known_sha256
+from motion_inversion.storage.kind import check_weights
 
 log = logging.getLogger(__name__)
 
@@ -108,6 +109,8 @@ class ModelFolder:
         if not Path(place).is_dir():
             require_reachable(option, place)
         name = self._class_name(part)
+        for file in sorted(folder.glob("*.safetensors")) if (folder := self._local(part)) else ():
+            check_weights(file, f"give a complete local folder: {option.partition('=')[0]}=/path/to/model")
         kind, library = _import(name)
         transformers.utils.logging.disable_progress_bar()  # a second's bar per part hides the lines that matter
         source = {"subfolder": part} if part not in self.elsewhere or (Path(place) / part).is_dir() else {}

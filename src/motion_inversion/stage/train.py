@@ -14,11 +14,12 @@ from motion_inversion.core.shape import Latents
 from motion_inversion.data.clip import Clip
 from motion_inversion.data.video import read_exact, write_video
 from motion_inversion.method.method import Fitting, Reference, Request
-from motion_inversion.method.training.logger import LoggerFactory
+from motion_inversion.method.training.logger import Identity, LoggerFactory
 from motion_inversion.stage.address import Address
 from motion_inversion.stage.content import VIDEO, made, read_condition, read_tensor
 from motion_inversion.stage.cost import metered
 from motion_inversion.stage.progress import shown
+from motion_inversion.stage.record import axes
 from motion_inversion.stage.request import initial_noise, sampling_request
 from motion_inversion.storage.file import replacing
 
@@ -29,8 +30,10 @@ _THREADS = "threads.json"
 _TRANSIENT = ("last.ckpt", _THREADS)
 
 
-def train(address: Address, model: Backbone, clip: Clip, loggers: tuple[LoggerFactory, ...]) -> None:
+def train(address: Address, model: Backbone, clip: Clip, loggers: tuple[LoggerFactory, ...], where: str = "") -> None:
     """Fits the method to a clip, unless that is done or the method has nothing to fit.
+
+    `where` says of which clip progress is told: its name unless given.
 
     Raises:
         InputError: if the clip isn't prepared, or training diverges.
@@ -41,11 +44,13 @@ def train(address: Address, model: Backbone, clip: Clip, loggers: tuple[LoggerFa
     with address.state(clip).making() as folder:
         if folder:
             with metered(folder, model.device) as fitted:
-                fitted["parameters"] = _fit(address, model, clip, loggers, folder)
+                fitted["parameters"] = _fit(address, model, clip, loggers, folder, where or clip.name)
                 fitted["size"] = (folder / method.state_file).stat().st_size
 
 
-def _fit(address: Address, model: Backbone, clip: Clip, loggers: tuple[LoggerFactory, ...], folder: Path) -> int:
+def _fit(
+    address: Address, model: Backbone, clip: Clip, loggers: tuple[LoggerFactory, ...], folder: Path, where: str
+) -> int:
     method, control_maps = address.method, address.control_maps(clip)
     reference = Reference(
         latents=read_tensor(address.reference(clip), "latents"),
@@ -59,9 +64,11 @@ def _fit(address: Address, model: Backbone, clip: Clip, loggers: tuple[LoggerFac
     work.mkdir(exist_ok=True)
     show = _preview(address, model, clip, work / "preview")
     state = folder / method.state_file
-    trainer, progress = address.trainer or _no_trainer, shown(f"{clip.name}: fitting {method.name}")
+    trainer, label = address.trainer or _no_trainer, f"clip {where} · {method.name}"
+    identity = Identity(address.root.name, {"method": method.name, "clip": clip.name, **axes(address)})
+    fitting = Fitting(work, state, trainer, address.seed, loggers, show, shown(label), label, identity)
     with _same_threads(work / _THREADS):
-        count = method.fit(model, reference, Fitting(work, state, trainer, address.seed, loggers, show, progress))
+        count = method.fit(model, reference, fitting)
     for kept in (path for path in work.iterdir() if path.name not in _TRANSIENT):
         shutil.move(kept, folder / kept.name)
     shutil.rmtree(work)

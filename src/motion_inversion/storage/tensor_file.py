@@ -10,6 +10,7 @@ from torch import Tensor
 
 from motion_inversion.error import InputError
 from motion_inversion.storage.file import replacing
+from motion_inversion.storage.kind import check_weights
 
 _KEY = "motion_inversion"  # of the file's metadata, one alone: safetensors writes several in random order
 
@@ -49,6 +50,8 @@ def load_metadata(path: Path, form: str, remedy: str) -> dict[str, str]:
     Raises:
         InputError: if the file is missing, or of another kind or format.
     """
+    if path.is_file():
+        check_weights(path, remedy)
     try:
         with safe_open(path, framework="pt") as file:
             metadata = json.loads((file.metadata() or {}).get(_KEY, "{}"))

@@ -1,19 +1,38 @@
 """Experiment trackers that a training can report to; each mirrors what the run folder holds anyway."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from pytorch_lightning.loggers import Logger, TensorBoardLogger, WandbLogger
 
 from motion_inversion.error import InputError
+from motion_inversion.storage.login import require_login
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What a tracker's runs are told apart and grouped by.
+
+    group: the experiment's name.
+    config: its axes, a word each, the clip among them.
+    """
+
+    group: str = ""
+    config: Mapping[str, str] = field(default_factory=dict)
 
 
 @runtime_checkable
 class LoggerFactory(Protocol):
     """Opens a Lightning logger that writes into a folder."""
 
-    def __call__(self, folder: Path) -> Logger: ...
+    def require(self) -> None:
+        """Raises InputError for a package or a login that is missing; asked before anything is written."""
+        ...
+
+    def __call__(self, folder: Path, identity: Identity) -> Logger: ...
 
 
 @dataclass(frozen=True)
@@ -27,8 +46,12 @@ class Wandb:
     offline: bool = True
     entity: str | None = None
 
-    def __call__(self, folder: Path) -> Logger:
-        """A run named after its folder."""
+    def require(self) -> None:
+        """Raises InputError if an online run has no key to log in with."""
+        require_login(self.offline, "logger.offline=true")
+
+    def __call__(self, folder: Path, identity: Identity) -> Logger:
+        """A run named after its folder, in the group of its experiment, its axes as configuration."""
         folder.mkdir(parents=True, exist_ok=True)
         return _OneRun(
             name=folder.parent.stem,
@@ -37,6 +60,9 @@ class Wandb:
             offline=self.offline,
             log_model=False,
             entity=self.entity,
+            group=identity.group or None,
+            job_type="train",
+            config=dict(identity.config),
             settings={"silent": self.offline},  # what it prints names a folder that is about to be renamed
         )
 
@@ -55,11 +81,15 @@ class _OneRun(WandbLogger):
 class TensorBoard:
     """TensorBoard event files; needs the `tensorboard` extra."""
 
-    def __call__(self, folder: Path) -> Logger:
-        """Events in the folder itself. Raises InputError if tensorboard is not installed."""
-        try:
-            return TensorBoardLogger(folder, name="", version="")
-        except ModuleNotFoundError as error:
+    def require(self) -> None:
+        """Raises InputError if tensorboard is not installed."""
+        if find_spec("tensorboard") is None:
             raise InputError(
                 "logger=tensorboard needs a package more: pip install 'motion-inversion[tensorboard]', or logger=csv"
-            ) from error
+            )
+
+    def __call__(self, folder: Path, identity: Identity) -> Logger:
+        """Events in the folder itself, the axes as hyperparameters."""
+        logger = TensorBoardLogger(folder, name="", version="")
+        logger.log_hyperparams({"experiment": identity.group, **identity.config})
+        return logger
