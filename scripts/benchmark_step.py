@@ -19,6 +19,7 @@ from torch import Tensor
 
 from motion_inversion.backbone.model import Backbone
 from motion_inversion.composition import build
+from motion_inversion.core.loss import compared
 from motion_inversion.core.seed import generator
 from motion_inversion.embedding.embeddings import MotionEmbeddings
 from motion_inversion.embedding.inject import inject
@@ -109,8 +110,8 @@ def bare(work: Work, steps: int, clock: Clock) -> MotionEmbeddings:
             noisy, target = process.add_noise(latents, noise, t), process.target(latents, noise, t)
             with torch.autocast(model.device.type, model.dtype, enabled=half):
                 prediction = model.predict(noisy, t, work.reference.condition)
-                compared = [process.read(method.loss.on, each, noisy, t) for each in (prediction, target)]
-                loss = method.loss(compared[0], compared[1], draw)
+                told = [process.read(compared(method.loss), each, noisy, t) for each in (prediction, target)]
+                loss = method.loss(told[0], told[1], draw)
             optimizer.zero_grad()
             scaler.scale(loss).backward()
             scaler.step(optimizer)

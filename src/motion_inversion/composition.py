@@ -18,6 +18,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from motion_inversion.error import InputError
 from motion_inversion.reflection.annotation import conform, fits, misfit
+from motion_inversion.reflection.protocol import shortfall
 from motion_inversion.reflection.trust import check_module, check_target
 
 
@@ -62,7 +63,7 @@ def build(config: Mapping[str, Any]) -> Any:
     `_partial_` nodes become `functools.partial`; containers become plain lists and dicts, or the tuple, set,
     path or float that the constructor's annotation asks for. Raises what `check` and the constructors raise.
     """
-    return _built(_checked(config))
+    return _built(_checked(config), "")
 
 
 def arguments(target: str, trusted: Iterable[str] = ()) -> list[str]:
@@ -173,17 +174,22 @@ def _node_faults(node: _Node, path: str) -> Iterator[str]:
             yield f"{_join(path, name)} is missing, {title} requires it; {accepted}"
 
 
-def _built(value: Any) -> Any:
+def _built(value: Any, path: str) -> Any:
     match value:
         case _Node():
             target = _import(value.target, value.trusted)
             parameters = _named_parameters(target)
-            given = {name: conform(_built(item), parameters[name].annotation) for name, item in value.arguments.items()}
+            given: dict[str, Any] = {}
+            for name, item in value.arguments.items():
+                annotation = parameters[name].annotation
+                given[name] = conform(_built(item, _join(path, name)), annotation)
+                if fault := shortfall(given[name], annotation):
+                    raise InputError(f"{_join(path, name)}: {fault}")
             return functools.partial(target, **given) if value.partial else target(**given)
         case dict():
-            return {key: _built(item) for key, item in value.items()}
+            return {key: _built(item, _join(path, key)) for key, item in value.items()}
         case list():
-            return [_built(item) for item in value]
+            return [_built(item, _join(path, k)) for k, item in enumerate(value)]
         case _:
             return value
 
@@ -197,12 +203,21 @@ def _import(target: str, trusted: tuple[str, ...]) -> Callable[..., Any]:
     try:
         module = importlib.import_module(module_name)
     except Exception as error:  # of a module of the user's own, any
-        raise InputError(f"{target} cannot be imported: {type(error).__name__}: {error}") from error
+        told = f"{type(error).__name__}: {error}{_where_from(module_name, error)}"
+        raise InputError(f"{target} cannot be imported: {told}") from error
     if not hasattr(module, name):
         raise InputError(f"{module_name} has no class {name}{suggestion(name, dir(module))}")
     found = getattr(module, name)
     check_target(found, target, trusted)
     return found
+
+
+def _where_from(module_name: str, error: Exception) -> str:
+    """How to have a package of one's own found, if that is what is missing."""
+    package = module_name.partition(".")[0]
+    if not isinstance(error, ModuleNotFoundError) or error.name != package:
+        return ""
+    return f"; if it is yours, set PYTHONPATH=<folder of {package}>, or pip install -e <its project>"
 
 
 @functools.cache
@@ -211,7 +226,7 @@ def _named_parameters(target: Callable[..., Any]) -> dict[str, inspect.Parameter
         signature = inspect.signature(target, eval_str=True)
     except NameError:  # the annotations name what only a type checker imports: go without their types
         signature = inspect.signature(target)
-    except ValueError as error:
+    except (TypeError, ValueError) as error:
         raise InputError(f"{target} has no signature to check against; wrap it in a class") from error
     named = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
     return {name: parameter for name, parameter in signature.parameters.items() if parameter.kind in named}

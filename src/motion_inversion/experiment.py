@@ -20,6 +20,7 @@ from motion_inversion.method.method import Method
 from motion_inversion.method.training.fit import check_trainer
 from motion_inversion.method.training.logger import LoggerFactory
 from motion_inversion.metric.metric import Metric
+from motion_inversion.reflection.description import describe
 from motion_inversion.report.report import Report
 from motion_inversion.stage.address import Address
 from motion_inversion.stage.bound import bound
@@ -32,6 +33,7 @@ from motion_inversion.stage.prepare import prepare
 from motion_inversion.stage.run import write_run
 from motion_inversion.stage.train import train
 from motion_inversion.stage.wording import check_words
+from motion_inversion.storage.names import check_name
 
 log = logging.getLogger(__name__)
 
@@ -89,9 +91,9 @@ class Experiment:
             raise InputError(f"batch={self.batch}: at least one clip at a time; set batch=1")
         if self.threads < 0:
             raise InputError(f"threads={self.threads}: accepted are 1 or more, and 0 for all idle cores; set threads=0")
-        if not self.name.strip():
-            raise InputError("name is empty, but names the folder of the results; set name=my_experiment")
+        check_name(self.name)
         check_trainer(self.trainer)
+        describe(self.method)
 
     def run(self) -> None:
         """Runs the stages in their order over all clips; what exists already is not made again.
@@ -125,10 +127,17 @@ class Experiment:
             InputError: what stopped every clip, or a model that the method can't run on.
         """
         torch.set_num_threads(self.threads or idle_cores())
+        if self.logger:
+            self.logger.require()
+        if report := self.summary():
+            report.wandb.require()
         clips, model = self._clips(), self.model.load()
         self.method.require(model)
         check_words(self._address(), model, clips)
         failures: dict[str, str] = {}
+        results = expected(self._addresses, clips, self.stages) if not self.gif else []
+        if results and all(each.there for each in results):
+            log.info("nothing left to do: all %d results of %s are there", len(results), self.output / self.name)
         self._plan(clips, failures)
         for stage in STAGES[:-1]:
             for clip in clips if stage in self.stages else ():
@@ -179,7 +188,7 @@ class Experiment:
                 if stage == "prepare":
                     prepare(address, model, clip)
                 elif stage == "train":
-                    train(address, model, clip, (self.logger,) if self.logger else ())
+                    train(address, model, clip, (self.logger,) if self.logger else (), _where(clip, clips))
                 elif stage == "generate":
                     generate(address, model, clip, self.batch, self.gif)
                 else:
@@ -210,6 +219,11 @@ class Experiment:
             prompt_prefix=self.prompt_prefix,
             seed=self.seed,
         )
+
+
+def _where(clip: Clip, clips: Sequence[Clip]) -> str:
+    """A clip's name and its number, as in car 2/6."""
+    return f"{clip.name} {[other.name for other in clips].index(clip.name) + 1}/{len(clips)}"
 
 
 def _failure(clips: Sequence[Clip], failures: Mapping[str, str]) -> InputError | None:

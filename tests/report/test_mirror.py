@@ -57,7 +57,12 @@ def test_records_tables_and_clips_are_in_the_run(put: Put, tmp_path: Path, monke
     (target / "records.jsonl").write_text("\n".join(line for record in records for line in lines(record, target)))
     WandbMirror("offline", "here").mirror(records, [tabulate(records)], target)
     wandb.teardown()  # or the last of the run file may still be on its way
-    (run,) = target.glob("wandb/offline-run-*")
+    runs = list(target.glob("wandb/offline-run-*"))
+    (run,) = [each for each in runs if (each / "files" / "records.jsonl").is_file()]
+    cells = [entry.run for each in runs if each != run for entry in entries(each) if entry.HasField("run")]
+    assert {(cell.run_group, cell.job_type) for cell in cells} == {(tmp_path.name, "score")}
+    told = [{item.key: json.loads(item.value_json) for item in cell.config.update} for cell in cells]
+    assert {each["method"] for each in told} == {record.method for record in records}
     found = entries(run)
     assert {entry.run.project for entry in found if entry.HasField("run")} == {"here"}
     (logged,) = [

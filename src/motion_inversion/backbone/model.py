@@ -27,6 +27,7 @@ from motion_inversion.storage.embedded import PREFIX, locate
 Precision = Literal["float32", "float16", "bfloat16"]
 # What networks call the width of the text that they take; the first that is there counts.
 _TEXT_WIDTHS = ("encoder_hid_dim", "text_dim", "text_embed_dim", "caption_channels", "cross_attention_dim")
+_SLOWEST = 0.1  # frames per second that a video file can say
 _PRESENTATION: dict[str, Any] = {"digest": False}
 
 
@@ -47,7 +48,7 @@ class Model:
         parts: By the names of parts, folders or hub ids to take them from instead.
 
     Raises:
-        InputError: for lengths and sizes that the family can't take.
+        InputError: for lengths and sizes that the family can't take, or a rate or chunk that is none.
     """
 
     name: str = field(metadata=_PRESENTATION)
@@ -65,6 +66,10 @@ class Model:
 
     def __post_init__(self) -> None:
         self.family.check(self.frames, self.width, self.height)
+        if self.fps < _SLOWEST:
+            raise InputError(f"model.fps={self.fps}: at least {_SLOWEST} is needed; set model.fps=8")
+        if self.chunk < 1:
+            raise InputError(f"model.chunk={self.chunk}: at least one frame at a time; set model.chunk=8")
 
     @cached_property
     def folder(self) -> ModelFolder:

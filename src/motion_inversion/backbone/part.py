@@ -20,6 +20,7 @@ from motion_inversion.backbone.family import Classes
 from motion_inversion.error import InputError
 from motion_inversion.storage.document import parse_json, read_text
 from motion_inversion.storage.file import known_sha256
+from motion_inversion.storage.kind import check_weights
 
 log = logging.getLogger(__name__)
 
@@ -108,6 +109,8 @@ class ModelFolder:
         if not Path(place).is_dir():
             require_reachable(option, place)
         name = self._class_name(part)
+        for file in sorted(folder.glob("*.safetensors")) if (folder := self._local(part)) else ():
+            check_weights(file, f"give a complete local folder: {option.partition('=')[0]}=/path/to/model")
         levels = self.configuration(part).get("num_train_timesteps", 1000)
         if type(levels) is not int or not 2 <= levels <= _MOST_LEVELS:
             raise InputError(f"{option}: {part} has num_train_timesteps={levels!r}; accepted are 2 to {_MOST_LEVELS}")

@@ -23,6 +23,11 @@ class Compression:
     patch: tuple[int, int, int] = (1, 1, 1)
     first: Literal["alone", "joined", "either"] = "joined"
 
+    def __post_init__(self) -> None:
+        for key in ("time", "space"):
+            if (given := getattr(self, key)) < 1:
+                raise InputError(f"model.family.{key}={given}: at least 1 is needed; drop it for the family's own")
+
     @property
     def multiple(self) -> int:
         """What width and height are multiples of, in pixels."""

@@ -22,14 +22,16 @@ class Loss(Protocol):
 
     `generator` feeds the losses that draw something; the others leave it untouched.
 
-    on: What is compared. A loss that depends on what networks predict (ε, v, velocity) says which it is made for, and
-        is given that: see `Process.read`.
+    A loss that depends on what networks predict (ε, v, velocity) says by an attribute `on` which it is made for, and is
+    given that (see `compared` and `Process.read`).
     """
 
-    @property
-    def on(self) -> Compared: ...
-
     def __call__(self, prediction: Latents, target: Latents, generator: torch.Generator) -> Scalar: ...
+
+
+def compared(loss: Loss) -> Compared:
+    """What a loss compares: what it says itself, else predictions as they are."""
+    return getattr(loss, "on", "prediction")
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from motion_inversion.core.strategy import Motion
 from motion_inversion.data.decode import reading, stated_rate
 from motion_inversion.data.folder import clip_files
 from motion_inversion.data.location import expanded
+from motion_inversion.data.prompt_file import read_prompts
 from motion_inversion.data.video import Fit, Video, check_cut, read_video
 from motion_inversion.error import InputError
 from motion_inversion.storage.file import sha256_of
@@ -149,6 +150,7 @@ class Dataset(Protocol):
 class SingleClip:
     """Your own video as a set of one clip; named after the file unless `name` is given.
 
+    Its target prompts are `prompts`, or the lines of `prompts_file`; without either, the source prompt.
     `control_maps` is a video, or a folder of images, of control maps, cut as the clip is. A leading `~` of paths is the
     user's folder.
 
@@ -159,7 +161,7 @@ class SingleClip:
     path: str | Path | None
     source_prompt: str
     motion: Motion
-    prompts: Sequence[str]
+    prompts: Sequence[str] | None
     seeds: Sequence[int]
     name: str | None = None
     start: int = 0
@@ -168,15 +170,23 @@ class SingleClip:
     appearance_invariant_prompt: str | None = None
     control_maps: str | Path | None = None
     fps: float | None = None
+    prompts_file: str | Path | None = None
 
     def __post_init__(self) -> None:
         if self.path is None or not str(self.path).strip():
             raise InputError("no video given; set dataset.path=my.mp4")
         if isinstance(self.prompts, str):
             raise InputError(f"prompts must be a list; set dataset.prompts=[{self.prompts!r}]")
-        object.__setattr__(self, "prompts", tuple(self.prompts))
+        object.__setattr__(self, "prompts", self._targets())
         object.__setattr__(self, "seeds", tuple(self.seeds))
         self.clips()
+
+    def _targets(self) -> tuple[str, ...]:
+        if self.prompts_file is None:
+            return (self.source_prompt,) if self.prompts is None else tuple(self.prompts)
+        if self.prompts is not None:
+            raise InputError("dataset.prompts and dataset.prompts_file are both given; drop one of them")
+        return read_prompts(self.prompts_file)
 
     def clips(self) -> tuple[Clip, ...]:
         """The one clip."""
@@ -187,7 +197,7 @@ class SingleClip:
         if self.control_maps is not None:
             maps = replace(footage, path=expanded(self.control_maps), timed=path if self.fps else None)
             control_maps = ControlMaps(maps, "dataset.control_maps=…")
-        texts, seeds, invariant = tuple(self.prompts), tuple(self.seeds), self.appearance_invariant_prompt
+        texts, seeds, invariant = tuple(self.prompts or ()), tuple(self.seeds), self.appearance_invariant_prompt
         return (Clip(name, footage, self.motion, self.source_prompt, texts, seeds, invariant, control_maps),)
 
 

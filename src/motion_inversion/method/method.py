@@ -52,6 +52,8 @@ class Fitting:
     state: where the finished state goes, a file inside the artifact.
     trainer: a partial `pytorch_lightning.Trainer`.
     seed: of all draws.
+    label: what progress is told of, such as clip and method.
+    identity: what the loggers' runs are grouped and configured by.
     preview: called with a step's number and a sampler of latents; shows what generation would give by then.
     progress: shows how far a loop is, for methods that don't train.
     """
@@ -63,6 +65,8 @@ class Fitting:
     loggers: tuple[Callable[..., Any], ...] = ()
     preview: Callable[[int, Callable[[Latents, Request], Latents]], None] | None = None
     progress: Progress | None = None
+    label: str = "training"
+    identity: Any = None
 
 
 @runtime_checkable

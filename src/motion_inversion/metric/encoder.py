@@ -122,6 +122,9 @@ class OpenClip:
     pretrained: str = "openai"
     batch_size: Annotated[int, Ge(1)] = field(default=32, metadata={"digest": False})
 
+    def __post_init__(self) -> None:
+        _check_batch(self.batch_size)
+
     def version(self) -> str:
         """Model and tag; model and checksum for a local file."""
         if self.pretrained in open_clip.list_pretrained_tags_by_model(self.model_name):
@@ -167,6 +170,9 @@ class FolderClip:
 
     folder: str | Path
     batch_size: Annotated[int, Ge(1)] = field(default=256, metadata={"digest": False})
+
+    def __post_init__(self) -> None:
+        _check_batch(self.batch_size)
 
     FILES: ClassVar[tuple[str, ...]] = (
         "open_clip_config.json",
@@ -240,3 +246,8 @@ def _read(
         raise InputError(f"can't read {source} ({what}); set {override}") from error
     model, preprocess = opened
     return LoadedClip(model.eval(), preprocess, words, device, source.batch_size)
+
+
+def _check_batch(size: int) -> None:
+    if size < 1:
+        raise InputError(f"{_ENCODER}.batch_size={size}: at least one at a time; set {_ENCODER}.batch_size=32")

@@ -88,7 +88,8 @@ def is_built(annotation: Any) -> bool:
 def conform(value: Any, annotation: Any) -> Any:
     """The written `value` as `annotation` asks: an int as a float, a string as a path, a list as a tuple.
 
-    A member of a union that the value already is goes before one that it could become.
+    A path's ~ becomes the home folder. A member of a union that the value already is goes before one that it could
+    become.
     """
     origin, arguments = get_origin(annotation), get_args(annotation)
     kind = origin or annotation
@@ -100,7 +101,7 @@ def conform(value: Any, annotation: Any) -> Any:
     if kind is float and type(value) is int:
         return float(value)
     if kind is Path and isinstance(value, str):
-        return Path(value)
+        return Path(value).expanduser()
     if isinstance(value, dict) and kind in _MAPPINGS and arguments:
         return {key: conform(item, arguments[1]) for key, item in value.items()}
     if not isinstance(value, list) or kind not in (tuple, *_SEQUENCES):

@@ -9,10 +9,12 @@ from collections.abc import Callable, Mapping
 from pathlib import PurePath
 from typing import Any, TypeAlias
 
+from motion_inversion.error import InputError
 from motion_inversion.storage.file import known_sha256
 
 Json: TypeAlias = "bool | int | float | str | list[Any] | dict[str, Any] | None"
 
+_REMEDY = "results are known by what made them: make it a frozen dataclass, or keep each argument under its own name"
 _EXACT = 2.0**53  # up to here every whole float is the int that it prints as
 
 
@@ -23,7 +25,7 @@ def describe(value: object, whole: bool = False) -> Json:
     containers, paths and plain values. Unless `whole`, fields marked `metadata={"digest": False}` are left out, and
     paths in fields marked `{"digest": "content"}` stand as the checksums of the files there. Equal values give equal
     descriptions: 1.0 is written 1, a tuple as a list, a set in sorted order. It survives JSON.
-    Raises TypeError for what can't be told from its attributes: nothing slips out of a digest unseen.
+    Raises InputError for what can't be told from its attributes: nothing slips out of a digest unseen.
     """
     match value:
         case None | bool() | int() | str():
@@ -66,7 +68,7 @@ def _number(value: float) -> int | float | str:
 
 def _key(key: object) -> str:
     if not isinstance(key, str):
-        raise TypeError(f"only mappings with string keys can be described, not {key!r}")
+        raise InputError(f"only mappings with string keys can be described, not {key!r}")
     return key
 
 
@@ -84,16 +86,18 @@ def _kept(value: object, whole: bool) -> dict[str, Any]:
         return kept
     try:
         parameters = inspect.signature(type(value)).parameters.values()
-    except ValueError as error:
-        raise TypeError(f"{type(value).__name__} has no signature to describe it by") from error
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{type(value).__name__} has no signature to describe it by; {_REMEDY}") from error
     for parameter in parameters:
         starred = parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
         if starred or not hasattr(value, parameter.name):
-            raise TypeError(f"{type(value).__name__} doesn't keep its argument '{parameter}' in an attribute")
+            raise InputError(
+                f"{type(value).__name__} doesn't keep its argument '{parameter}' in an attribute; {_REMEDY}"
+            )
     return {parameter.name: getattr(value, parameter.name) for parameter in parameters}
 
 
 def _path(target: Callable[..., Any]) -> str:
     if "<lambda>" in target.__qualname__:
-        raise TypeError(f"a lambda of {target.__module__} has no name to be described by")
+        raise InputError(f"a lambda of {target.__module__} has no name to be described by; give it one with def")
     return f"{target.__module__}.{target.__qualname__}"

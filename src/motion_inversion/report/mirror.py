@@ -8,12 +8,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import isnan
 from pathlib import Path
+from statistics import fmean
 from typing import Any, Literal
 
 from motion_inversion.report.cost import CostTable
 from motion_inversion.report.format import COST, cost_to_csv, part, to_csv
 from motion_inversion.report.record import Record
 from motion_inversion.report.table import Table
+from motion_inversion.storage.login import require_login
 from motion_inversion.storage.names import RECORDS
 
 _OWN = ("method", "clip", "motion", "prompt", "seed")
@@ -32,6 +34,12 @@ class WandbMirror:
     mode: Literal["disabled", "offline", "online"] = "disabled"
     project: str = "motion-inversion"
     entity: str | None = None
+
+    def require(self) -> None:
+        """Raises InputError if the copy is to be sent at once and there is no key to log in with."""
+        require_login(
+            self.mode != "online", "wandb.mode=offline of the report (report.wandb.mode=offline of an experiment)"
+        )
 
     def mirror(
         self, records: Sequence[Record], tables: Sequence[Table], target: Path, cost: CostTable | None = None
@@ -55,6 +63,7 @@ class WandbMirror:
             id=hashlib.sha256(file.read_bytes()).hexdigest()[:16],
             resume="allow",
             name=target.absolute().parent.name,
+            group=target.absolute().parent.name,
             job_type="report",
             settings=wandb.Settings(silent=True, console="off"),
         ) as run:
@@ -67,6 +76,33 @@ class WandbMirror:
             run.log({**shown, **clips, "records": wandb.Table(*_lines(records))})
             run.summary.update(_means(tables[0]))
             shutil.copy(file, run.dir)
+        self._settings(records, target)
+
+    def _settings(self, records: Sequence[Record], target: Path) -> None:
+        """A run of job type `score` for each combination of method and axes: these as its configuration, the means of
+        its scores as its summary, in the report's group."""
+        import wandb
+
+        cells: dict[tuple[tuple[str, str], ...], list[Record]] = {}
+        for record in records:
+            if not record.is_bound and not record.missing:
+                cells.setdefault((("method", record.method), *sorted(record.axes.items())), []).append(record)
+        group = target.absolute().parent.name
+        for config, members in cells.items():
+            with wandb.init(
+                project=self.project,
+                entity=self.entity,
+                mode=self.mode,
+                dir=target,
+                id=hashlib.sha256(repr((group, config)).encode()).hexdigest()[:16],
+                resume="allow",
+                name=" ".join(value for _, value in config),
+                group=group,
+                job_type="score",
+                config=dict(config),
+                settings=wandb.Settings(silent=True, console="off"),
+            ) as run:
+                run.summary.update(_averages(members))
 
 
 def _numbers(text: str, texts: int) -> tuple[list[Any], list[Any]]:
@@ -109,6 +145,14 @@ def _clips(records: Sequence[Record], video: Callable[..., Any]) -> dict[str, li
             settings = (record.method, *record.axes.values(), record.prompt, f"seed {record.seed}")
             found.setdefault(record.clip, []).append(video(str(view), caption=" · ".join(settings), format="mp4"))
     return found
+
+
+def _averages(records: Sequence[Record]) -> dict[str, float]:
+    """By metric, the mean of the scores of one version that there are."""
+    names = dict.fromkeys((score.name, score.version) for record in records for score in record.metrics)
+    found = {name: [record.value(*name) for record in records] for name in names}
+    known = {name[0]: [value for value in values if not isnan(value)] for name, values in found.items()}
+    return {name: fmean(values) for name, values in known.items() if values}
 
 
 def _means(table: Table) -> dict[str, float]:

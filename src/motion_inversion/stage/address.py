@@ -15,6 +15,7 @@ from motion_inversion.data.clip import Clip, Footage
 from motion_inversion.method.method import Method
 from motion_inversion.metric.metric import Metric
 from motion_inversion.reflection.description import Json, describe
+from motion_inversion.reflection.source import own_code
 from motion_inversion.stage.artifact import Artifact
 from motion_inversion.storage.names import SOURCE, UNRELATED
 
@@ -91,6 +92,7 @@ class Address:
             "trainer": self._trainer(),
             "seed": self.seed,
             **({"control_maps": control_maps.digest} if control_maps else {}),
+            **_own_code(self._method, self._trainer()),
         }
         return Artifact(self.root / clip.name / "train", self.method.name, identity)
 
@@ -109,6 +111,7 @@ class Address:
             "negative_prompt": self.negative_prompt,
             "clip": clip.name,
             "seed": seed,
+            **_own_code(self._method, describe(self.noise), describe(self.sampler)),
         }
         label = f"{self.method.name}-{type(self.noise).__name__.lower()}-{_slug(prompt)}-{seed}"
         return Artifact(self.root / clip.name / "generate", label, identity)
@@ -121,7 +124,7 @@ class Address:
             "reference": self.reference(clip).digest,
             "prompt": prompt,
             "source_prompt": clip.source_prompt,
-            "metric": {name: metric.version() for name, metric in self.metric.items()},
+            **self._metrics,
         }
         return Artifact(self.root / clip.name / "evaluate", sample.label, identity)
 
@@ -131,7 +134,7 @@ class Address:
             "sample": self.reference(shown).digest,
             "reference": self.reference(clip).digest,
             "source_prompt": clip.source_prompt,
-            "metric": {name: metric.version() for name, metric in self.metric.items()},
+            **self._metrics,
         }
         label = SOURCE if shown.name == clip.name else f"{UNRELATED}-{shown.name}"
         return Artifact(self.root / clip.name / "evaluate", label, identity)
@@ -139,6 +142,14 @@ class Address:
     @cached_property
     def _model(self) -> Json:
         return {"weights": self.model.fingerprint, "settings": describe(self.model)}
+
+    @cached_property
+    def _metrics(self) -> dict[str, Json]:
+        versions: Json = {name: metric.version() for name, metric in self.metric.items()}
+        targets: Json = [
+            {"_target_": f"{type(each).__module__}.{type(each).__qualname__}"} for each in self.metric.values()
+        ]
+        return {"metric": versions, **_own_code(targets)}
 
     @cached_property
     def _method(self) -> dict[str, Json]:
@@ -159,6 +170,12 @@ class Address:
         if not isinstance(self.trainer, functools.partial):
             return None
         return {key: describe(value) for key, value in self.trainer.keywords.items() if key not in _PRESENTATION}
+
+
+def _own_code(*descriptions: Json) -> dict[str, Json]:
+    """The part of an identity that changes when a class of the user's own is edited."""
+    code = own_code(*descriptions)
+    return {"code": code} if code else {}
 
 
 def _slug(text: str, length: int = 32) -> str:

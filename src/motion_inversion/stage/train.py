@@ -11,12 +11,13 @@ from motion_inversion.data.video import read_exact, write_video
 from motion_inversion.method.method import Fitting, Reference, Request
 from motion_inversion.method.training.checkpoint import CHECKPOINTS
 from motion_inversion.method.training.fit import LOSSES, PREVIEWS
-from motion_inversion.method.training.logger import FOLDERS, LoggerFactory
+from motion_inversion.method.training.logger import FOLDERS, Identity, LoggerFactory
 from motion_inversion.stage.address import Address
 from motion_inversion.stage.content import VIDEO, made, read_condition, read_tensor
 from motion_inversion.stage.cost import metered
 from motion_inversion.stage.extension import go_on_from_shorter
 from motion_inversion.stage.progress import shown
+from motion_inversion.stage.record import axes
 from motion_inversion.stage.request import initial_noise, sampling_request
 
 log = logging.getLogger(__name__)
@@ -24,8 +25,10 @@ log = logging.getLogger(__name__)
 _BESIDE = (PREVIEWS, *FOLDERS, CHECKPOINTS)  # what differs from run to run
 
 
-def train(address: Address, model: Backbone, clip: Clip, loggers: tuple[LoggerFactory, ...]) -> None:
+def train(address: Address, model: Backbone, clip: Clip, loggers: tuple[LoggerFactory, ...], where: str = "") -> None:
     """Fits the method to a clip, unless that is done or the method has nothing to fit.
+
+    `where` says of which clip progress is told: its name unless given.
 
     Raises:
         InputError: if the clip isn't prepared, or training diverges.
@@ -37,11 +40,13 @@ def train(address: Address, model: Backbone, clip: Clip, loggers: tuple[LoggerFa
         if folder:
             go_on_from_shorter(state, folder)
             with metered(folder, model.device) as fitted:
-                fitted["parameters"] = _fit(address, model, clip, loggers, folder)
+                fitted["parameters"] = _fit(address, model, clip, loggers, folder, where or clip.name)
                 fitted["size"] = (folder / method.state_file).stat().st_size
 
 
-def _fit(address: Address, model: Backbone, clip: Clip, loggers: tuple[LoggerFactory, ...], folder: Path) -> int:
+def _fit(
+    address: Address, model: Backbone, clip: Clip, loggers: tuple[LoggerFactory, ...], folder: Path, where: str
+) -> int:
     method, control_maps = address.method, address.control_maps(clip)
     reference = Reference(
         latents=read_tensor(address.reference(clip), "latents"),
@@ -53,8 +58,10 @@ def _fit(address: Address, model: Backbone, clip: Clip, loggers: tuple[LoggerFac
     log.info("%s: fitting %s", clip.name, method.name)
     show = _preview(address, model, clip, folder / PREVIEWS)
     state = folder / method.state_file
-    trainer, progress = address.trainer or _no_trainer, shown(f"{clip.name}: fitting {method.name}")
-    return method.fit(model, reference, Fitting(folder, state, trainer, address.seed, loggers, show, progress))
+    trainer, label = address.trainer or _no_trainer, f"clip {where} · {method.name}"
+    identity = Identity(address.root.name, {"method": method.name, "clip": clip.name, **axes(address)})
+    fitting = Fitting(folder, state, trainer, address.seed, loggers, show, shown(label), label, identity)
+    return method.fit(model, reference, fitting)
 
 
 def _no_trainer(**settings: object) -> None:

@@ -1,4 +1,9 @@
-"""What the files are called that evaluation writes and the report reads, and the versions of their formats."""
+"""What the files are called that evaluation writes and the report reads, the versions of their formats, and what the
+folder of an experiment may be called."""
+
+import re
+
+from motion_inversion.error import InputError
 
 FORMAT = "motion-inversion-score/2"
 SCORE = "score.json"
@@ -15,3 +20,25 @@ LOCK = ".lock"  # in an unfinished artifact, held by the process that makes it
 FROZEN = "none"  # the method that is no customisation: the frozen model
 UNRELATED = "unrelated"  # in place of a method: another clip of the set, the floor of a table
 SOURCE = "source"  # in place of a method: the clip itself, the ceiling of a table
+
+_FOLDER = re.compile(r"[^\x00-\x1f\x7f]+")
+_LONGEST = 100  # bytes of a folder's name, which file systems limit to 255
+
+
+def check_name(name: str) -> None:
+    """Whether an experiment's name is a folder below `output`, or a path of several.
+
+    Raises:
+        InputError: if it is empty, leaves that folder, or can't be a folder's name everywhere.
+    """
+    parts = name.split("/")
+    if not name.strip():
+        raise InputError("name is empty, but names the folder of the results; set name=my_experiment")
+    for part in parts:
+        long = len(part.encode(errors="surrogateescape")) > _LONGEST
+        if not _FOLDER.fullmatch(part) or part.strip(" .") == "" or part[:1] == "~" or part != part.strip() or long:
+            shown = name if len(name) <= _LONGEST else f"{name[:_LONGEST]}…"
+            raise InputError(
+                f"name={shown!r} can't be a folder below output: accepted are names of up to {_LONGEST} bytes, "
+                "joined by / where one lies in another, none of them ., .. or ~; set name=my_experiment, or output=…"
+            )

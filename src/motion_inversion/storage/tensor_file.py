@@ -13,6 +13,7 @@ from torch import Tensor
 from motion_inversion.error import InputError
 from motion_inversion.storage.document import parse_json, require_regular
 from motion_inversion.storage.file import replacing
+from motion_inversion.storage.kind import check_weights
 
 _KEY = "motion_inversion"  # of the file's metadata, one alone: safetensors writes several in random order
 
@@ -61,6 +62,8 @@ def load_metadata(path: Path, form: str, remedy: str) -> dict[str, str]:
     Raises:
         InputError: if the file is missing, or of another kind or format.
     """
+    if path.is_file():
+        check_weights(path, remedy)
     try:
         require_regular(path, remedy)
         with safe_open(path, framework="pt") as file:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import wandb
+from pytorch_lightning.loggers import WandbLogger
 
 from motion_inversion.backbone.model import Backbone
 from motion_inversion.core.loss import Mse
@@ -14,7 +15,7 @@ from motion_inversion.error import InputError
 from motion_inversion.method.method import Fitting, Reference
 from motion_inversion.method.motion_inversion import MotionInversion
 from motion_inversion.method.training import logger
-from motion_inversion.method.training.logger import TensorBoard, Wandb
+from motion_inversion.method.training.logger import Identity, TensorBoard, Wandb
 
 
 class Run:
@@ -79,10 +80,24 @@ def test_a_run_of_a_training_that_fails_is_marked_as_failed(
     assert [run.ended for run in runs] == [[1]]
 
 
-def test_tensorboard_that_is_not_installed_is_asked_for(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    def missing(*_: object, **__: object) -> None:
-        raise ModuleNotFoundError("No module named 'tensorboard'")
+def test_a_run_is_grouped_by_its_experiment_and_configured_by_its_axes(runs: list[Run], tmp_path: Path) -> None:
+    identity = Identity("study", {"method": "vmc", "clip": "car", "noise": "blend"})
+    assert isinstance(made := Wandb()(tmp_path, identity), WandbLogger) and made.experiment
+    (run,) = runs
+    assert (run.options["group"], run.options["job_type"]) == ("study", "train")
+    assert run.options["config"] == {"method": "vmc", "clip": "car", "noise": "blend"}
 
-    monkeypatch.setattr(logger, "TensorBoardLogger", missing)
+
+def test_what_is_missing_is_said_ahead(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(logger, "find_spec", lambda name: None)
     with pytest.raises(InputError, match=r"pip install 'motion-inversion\[tensorboard\]', or logger=csv"):
-        TensorBoard()(tmp_path)
+        TensorBoard().require()
+    Wandb().require()  # offline
+    for name in ("WANDB_MODE", "WANDB_API_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    with pytest.raises(InputError, match="has no key to log in with: wandb login, or WANDB_API_KEY=…, or logger.off"):
+        Wandb(offline=False).require()
+    monkeypatch.setenv("WANDB_API_KEY", "0" * 40)
+    Wandb(offline=False).require()

@@ -70,12 +70,19 @@ class Depth:
     Args:
         path: A local folder or hub id of a network that transformers reads as DPTForDepthEstimation.
         chunk: Frames at a time.
+
+    Raises:
+        InputError: for a chunk of none.
     """
 
     kind: ClassVar[str] = "depth"
 
     path: str = "Intel/dpt-hybrid-midas"
     chunk: Annotated[int, Ge(1)] = field(default=8, metadata={"digest": False})
+
+    def __post_init__(self) -> None:
+        if self.chunk < 1:
+            raise InputError(f"method.detector.chunk={self.chunk}: at least one frame at a time; set it to 8")
 
     @torch.no_grad()
     def __call__(self, video: Pixels, device: torch.device) -> Pixels:

@@ -81,6 +81,9 @@ class Dmt:
         for key, usual in {"sampling_steps": 50, "inversion_steps": 999, "optimisation_steps": 10}.items():
             if (given := getattr(self, key)) < 1:
                 raise InputError(f"method.{key}={given}: at least 1 is needed; set method.{key}={usual}")
+        for key in ("block", "resnet"):
+            if (given := getattr(self, key)) < 0:
+                raise InputError(f"method.{key}={given}: they count from 0; set method.{key}=1")
         for key, usual in {"lr": 0.007, "final_lr": 0.004}.items():
             if not 0 <= (given := getattr(self, key)) < float("inf"):
                 raise InputError(f"method.{key}={given}: accepted are 0 or more; set method.{key}={usual}")

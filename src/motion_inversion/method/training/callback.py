@@ -3,15 +3,19 @@
 import logging
 import time
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from motion_inversion.storage.file import replacing
 
 log = logging.getLogger(__name__)
 
+MINUTE = 60.0
 LINES = 10  # progress lines of a training that nobody watches on a terminal
 
 
@@ -54,28 +58,63 @@ class LossFile(pl.Callback):
         self.loss = 0.0
 
 
-class ProgressLines(pl.Callback):
-    """A line now and then with loss, iterations per second and time to go, where no bar can be drawn."""
+class TrainingBar(pl.Callback):
+    """A bar with the label, steps, iterations per second and the time left, on a terminal."""
 
-    def __init__(self) -> None:
-        self.start, self.first, self.shown = 0.0, 0, 0
+    def __init__(self, label: str) -> None:
+        rate = TextColumn("· {task.fields[rate]:.1f} it/s ·")
+        self.bar = Progress(
+            TextColumn("{task.description} · step"), MofNCompleteColumn(), BarColumn(20), rate, TimeRemainingColumn(),
+            TextColumn("left"), console=Console(stderr=True), transient=True,
+        )  # fmt: skip
+        self.label, self.first, self.start = label, 0, 0.0
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Starts the clock."""
-        self.start, self.first, self.shown = time.monotonic(), trainer.global_step, trainer.global_step
+        """Draws it."""
+        self.first, self.start = trainer.global_step, time.monotonic()
+        self.task = self.bar.add_task(self.label, total=trainer.max_steps, completed=self.first, rate=0.0)
+        self.bar.start()
 
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Logs a line after every tenth of the training."""
-        step, total = trainer.global_step, int(trainer.max_steps)
-        if step == self.shown or (step < total and step % max(1, total // LINES)):
+        """Moves it."""
+        rate = (trainer.global_step - self.first) / max(1e-9, time.monotonic() - self.start)
+        self.bar.update(self.task, completed=trainer.global_step, rate=rate)
+
+    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Takes it away."""
+        self.bar.stop()
+
+    def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
+        """Takes it away, so that the message stands alone."""
+        self.bar.stop()
+
+
+class ProgressLines(pl.Callback):
+    """A line now and then with the label, loss, iterations per second and time left, where no bar can be drawn."""
+
+    def __init__(self, label: str) -> None:
+        self.label, self.start, self.first, self.shown, self.told = label, 0.0, 0, 0, 0.0
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Starts the clock."""
+        self.start = self.told = time.monotonic()
+        self.first = self.shown = trainer.global_step
+
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Logs a line after every tenth of the training, and once a minute if a tenth takes longer."""
+        step, total, now = trainer.global_step, int(trainer.max_steps), time.monotonic()
+        due = step % max(1, total // LINES) == 0 or step >= total or now - self.told > MINUTE
+        if step == self.shown or not due:
             return
-        self.shown = step
-        rate = (step - self.first) / max(1e-9, time.monotonic() - self.start)
+        self.shown, self.told = step, now
+        rate = (step - self.first) / max(1e-9, now - self.start)
         loss = float(outputs["loss"]) * trainer.accumulate_grad_batches
-        left = (total - step) / max(rate, 1e-9)
-        log.info("step %d of %d, loss %.4f, %.2f it/s, %.0f s to go", step, total, loss, rate, left)
+        left = timedelta(seconds=round((total - step) / max(rate, 1e-9)))
+        log.info("%s · step %d/%d · loss %.4f · %.1f it/s · %s left", self.label, step, total, loss, rate, left)
 
 
 class Preview(pl.Callback):

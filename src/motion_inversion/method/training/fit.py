@@ -11,7 +11,6 @@ from typing import Any, Protocol, runtime_checkable
 
 import pytorch_lightning as pl
 import torch
-from pytorch_lightning.callbacks import RichProgressBar
 from pytorch_lightning.plugins.environments import LightningEnvironment
 from pytorch_lightning.utilities.exceptions import MisconfigurationException
 
@@ -19,9 +18,10 @@ from motion_inversion.backbone.model import Backbone
 from motion_inversion.core.shape import Latents
 from motion_inversion.error import InputError
 from motion_inversion.method.method import Fitting, Reference, Request
-from motion_inversion.method.training.callback import LossFile, Preview, ProgressLines
+from motion_inversion.method.training.callback import LossFile, Preview, ProgressLines, TrainingBar
 from motion_inversion.method.training.checkpoint import LastCheckpoint, latest, same_threads, steps_of
 from motion_inversion.method.training.interruption import HeldSignals
+from motion_inversion.method.training.logger import Identity
 from motion_inversion.method.training.module import MotionLearning, ReferenceData
 
 log = logging.getLogger(__name__)
@@ -157,7 +157,7 @@ def _trainer(
     shutil.rmtree(fitting.folder / _LIGHTNING, ignore_errors=True)
     callbacks: list[pl.Callback] = [
         LossFile(fitting.folder / LOSSES),
-        RichProgressBar() if watched else ProgressLines(),
+        TrainingBar(fitting.label) if watched else ProgressLines(fitting.label),
     ]
     if method.preview_every and (preview := fitting.preview):
         callbacks.append(Preview(method.preview_every, lambda step: preview(step, sample)))
@@ -165,11 +165,11 @@ def _trainer(
         callbacks.append(LastCheckpoint(fitting.folder, method.checkpoint_every, start, signals))
     return fitting.trainer(
         callbacks=callbacks,
-        logger=[make(fitting.folder) for make in fitting.loggers] or False,
+        logger=[make(fitting.folder, fitting.identity or Identity()) for make in fitting.loggers] or False,
         precision=settings.get("precision") or _PRECISION[model.dtype],
         default_root_dir=fitting.folder / _LIGHTNING,
         plugins=[*settings.get("plugins", ()), LightningEnvironment()],
-        enable_progress_bar=watched and settings.get("enable_progress_bar", True),
+        enable_progress_bar=False,  # ours says which clip it is
         enable_checkpointing=False,
         enable_model_summary=False,
         max_epochs=-1,

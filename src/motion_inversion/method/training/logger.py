@@ -1,12 +1,28 @@
 """Experiment trackers that a training can report to; each mirrors what the run folder holds anyway."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from pytorch_lightning.loggers import Logger, TensorBoardLogger, WandbLogger
 
 from motion_inversion.error import InputError
+from motion_inversion.storage.login import require_login
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What a tracker's runs are told apart and grouped by.
+
+    group: the experiment's name.
+    config: its axes, a word each, the clip among them.
+    """
+
+    group: str = ""
+    config: Mapping[str, str] = field(default_factory=dict)
+
 
 FOLDERS = ("wandb", "tensorboard")  # what they write, in the folder that they are given
 
@@ -15,7 +31,11 @@ FOLDERS = ("wandb", "tensorboard")  # what they write, in the folder that they a
 class LoggerFactory(Protocol):
     """Opens a Lightning logger that writes into a folder."""
 
-    def __call__(self, folder: Path) -> Logger: ...
+    def require(self) -> None:
+        """Raises InputError for a package or a login that is missing; asked before anything is written."""
+        ...
+
+    def __call__(self, folder: Path, identity: Identity) -> Logger: ...
 
 
 @dataclass(frozen=True)
@@ -29,8 +49,12 @@ class Wandb:
     offline: bool = True
     entity: str | None = None
 
-    def __call__(self, folder: Path) -> Logger:
-        """A run named after its folder."""
+    def require(self) -> None:
+        """Raises InputError if an online run has no key to log in with."""
+        require_login(self.offline, "logger.offline=true")
+
+    def __call__(self, folder: Path, identity: Identity) -> Logger:
+        """A run named after its folder, in the group of its experiment, its axes as configuration."""
         folder.mkdir(parents=True, exist_ok=True)
         return _OneRun(
             name=folder.stem,
@@ -39,6 +63,9 @@ class Wandb:
             offline=self.offline,
             log_model=False,
             entity=self.entity,
+            group=identity.group or None,
+            job_type="train",
+            config=dict(identity.config),
             settings={"silent": self.offline},  # what it prints names a folder that is about to be renamed
         )
 
@@ -57,11 +84,15 @@ class _OneRun(WandbLogger):
 class TensorBoard:
     """TensorBoard event files; needs the `tensorboard` extra."""
 
-    def __call__(self, folder: Path) -> Logger:
-        """Events in a folder of its own. Raises InputError if tensorboard is not installed."""
-        try:
-            return TensorBoardLogger(folder, name="tensorboard", version="")
-        except ModuleNotFoundError as error:
+    def require(self) -> None:
+        """Raises InputError if tensorboard is not installed."""
+        if find_spec("tensorboard") is None:
             raise InputError(
                 "logger=tensorboard needs a package more: pip install 'motion-inversion[tensorboard]', or logger=csv"
-            ) from error
+            )
+
+    def __call__(self, folder: Path, identity: Identity) -> Logger:
+        """Events in a folder of its own, the axes as hyperparameters."""
+        logger = TensorBoardLogger(folder, name="tensorboard", version="")
+        logger.log_hyperparams({"experiment": identity.group, **identity.config})
+        return logger

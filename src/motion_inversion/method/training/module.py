@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader, IterableDataset
 
 from motion_inversion.backbone.model import Backbone
 from motion_inversion.core.condition import Condition
-from motion_inversion.core.loss import Loss
+from motion_inversion.core.loss import Loss, compared
 from motion_inversion.core.seed import generator
 from motion_inversion.core.shape import Latents, Scalar
 from motion_inversion.core.timestep import Timestep
@@ -35,12 +35,21 @@ class Noised:
 
 
 def loss_of(part: str, loss: Loss, model: Backbone) -> Callable[[Noised], dict[str, Scalar]]:
-    """From a noised batch to the loss of one part, of the prediction by `model` as it is then."""
+    """From a noised batch to the loss of one part, of the prediction by `model` as it is then.
+
+    Calling it raises InputError for a loss that gives no scalar.
+    """
 
     def losses(noised: Noised) -> dict[str, Scalar]:
         prediction = model.predict(noised.latents, noised.t, noised.condition)
-        compared = [model.process.read(loss.on, each, noised.latents, noised.t) for each in (prediction, noised.target)]
-        return {part: loss(compared[0], compared[1], noised.draw)}
+        on = compared(loss)
+        told, meant = (model.process.read(on, each, noised.latents, noised.t) for each in (prediction, noised.target))
+        value = loss(told, meant, noised.draw)
+        if not (isinstance(value, Tensor) and value.ndim == 0):
+            name = getattr(loss, "__name__", type(loss).__name__)
+            found = f"a tensor of shape {tuple(value.shape)}" if isinstance(value, Tensor) else type(value).__name__
+            raise InputError(f"method.loss: {name} gives {found}, a scalar tensor is needed; end it with .mean()")
+        return {part: value}
 
     return losses
 
