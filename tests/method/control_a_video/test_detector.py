@@ -142,7 +142,7 @@ class _Sketch(Canny):
             "canny",
             r"follows canny .* finds depth; set detector=canny, or model\.family\.controlnet=depth with",
         ),
-        (Canny(), "hed", r"no detector of hed is included: .* give them with the clip: dataset\.control=maps\.mp4"),
+        (Canny(), "hed", r"no detector of hed is included: .* with the clip: dataset\.control_maps=maps\.mp4"),
         (_Sketch(), "canny", r"the detector finds sketch; set detector=canny"),
     ],
 )
