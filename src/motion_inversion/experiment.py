@@ -3,7 +3,8 @@
 import logging
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -17,8 +18,8 @@ from motion_inversion.data.clip import Clip, Dataset
 from motion_inversion.error import InputError
 from motion_inversion.method.frozen import Frozen
 from motion_inversion.method.method import Method
-from motion_inversion.method.training.fit import check_trainer
 from motion_inversion.method.training.logger import LoggerFactory
+from motion_inversion.method.training.trainer import check_trainer
 from motion_inversion.metric.metric import Metric
 from motion_inversion.report.report import Report
 from motion_inversion.stage.address import Address
@@ -27,6 +28,7 @@ from motion_inversion.stage.evaluate import evaluate
 from motion_inversion.stage.generate import generate
 from motion_inversion.stage.plan import plan
 from motion_inversion.stage.prepare import prepare
+from motion_inversion.stage.readiness import require_ready
 from motion_inversion.stage.train import train
 
 log = logging.getLogger(__name__)
@@ -85,8 +87,11 @@ class Experiment:
             )
         if self.batch < 1:
             raise InputError(f"batch={self.batch}: at least one clip at a time; set batch=1")
-        if self.threads < 0:
-            raise InputError(f"threads={self.threads}: accepted are 1 or more, and 0 for all idle cores; set threads=0")
+        if not 0 <= self.threads <= (cores := os.cpu_count() or 1):
+            raise InputError(
+                f"threads={self.threads}: accepted are 1 to {cores}, the cores here, and 0 for all that are idle; set "
+                "threads=0"
+            )
         if not self.name.strip():
             raise InputError("name is empty, but names the folder of the results; set name=my_experiment")
         check_trainer(self.trainer)
@@ -118,7 +123,13 @@ class Experiment:
         if not clips:
             raise InputError("the set has no clips; list some in dataset.clip, or choose another with dataset=demo")
         self.method.require(model)
+        require_ready(self._address(), model, clips, self.stages)
         failures: dict[str, str] = {}
+        with _nothing_empty(self.output, self.name):
+            self._make(clips, model, failures)
+        return _failure(clips, failures)
+
+    def _make(self, clips: Sequence[Clip], model: Backbone, failures: dict[str, str]) -> None:
         self._plan(clips, failures)
         for stage in STAGES[:-1]:
             for clip in clips if stage in self.stages else ():
@@ -126,7 +137,6 @@ class Experiment:
                     self._try(stage, model, clip, clips, failures)
             if stage == "prepare":
                 model.release("vae", "text_encoder", "tokenizer")
-        return _failure(clips, failures)
 
     def _try(self, stage: Stage, model: Backbone, clip: Clip, clips: Sequence[Clip], failures: dict[str, str]) -> None:
         """One stage of one clip; what stops it, or samples of it, is added to `failures` and written down."""
@@ -189,6 +199,20 @@ class Experiment:
             prompt_prefix=self.prompt_prefix,
             seed=self.seed,
         )
+
+
+@contextmanager
+def _nothing_empty(output: Path, name: str) -> Iterator[None]:
+    """Removes the empty folders below `output`/`name`, and these two, that a block which is refused leaves."""
+    before = {path for path in (output / name, output) if path.exists()}
+    try:
+        yield
+    except InputError:
+        inside = sorted((path for path in (output / name).rglob("*") if path.is_dir()), reverse=True)
+        for folder in (*inside, *(path for path in (output / name, output) if path not in before)):
+            with suppress(OSError):  # it isn't empty
+                folder.rmdir()
+        raise
 
 
 def _failure(clips: Sequence[Clip], failures: Mapping[str, str]) -> InputError | None:

@@ -232,12 +232,14 @@ def _sides(shape: Sequence[int]) -> str:
 
 def _device(name: str) -> torch.device:
     """The device of this name. Raises InputError if there is none."""
-    found = torch.cuda.is_available()
-    accepted = f"auto, cpu{', cuda' if found else ' (no GPU is visible)'}"
+    there = {"cpu": 1, "cuda": torch.cuda.device_count(), "mps": int(torch.backends.mps.is_available())}
+    best = "cuda" if there["cuda"] else "cpu"
+    offered = ", ".join(kind for kind, count in there.items() if count)
+    accepted = f"auto, {offered}{'' if there['cuda'] else ' (no GPU is visible)'}"
     try:
-        device = torch.device(("cuda" if found else "cpu") if name == "auto" else name)
+        device = torch.device(best if name == "auto" else name)
     except RuntimeError as error:
         raise InputError(f"model.device={name} is no device; accepted are {accepted}; set model.device=auto") from error
-    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+    if (device.index or 0) >= there.get(device.type, 0):
         raise InputError(f"model.device={name} is not there; accepted are {accepted}; set model.device=auto")
     return device

@@ -10,7 +10,7 @@ from motion_inversion.core.process import Stop
 from motion_inversion.core.sampler import Ddim, RoundTrip
 from motion_inversion.core.shape import Latents
 from motion_inversion.data.clip import Clip
-from motion_inversion.data.video import write_lossless, write_video
+from motion_inversion.data.video import Video, write_lossless, write_video
 from motion_inversion.stage.address import Address
 from motion_inversion.stage.content import VIDEO, VIEW, read_condition, read_tensor, write_tensors
 from motion_inversion.stage.progress import shown
@@ -24,11 +24,18 @@ def prepare(address: Address, model: Backbone, clip: Clip) -> None:
     Raises:
         InputError: for footage that can't be read or is too short, or a prompt that is too long.
     """
-    worded = map(address.worded, (*clip.prompts, clip.source_prompt))
-    for prompt in (*worded, address.training_prompt(clip), address.negative_prompt, address.inversion_prompt(clip)):
-        _text(address, model, prompt)
-    _reference(address, model, clip)
-    _control(address, model, clip)
+    with address.reference(clip).making() as folder:
+        # Read and encoded first of all: what is refused leaves nothing behind.
+        encoded = _encoded(model, clip) if folder else None
+        _control(address, model, clip)
+        worded = map(address.worded, (*clip.prompts, clip.source_prompt))
+        for prompt in (*worded, address.training_prompt(clip), address.negative_prompt, address.inversion_prompt(clip)):
+            _text(address, model, prompt)
+        if folder and encoded:
+            video, latents = encoded
+            write_lossless(folder / VIDEO, video, model.config.fps)
+            write_video(folder / VIEW, video, model.config.fps)
+            write_tensors(folder, latents=latents)
     if address.noise.needs_inversion:
         _inversion(address, model, clip)
 
@@ -36,22 +43,21 @@ def prepare(address: Address, model: Backbone, clip: Clip) -> None:
 def _text(address: Address, model: Backbone, prompt: str) -> None:
     with address.text(prompt).making() as folder:
         if folder:
-            write_tensors(folder, **model.embed([prompt]).tensors)
+            tensors = model.embed([prompt]).tensors
+            if not all(torch.isfinite(tensor).all() for tensor in tensors.values()):
+                raise FloatingPointError(f"what the text encoder says of {prompt!r} is not finite")
+            write_tensors(folder, **tensors)
 
 
-def _reference(address: Address, model: Backbone, clip: Clip) -> None:
+def _encoded(model: Backbone, clip: Clip) -> tuple[Video, Latents]:
+    """The clip's frames at the model's size, and their latents."""
     config = model.config
-    with address.reference(clip).making() as folder:
-        if folder is None:
-            return
-        video = clip.footage.read(config.frames, config.width, config.height)
-        log.info("%s: encoding %d frames of %d×%d", clip.name, config.frames, config.width, config.height)
-        latents = model.encode(video)
-        if not torch.isfinite(latents).all():
-            raise FloatingPointError("the encoded reference is not finite: model.dtype=float32")
-        write_lossless(folder / VIDEO, video, config.fps)
-        write_video(folder / VIEW, video, config.fps)
-        write_tensors(folder, latents=latents)
+    video = clip.footage.read(config.frames, config.width, config.height)
+    log.info("%s: encoding %d frames of %d×%d", clip.name, config.frames, config.width, config.height)
+    latents = model.encode(video)
+    if not torch.isfinite(latents).all():
+        raise FloatingPointError("the encoded reference is not finite: model.dtype=float32")
+    return video, latents
 
 
 def _control(address: Address, model: Backbone, clip: Clip) -> None:

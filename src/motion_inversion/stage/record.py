@@ -13,7 +13,17 @@ from motion_inversion.reflection.description import Json, describe
 from motion_inversion.stage.address import Address
 
 # What a method's settings say of a training, which there is none of where embeddings are given.
-_TRAINING = {"layout", "loss", "optimizer", "timestep", "batch_size", "spatial", "iterations", "training_seed"}
+_TRAINING = {
+    "layout",
+    "loss",
+    "optimizer",
+    "timestep",
+    "batch_size",
+    "spatial",
+    "iterations",
+    "training_seed",
+    "train_mode",
+}
 
 
 def axes(address: Address) -> dict[str, str]:

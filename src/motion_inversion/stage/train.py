@@ -13,6 +13,7 @@ from motion_inversion.backbone.model import Backbone
 from motion_inversion.core.shape import Latents
 from motion_inversion.data.clip import Clip
 from motion_inversion.data.video import read_exact, write_video
+from motion_inversion.error import InputError
 from motion_inversion.method.method import Fitting, Reference, Request
 from motion_inversion.method.training.logger import LoggerFactory
 from motion_inversion.stage.address import Address
@@ -21,11 +22,13 @@ from motion_inversion.stage.cost import metered
 from motion_inversion.stage.progress import shown
 from motion_inversion.stage.request import initial_noise, sampling_request
 from motion_inversion.storage.file import replacing
+from motion_inversion.storage.names import COST
 
 log = logging.getLogger(__name__)
 
 _WORK = "training"  # inside the workplace: what an interrupted training goes on from
 _THREADS = "threads.json"
+_BEGUN = ("last.ckpt", "loss.csv")  # of a training that has made a step
 _TRANSIENT = ("last.ckpt", _THREADS)
 
 
@@ -40,9 +43,21 @@ def train(address: Address, model: Backbone, clip: Clip, loggers: tuple[LoggerFa
         return
     with address.state(clip).making() as folder:
         if folder:
-            with metered(folder, model.device) as fitted:
+            with _nothing_left_of_a_refusal(folder), metered(folder, model.device) as fitted:
                 fitted["parameters"] = _fit(address, model, clip, loggers, folder)
                 fitted["size"] = (folder / method.state_file).stat().st_size
+
+
+@contextmanager
+def _nothing_left_of_a_refusal(folder: Path) -> Iterator[None]:
+    """Empties the workplace of a fit that was refused before its first step: there is nothing to go on from."""
+    try:
+        yield
+    except (InputError, FloatingPointError):
+        if not any((folder / _WORK / name).exists() for name in _BEGUN):
+            shutil.rmtree(folder / _WORK, ignore_errors=True)
+            (folder / COST).unlink(missing_ok=True)
+        raise
 
 
 def _fit(address: Address, model: Backbone, clip: Clip, loggers: tuple[LoggerFactory, ...], folder: Path) -> int:

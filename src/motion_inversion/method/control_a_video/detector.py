@@ -29,6 +29,10 @@ class Detector(Protocol):
 
     kind: ClassVar[str]
 
+    def check(self) -> None:
+        """Raises InputError if what it finds maps with can't be loaded."""
+        ...
+
     def __call__(self, video: Pixels, device: torch.device) -> Pixels: ...
 
 
@@ -55,6 +59,9 @@ class Canny:
                 "set method.detector.low=100 method.detector.high=200"
             )
 
+    def check(self) -> None:
+        """Nothing is loaded."""
+
     def __call__(self, video: Pixels, device: torch.device) -> Pixels:
         edges = np.stack([cv2.Canny(frame, self.low, self.high) for frame in video])
         return np.repeat(edges[..., None], 3, axis=-1)
@@ -75,6 +82,10 @@ class Depth:
 
     path: str = "Intel/dpt-hybrid-midas"
     chunk: int = field(default=8, metadata={"digest": False})
+
+    def check(self) -> None:
+        """Loads the network, and lets go of it. Raises InputError if there is none at `path`."""
+        self._load()
 
     @torch.no_grad()
     def __call__(self, video: Pixels, device: torch.device) -> Pixels:

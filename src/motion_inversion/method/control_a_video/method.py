@@ -103,6 +103,11 @@ class ControlAVideo:
         model.require(self.name, "frames on their own", "control maps")
         _require_controlnet(model)
 
+    def require_detector(self, model: Backbone) -> None:
+        """Raises InputError if the detector finds other maps than the ControlNet follows, or can't be loaded."""
+        require_kind(self.detector, _followed(model))
+        self.detector.check()
+
     def fit(self, model: Backbone, reference: Reference, fitting: Fitting) -> int:
         """Saves the reference's control maps and changes; no parameter is trained.
 
