@@ -43,7 +43,8 @@ class MotionDirector:
         dropout: Share of its output's elements that training leaves out.
         spatial_scale: The spatial LoRA's weight at sampling; 1 brings the reference's appearance back.
         temporal_scale: The temporal LoRA's.
-        train_mode: Whether the frozen model's dropout is at work while the method learns: @@
+        train_mode: Whether the frozen model's own dropout is at work while the method learns, as in the public code,
+            which trains with its UNet in training mode: a share of 0.1 in the temporal convolutions.
         batch_size: Noised copies of the reference per step.
         checkpoint_every: Steps between checkpoints, from which an interrupted training goes on.
         preview_every: Steps between previews; 0 for none.
@@ -51,8 +52,9 @@ class MotionDirector:
     Raises:
         InputError: for values outside their ranges.
 
-    Where the public code differs: it shrinks clips to "buckets" of other aspects, off here; see `SpatialPath` for
-    the order of its steps, `LowRank` for how its LoRA differs from peft's.
+    Where the public code differs: it shrinks clips to "buckets" of other aspects, off here; it draws the clip's
+    latents once from the encoder's distribution, where they are its mean here; see `SpatialPath` for the order of its
+    steps, `LowRank` for how its LoRA differs from peft's.
     """
 
     name: ClassVar[str] = "motion_director"

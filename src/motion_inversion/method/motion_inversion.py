@@ -43,13 +43,17 @@ class MotionInversion:
         strategy: The map on value embeddings at inference.
         query_key_scale, value_scale: Factors for the two kinds of embeddings at the noise levels of sampling; value
             embeddings are mapped first.
-        train_mode: Whether the frozen model's dropout is at work while the method learns: @@
+        train_mode: Whether the frozen model's dropout is at work while the method learns, as in the public code, which
+            trains with its UNet in training mode: a share of 0.1 in the temporal convolutions.
         batch_size: Noised copies of the reference per step.
         embeddings: A file with embeddings learnt before, ours or the official motion_embed.pt, used instead of
             learning them: layout, loss, optimizer and timestep are not used then.
         resample: Whether a file of ours may be interpolated to another length or grid.
         checkpoint_every: Steps between checkpoints, from which an interrupted training goes on.
         preview_every: Steps between previews, clips generated with the embeddings as they are; 0 for none.
+
+    Where the public code differs: it draws the clip's latents once from the encoder's distribution, where they are its
+    mean here; it trains with dropout, see `train_mode`.
     """
 
     name: ClassVar[str] = "motion_inversion"

@@ -37,7 +37,8 @@ class Vmc:
         loss: What is minimised; VMC's compares frame residuals.
         optimizer: A partial torch optimizer.
         timestep: Which noise levels are trained on.
-        train_mode: Whether the frozen model's dropout is at work while the method learns: @@
+        train_mode: Whether the frozen model's dropout is at work while the method learns, as in the public code, which
+            trains with its UNet in training mode.
         batch_size: Noised copies of the reference per step.
         checkpoint_every: Steps between checkpoints, from which an interrupted training goes on.
         preview_every: Steps between previews; 0 for none.
@@ -46,7 +47,8 @@ class Vmc:
         InputError: for counts that are too small.
 
     Where the public code differs: it tunes the base model of a pixel-space cascade (Show-1) and leaves the later
-    stages alone; it inverts the clip with the tuned UNet after training, and with another model's noise schedule,
+    stages alone, so that it has no latents, which are the mean of the encoder's distribution here; it trains with
+    dropout, see `train_mode`; it inverts the clip with the tuned UNet after training, and with another model's noise schedule,
     where all methods here share the frozen model's inversion.
     """
 
