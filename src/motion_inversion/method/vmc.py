@@ -48,8 +48,8 @@ class Vmc:
 
     Where the public code differs: it tunes the base model of a pixel-space cascade (Show-1) and leaves the later
     stages alone, so that it has no latents, which are the mean of the encoder's distribution here; it trains with
-    dropout, see `train_mode`; it inverts the clip with the tuned UNet after training, and with another model's noise schedule,
-    where all methods here share the frozen model's inversion.
+    dropout, see `train_mode`; it inverts the clip with the tuned UNet after training, and with another model's noise
+    schedule, where all methods here share the frozen model's inversion.
     """
 
     name: ClassVar[str] = "vmc"
