@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
 from diffusers.pipelines.hunyuan_video.pipeline_hunyuan_video import DEFAULT_PROMPT_TEMPLATE
@@ -91,9 +91,6 @@ class HunyuanVideo:
     def network(self, model: Backbone) -> nn.Module:
         """The transformer."""
         return model.part("transformer")
-
-    def ready(self, part: str, module: Any) -> None:
-        """Nothing to do."""
 
     def predict(self, model: Backbone, latents: Latents, t: Time, condition: Condition) -> Latents:
         """The velocity; time and guidance come times 1000."""

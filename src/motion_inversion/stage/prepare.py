@@ -4,13 +4,14 @@ import logging
 
 import torch
 
+from motion_inversion.backbone.autoencoder import Pixels
 from motion_inversion.backbone.model import Backbone
 from motion_inversion.core.condition import Condition
 from motion_inversion.core.process import Stop
 from motion_inversion.core.sampler import Ddim, RoundTrip
 from motion_inversion.core.shape import Latents
 from motion_inversion.data.clip import Clip
-from motion_inversion.data.video import Video, write_lossless, write_video
+from motion_inversion.data.video import write_lossless, write_video
 from motion_inversion.stage.address import Address
 from motion_inversion.stage.content import VIDEO, VIEW, read_condition, read_tensor, write_tensors
 from motion_inversion.stage.progress import shown
@@ -49,7 +50,7 @@ def _text(address: Address, model: Backbone, prompt: str) -> None:
             write_tensors(folder, **tensors)
 
 
-def _encoded(model: Backbone, clip: Clip) -> tuple[Video, Latents]:
+def _encoded(model: Backbone, clip: Clip) -> tuple[Pixels, Latents]:
     """The clip's frames at the model's size, and their latents."""
     config = model.config
     video = clip.footage.read(config.frames, config.width, config.height)
