@@ -21,12 +21,12 @@ from diffusers import (
 )
 
 from motion_inversion.backbone.cogvideox import CogVideoX
-from motion_inversion.backbone.model import Backbone, Model
+from motion_inversion.backbone.model import Model
 from motion_inversion.backbone.wan import Wan
-from motion_inversion.core.condition import PROMPT_EMBEDS, Condition
 from motion_inversion.core.loss import Debiased
 from motion_inversion.embedding.inject import inject
 from motion_inversion.embedding.layout import Layout
+from random_backbone import RandomBackbone
 
 TEXT_WIDTH = 4096  # of T5 and UMT5
 # The published sizes of Wan 2.1 1.3B and of CogVideoX-2B.
@@ -50,29 +50,12 @@ class _Tokenizer:
     model_max_length = 10**9
 
 
-class RandomBackbone(Backbone):
-    """A model whose transformer has random weights, made on the device in bfloat16; text is random, too."""
-
-    def __init__(self, name: str, frames: int, width: int, height: int, device: str) -> None:
-        family, kind, options = NETWORKS[name]
-        super().__init__(Model(name, "", family, frames, width, height, "bfloat16", device=device, checkpointing=True))
-        torch.set_default_dtype(torch.bfloat16)
-        try:
-            with torch.device(self.device):
-                transformer = kind(**options)
-        finally:
-            torch.set_default_dtype(torch.float32)
-        transformer.requires_grad_(False).eval()
-        self.length = family.length
-        self.made_up = {"transformer": transformer, "scheduler": SCHEDULERS[name](), "tokenizer": _Tokenizer()}
-
-    def part(self, name: str) -> Any:
-        """One of the parts that there are."""
-        return self.made_up[name]
-
-    def text(self) -> Condition:
-        """Random states of one prompt."""
-        return Condition({PROMPT_EMBEDS: torch.randn(1, self.length, TEXT_WIDTH, device=self.device)})
+def random_model(name: str, frames: int, width: int, height: int, device: str) -> RandomBackbone:
+    """The network of this name, in bfloat16."""
+    family, network, options = NETWORKS[name]
+    config = Model(name, "", family, frames, width, height, "bfloat16", device=device, checkpointing=True)
+    parts = {"scheduler": SCHEDULERS[name](), "tokenizer": _Tokenizer()}
+    return RandomBackbone(config, network, options, (family.length, TEXT_WIDTH), parts)
 
 
 def measure(model: RandomBackbone, layout: Layout, steps: int) -> dict[str, Any]:
@@ -119,7 +102,7 @@ def main() -> None:
     arguments = parser.parse_args()
     size = arguments.frames, arguments.width, arguments.height
     layout = Layout(["all"], True, True, tuple(arguments.value_blocks), arguments.value_grid)
-    row = measure(RandomBackbone(arguments.network, *size, arguments.device), layout, arguments.steps)
+    row = measure(random_model(arguments.network, *size, arguments.device), layout, arguments.steps)
     print(json.dumps({"network": arguments.network, "size": size, "layout": str(layout), **row}))
 
 

@@ -16,15 +16,16 @@ import torch
 from diffusers import UNet3DConditionModel
 from torch import Tensor
 
-from motion_inversion.backbone.model import Backbone, Model, Precision
+from motion_inversion.backbone.model import Model, Precision
 from motion_inversion.backbone.unet3d import UNet3D
-from motion_inversion.core.condition import PROMPT_EMBEDS, Condition
+from motion_inversion.core.condition import Condition
 from motion_inversion.core.loss import Debiased
 from motion_inversion.core.process import Time
 from motion_inversion.embedding.embeddings import MotionEmbeddings
 from motion_inversion.embedding.inject import inject
 from motion_inversion.embedding.layout import Layout
 from pretraining.diffusion import build_scheduler
+from random_backbone import RandomBackbone
 
 DTYPES: dict[str, Precision] = {"fp16": "float16", "bf16": "bfloat16", "fp32": "float32"}
 BLOCKS = {"all": ("all",), "deep": ("widest",)}
@@ -59,24 +60,12 @@ class Row:
         )
 
 
-class RandomBackbone(Backbone):
-    """A model whose UNet has random weights, made on the device in its final precision; text is random, too."""
+class RandomUNet(RandomBackbone):
+    """ZeroScope's UNet, or a smaller one."""
 
     def __init__(self, config: Model, options: dict[str, Any]) -> None:
-        super().__init__(config)
-        torch.set_default_dtype(self.dtype)
-        try:
-            with torch.device(self.device):
-                unet = UNet3DConditionModel(**options)
-        finally:
-            torch.set_default_dtype(torch.float32)
-        unet.requires_grad_(False).eval()
-        config.family.ready("unet", unet)
-        self.made_up = {"unet": unet, "scheduler": build_scheduler()}
-
-    def part(self, name: str) -> Any:
-        """One of the two parts."""
-        return self.made_up[name]
+        width = options.get("cross_attention_dim", 1024)
+        super().__init__(config, UNet3DConditionModel, options, (77, width), {"scheduler": build_scheduler()})
 
     def predict(self, latents: Tensor, t: Time, condition: Condition) -> Tensor:
         """The UNet's output, in mixed precision where its weights are in half of it."""
@@ -87,18 +76,13 @@ class RandomBackbone(Backbone):
         """Gaussian ones of one clip."""
         return torch.randn(self.latent_shape, device=self.device)
 
-    def text(self) -> Condition:
-        """Random states of one prompt."""
-        width = self.part("unet").config.cross_attention_dim
-        return Condition({PROMPT_EMBEDS: torch.randn(1, 77, width, device=self.device)})
-
     def wait(self) -> None:
         """Until all that was queued is done."""
         if self.device.type == "cuda":
             torch.cuda.synchronize(self.device)
 
 
-def training_step(model: RandomBackbone, embeddings: MotionEmbeddings) -> Callable[[], Tensor]:
+def training_step(model: RandomUNet, embeddings: MotionEmbeddings) -> Callable[[], Tensor]:
     """What one iteration of the training does; it returns the loss."""
     optimizer = torch.optim.AdamW(embeddings.parameters(), lr=5e-2, eps=1e-12)
     clean, text, loss_of = model.latents(), model.text(), Debiased()
@@ -117,7 +101,7 @@ def training_step(model: RandomBackbone, embeddings: MotionEmbeddings) -> Callab
     return step
 
 
-def train(model: RandomBackbone, row: Row) -> tuple[dict[str, Any], MotionEmbeddings]:
+def train(model: RandomUNet, row: Row) -> tuple[dict[str, Any], MotionEmbeddings]:
     """Warm-up, then timed iterations; whether the losses stayed finite tells whether the figures mean anything."""
     layout = Layout(BLOCKS[row.layout], query_key=True, value=True)
     embeddings = layout.zeros(model.sites()).to(model.device)
@@ -144,7 +128,7 @@ def train(model: RandomBackbone, row: Row) -> tuple[dict[str, Any], MotionEmbedd
 
 
 @torch.no_grad()
-def generate(model: RandomBackbone, embeddings: MotionEmbeddings) -> dict[str, float]:
+def generate(model: RandomUNet, embeddings: MotionEmbeddings) -> dict[str, float]:
     """Seconds of a guided DDIM step: one pass over a batch of two, then the step."""
     latents, text, negative, start = model.latents(), model.text(), model.text(), 0.0
     with inject(model.network, embeddings):
@@ -193,7 +177,7 @@ def main() -> None:
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
     for row in rows(options):
         free(device)
-        model = RandomBackbone(row.model(options.device), TINY if options.tiny else {})
+        model = RandomUNet(row.model(options.device), TINY if options.tiny else {})
         line = {**asdict(row), "device": name, "torch": torch.__version__}
         try:
             report, embeddings = train(model, row)

@@ -49,6 +49,7 @@ def refused(
         assert (code, out) == (2, "")
         assert line.startswith("motion-inversion: error: ")
         assert set(tmp_path.iterdir()) - before <= {tmp_path / "made"}
+        assert not [*tmp_path.glob("made/*/plan-*"), *tmp_path.glob("made/*/*/train/*")]
         assert [path for path in tmp_path.rglob("*.part") if path.is_file() or list(path.rglob("*.tmp"))] == []
         return line.removeprefix("motion-inversion: error: ")
 
@@ -158,15 +159,22 @@ def test_names_that_there_are_not(refused: Refused, words: list[str], message: s
         ("model.width=32", "shapes clips are square, 32×64 was asked for: model.width=64"),
         ("model.frames=1", "model.frames=1: motion takes at least 2 frames; set model.frames=16"),
         ("model.dtype=float8", "model.dtype='float8' is not a 'float32' | 'float16' | 'bfloat16'"),
-        ("model.device=gpu", "model.device=gpu is no device; accepted are auto, cpu"),
+        ("model.frames=1000000", "model.frames=1000000: accepted are 1024 at the most; set model.frames="),
+        ("model.height=80000", "model.height=80000: accepted are 8192 at the most; set model.height="),
         ("model.device=meta", "model.device=meta is not there; accepted are auto, cpu"),
+        ("model.device=gpu", "model.device=gpu is no device; accepted are auto, cpu"),
         ("output=", "output='' is not a Path"),
         ("model.frames=1000000", "model.frames=1000000 is not an int up to 4096"),
         ("model.device=cuda:99", "model.device=cuda:99 is not there; accepted are auto, cpu"),
         ("stages=[trane]", "stages=['trane']: accepted are prepare, train, generate, evaluate, report; set"),
         ("stages=[]", "stages=[]: accepted are prepare, train"),
         ("batch=0", "batch=0: at least one clip at a time; set batch=1"),
-        ("threads=-1", "threads=-1: accepted are 1 or more, and 0 for all idle cores; set threads=0"),
+        ("threads=-1", "threads=-1: accepted are 1 to "),
+        ("threads=1000000", "threads=1000000: accepted are 1 to "),
+        ("method.optimizer.lr=1e300", "method.optimizer.lr=1e+300: accepted are numbers up to 1e+06; set "),
+        ("method.loss.beta=1e300", "method.loss.beta=1e+300: accepted are numbers from 0 to 1e+06; set "),
+        ("+trainer.num_nodes=4", "trainer.num_nodes follows from the other settings and can't be set;"),
+        ("trainer.gradient_clip_val=nan", "trainer.gradient_clip_val=nan: accepted are finite numbers above 0"),
         ("name=", "name is empty, but names the folder of the results; set name="),
         ("dataset.only=[pen]", "dataset.only: no clip 'pen'; accepted are odd_path, pan"),
         ("sampler.steps=0", "sampler.steps=0: at least one step is needed; set sampler.steps=50"),

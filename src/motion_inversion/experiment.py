@@ -1,7 +1,9 @@
 """An experiment: the axes as fields, and the walk through its stages."""
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -17,8 +19,8 @@ from motion_inversion.data.clip import Clip, Dataset
 from motion_inversion.error import InputError
 from motion_inversion.method.frozen import Frozen
 from motion_inversion.method.method import Method
-from motion_inversion.method.training.fit import check_trainer
 from motion_inversion.method.training.logger import LoggerFactory
+from motion_inversion.method.training.trainer import check_trainer
 from motion_inversion.metric.metric import Metric
 from motion_inversion.reflection.description import describe
 from motion_inversion.report.report import Report
@@ -30,6 +32,7 @@ from motion_inversion.stage.generate import generate
 from motion_inversion.stage.outlook import Expected, expected
 from motion_inversion.stage.plan import plan
 from motion_inversion.stage.prepare import prepare
+from motion_inversion.stage.readiness import require_ready
 from motion_inversion.stage.run import write_run
 from motion_inversion.stage.train import train
 from motion_inversion.stage.wording import check_words
@@ -89,8 +92,11 @@ class Experiment:
             )
         if self.batch < 1:
             raise InputError(f"batch={self.batch}: at least one clip at a time; set batch=1")
-        if self.threads < 0:
-            raise InputError(f"threads={self.threads}: accepted are 1 or more, and 0 for all idle cores; set threads=0")
+        if not 0 <= self.threads <= (cores := os.cpu_count() or 1):
+            raise InputError(
+                f"threads={self.threads}: accepted are 1 to {cores}, the cores here, and 0 for all that are idle; set "
+                "threads=0"
+            )
         check_name(self.name)
         check_trainer(self.trainer)
         describe(self.method)
@@ -134,10 +140,16 @@ class Experiment:
         clips, model = self._clips(), self.model.load()
         self.method.require(model)
         check_words(self._address(), model, clips)
-        failures: dict[str, str] = {}
+        require_ready(self._address(), model, clips, self.stages)
         results = expected(self._addresses, clips, self.stages) if not self.gif else []
         if results and all(each.there for each in results):
             log.info("nothing left to do: all %d results of %s are there", len(results), self.output / self.name)
+        failures: dict[str, str] = {}
+        with _nothing_empty(self.output, self.name):
+            self._make(clips, model, failures)
+        return _failure(clips, failures)
+
+    def _make(self, clips: Sequence[Clip], model: Backbone, failures: dict[str, str]) -> None:
         self._plan(clips, failures)
         for stage in STAGES[:-1]:
             for clip in clips if stage in self.stages else ():
@@ -146,7 +158,6 @@ class Experiment:
             if stage == "prepare":
                 model.release("vae", "text_encoder", "tokenizer")
                 self._note(model, [clip for clip in clips if clip.name not in failures])
-        return _failure(clips, failures)
 
     def _clips(self) -> tuple[Clip, ...]:
         if clips := self.dataset.clips():
@@ -224,6 +235,20 @@ class Experiment:
 def _where(clip: Clip, clips: Sequence[Clip]) -> str:
     """A clip's name and its number, as in car 2/6."""
     return f"{clip.name} {[other.name for other in clips].index(clip.name) + 1}/{len(clips)}"
+
+
+@contextmanager
+def _nothing_empty(output: Path, name: str) -> Iterator[None]:
+    """Removes the empty folders below `output`/`name`, and these two, that a block which is refused leaves."""
+    before = {path for path in (output / name, output) if path.exists()}
+    try:
+        yield
+    except InputError:
+        inside = sorted((path for path in (output / name).rglob("*") if path.is_dir()), reverse=True)
+        for folder in (*inside, *(path for path in (output / name, output) if path not in before)):
+            with suppress(OSError):  # it isn't empty
+                folder.rmdir()
+        raise
 
 
 def _failure(clips: Sequence[Clip], failures: Mapping[str, str]) -> InputError | None:

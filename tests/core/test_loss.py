@@ -211,6 +211,7 @@ def test_the_printed_form_of_noise_has_bounded_gradients(seed: int) -> None:
         (lambda: Vmc(axis="frames"), r"method\.loss\.axis=frame"),  # pyright: ignore
         (lambda: Debiased(beta=-1.0), r"method\.loss\.beta=1"),
         (lambda: Debiased(beta=math.nan), r"method\.loss\.beta=1"),
+        (lambda: Debiased(beta=1e300), r"method\.loss\.beta=1"),
         (lambda: Debiased(form="root"), r"method\.loss\.form=linear"),  # pyright: ignore
         (lambda: Debiased(anchor=-1), r"method\.loss\.anchor=random"),
         (lambda: Debiased(anchor="first"), r"method\.loss\.anchor=random"),  # pyright: ignore

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import pytorch_lightning as pl
 import torch
+from torch import nn
 from trial import prompts, randn
 
 from motion_inversion.backbone.model import Backbone, Model
@@ -39,6 +40,16 @@ def model(tiny_model: Path) -> Backbone:
 def longer(model: Backbone) -> Backbone:
     """The same model at 6 frames."""
     return replace(model.config, frames=6).load()
+
+
+@pytest.fixture(scope="module")
+def convolving(model: Backbone) -> Backbone:
+    """The same model with temporal convolutions that count: their last layers start at zero."""
+    other = replace(model.config).load()
+    for name, module in other.network.named_modules():
+        if isinstance(module, nn.Conv3d) and name.endswith("conv4.3"):
+            module.weight.copy_(0.1 * randn(1, *module.weight.shape))
+    return other
 
 
 @pytest.fixture(scope="session")

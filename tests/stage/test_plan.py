@@ -30,10 +30,25 @@ def test_a_plan_is_written_once_and_others_stand_beside_it(address: Address, cli
     before = path.stat().st_mtime_ns
     plan(address, [clip], {})
     assert path.stat().st_mtime_ns == before
+    address.state(clip).workplace.mkdir(parents=True)  # a training that has begun
     plan(address, [clip], {clip.name: "train: the loss is nan"})
     assert "the loss is nan" in path.read_text()
     assert list(tmp_path.glob("plan-*.json")) == [path]
     plan(replace(address, method=Frozen(), trainer=None), [clip], {})
+    assert len(list(tmp_path.glob("plan-*.json"))) == 2
+
+
+def test_a_refused_run_takes_its_plan_back_and_no_others(address: Address, clip: Clip, tmp_path: Path):
+    other = replace(clip, name="other")
+    plan(address, [clip, other], {})
+    (path,) = tmp_path.glob("plan-*.json")
+    plan(address, [clip, other], {clip.name: "prepare: no such file"})
+    assert "no such file" in path.read_text()
+    plan(replace(address, seed=1), [clip], {})
+    plan(address, [clip, other], {clip.name: "prepare: no such file", "other": "prepare: too short"})
+    assert not path.exists() and len(list(tmp_path.glob("plan-*.json"))) == 1
+    address.sample(clip, clip.prompts[0], clip.seeds[0]).folder.mkdir(parents=True)
+    plan(address, [clip], {clip.name: "evaluate: refused"})
     assert len(list(tmp_path.glob("plan-*.json"))) == 2
 
 

@@ -84,9 +84,6 @@ class AnimateDiff:
             )
         return model.made("unet_with_motion", lambda: _joined(model))
 
-    def ready(self, part: str, module: Any) -> None:
-        """Nothing to do."""
-
     def predict(self, model: Backbone, latents: Latents, t: Time, condition: Condition) -> Latents:
         """The UNet's answer; it sees the prompt once for every frame."""
         told = condition[PROMPT_EMBEDS].repeat_interleave(latents.shape[2], dim=0)

@@ -22,13 +22,14 @@ def device_of(name: str) -> torch.device:
     Raises:
         InputError: there is none of this name.
     """
-    found = torch.cuda.is_available()
-    accepted = f"auto, cpu{', cuda' if found else ' (no GPU is visible)'}"
+    there = {"cpu": 1, "cuda": torch.cuda.device_count(), "mps": int(torch.backends.mps.is_available())}
+    offered = ", ".join(kind for kind, count in there.items() if count)
+    accepted = f"auto, {offered}{'' if there['cuda'] else ' (no GPU is visible)'}"
     try:
-        device = torch.device((_free_gpu() if found else "cpu") if name == "auto" else name)
+        device = torch.device((_free_gpu() if there["cuda"] else "cpu") if name == "auto" else name)
     except RuntimeError as error:
         raise InputError(f"model.device={name} is no device; accepted are {accepted}; set model.device=auto") from error
-    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+    if (device.index or 0) >= there.get(device.type, 0):
         raise InputError(f"model.device={name} is not there; accepted are {accepted}; set model.device=auto")
     return device
 

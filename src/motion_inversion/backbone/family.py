@@ -89,10 +89,6 @@ class Family(Protocol):
         """All that denoises, as one module: what embeddings, LoRAs and other changes enter."""
         ...
 
-    def ready(self, part: str, module: Any) -> None:
-        """Called once with each network when it is loaded: the place to specialise it, or to refuse it."""
-        ...
-
     def predict(self, model: "Backbone", latents: Latents, t: Time, condition: Condition) -> Latents:
         """The network's answer in the terms of `process`; latents and condition have the network's type and device."""
         ...
@@ -103,6 +99,15 @@ class Family(Protocol):
 
     def checkpointed(self, network: nn.Module) -> AbstractContextManager[None]:
         """Gradient checkpointing of the network while the context lasts."""
+        ...
+
+
+@runtime_checkable
+class Preparing(Protocol):
+    """A family that specialises a network once it is loaded, or refuses it."""
+
+    def ready(self, part: str, module: Any) -> None:
+        """Called once with each part when it is loaded."""
         ...
 
 

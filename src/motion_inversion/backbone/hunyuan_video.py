@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, ClassVar
 
 import torch
 from annotated_types import Ge, Interval
@@ -92,9 +92,6 @@ class HunyuanVideo:
     def network(self, model: Backbone) -> nn.Module:
         """The transformer."""
         return model.part("transformer")
-
-    def ready(self, part: str, module: Any) -> None:
-        """Nothing to do."""
 
     def predict(self, model: Backbone, latents: Latents, t: Time, condition: Condition) -> Latents:
         """The velocity; time and guidance come times 1000."""

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, ClassVar
 
 from annotated_types import Ge, Interval
 from torch import Tensor, nn
@@ -76,9 +76,6 @@ class Latte:
     def network(self, model: Backbone) -> nn.Module:
         """The transformer."""
         return model.part("transformer")
-
-    def ready(self, part: str, module: Any) -> None:
-        """Nothing to do."""
 
     def predict(self, model: Backbone, latents: Latents, t: Time, condition: Condition) -> Latents:
         """ε; the variance that the network predicts besides isn't used."""

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, ClassVar
 
 from annotated_types import Ge, Interval
 from diffusers.pipelines.mochi.pipeline_mochi import linear_quadratic_schedule
@@ -74,9 +74,6 @@ class Mochi:
     def network(self, model: Backbone) -> nn.Module:
         """The transformer."""
         return model.part("transformer")
-
-    def ready(self, part: str, module: Any) -> None:
-        """Nothing to do."""
 
     def predict(self, model: Backbone, latents: Latents, t: Time, condition: Condition) -> Latents:
         """The velocity ε − x_0; the network's time is (1 − σ) · 1000."""

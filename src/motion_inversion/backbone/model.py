@@ -13,7 +13,7 @@ from torch import nn
 from motion_inversion.backbone import autoencoder
 from motion_inversion.backbone.autoencoder import Pixels
 from motion_inversion.backbone.device import device_of
-from motion_inversion.backbone.family import Capability, Family, require
+from motion_inversion.backbone.family import Capability, Family, Preparing, require
 from motion_inversion.backbone.part import ModelFolder
 from motion_inversion.core.condition import PROMPT_EMBEDS, Condition
 from motion_inversion.core.process import Process, Stop, Time
@@ -125,7 +125,8 @@ class Backbone:
         """
         if name not in self._parts:
             part = self.config.folder.load(name, self.dtype, self.device)
-            self.config.family.ready(name, part)
+            if isinstance(self.config.family, Preparing):
+                self.config.family.ready(name, part)
             self._parts[name] = part
         return self._parts[name]
 

@@ -66,9 +66,6 @@ class UNet2D:
         """The UNet."""
         return model.part("unet")
 
-    def ready(self, part: str, module: Any) -> None:
-        """Nothing to do."""
-
     def predict(self, model: Backbone, latents: Latents, t: Time, condition: Condition) -> Latents:
         """The UNet's answer for each frame; with control maps, led by the ControlNet's residuals for them."""
         pictures, times = _frames(latents), _each(t, latents)

@@ -77,9 +77,6 @@ class Wan:
 
         return model.made("experts", experts)
 
-    def ready(self, part: str, module: Any) -> None:
-        """Nothing to do."""
-
     def predict(self, model: Backbone, latents: Latents, t: Time, condition: Condition) -> Latents:
         """The velocity; time is σ · 1000."""
         boundary, times = self._boundary(model), each_time(t, latents) + 1

@@ -13,6 +13,7 @@ from motion_inversion.core.shape import Latents, Scalar
 from motion_inversion.error import InputError
 
 # Below it the printed form's root is held constant: the root's slope is then at most 1 / (2 · 0.01) = 50.
+_MOST = 1e6  # of β: its square weighs the loss, which single precision must hold
 _RADICAND_FLOOR = 1e-4
 
 
@@ -139,9 +140,9 @@ class Debiased:
     anchor: Literal["random"] | int = "random"
 
     def __post_init__(self) -> None:
-        if not 0 <= self.beta < math.inf:
+        if not 0 <= self.beta <= _MOST:
             raise InputError(
-                f"method.loss.beta={self.beta}: accepted are finite numbers from 0; set method.loss.beta=1"
+                f"method.loss.beta={self.beta}: accepted are numbers from 0 to {_MOST:g}; set method.loss.beta=1"
             )
         if self.form not in ("linear", "printed"):
             raise InputError(

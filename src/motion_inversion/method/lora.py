@@ -17,7 +17,7 @@ from motion_inversion.core.timestep import Timestep
 from motion_inversion.method.layer.lora import LowRank, check_dropout, check_rank
 from motion_inversion.method.method import Fitting, Reference, Request, sample_guided
 from motion_inversion.method.state import read_state, write_state
-from motion_inversion.method.training.fit import check_counts, run_trainer
+from motion_inversion.method.training.fit import check_training, run_trainer
 from motion_inversion.method.training.module import MotionLearning, Noised, loss_of
 
 log = logging.getLogger(__name__)
@@ -65,7 +65,7 @@ class Lora:
     preview_every: int = field(default=0, metadata={"digest": False})
 
     def __post_init__(self) -> None:
-        check_counts(self)
+        check_training(self)
         check_rank("method.rank", self.rank)
         check_dropout("method.dropout", self.dropout, "0")
 

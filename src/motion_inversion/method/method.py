@@ -102,6 +102,15 @@ class Method(Protocol):
         ...
 
 
+@runtime_checkable
+class HasDetector(Protocol):
+    """A method whose fit finds control maps in footage that comes without them."""
+
+    def require_detector(self, model: Backbone) -> None:
+        """Raises InputError if its detector can't find what the model follows, or can't be loaded."""
+        ...
+
+
 def sample_guided(
     model: Backbone,
     noise: Latents,

@@ -18,7 +18,7 @@ from motion_inversion.core.timestep import Timestep
 from motion_inversion.method.layer.lora import LowRank, check_dropout, check_rank, linear_names
 from motion_inversion.method.method import Fitting, Reference, Request, sample_guided
 from motion_inversion.method.state import read_state, write_state
-from motion_inversion.method.training.fit import check_counts, run_trainer
+from motion_inversion.method.training.fit import check_training, run_trainer
 from motion_inversion.method.training.module import MotionLearning, Noised, loss_of
 from motion_inversion.method.training.spatial_path import PART, SpatialPath
 
@@ -44,6 +44,8 @@ class MotionDirector:
         dropout: Share of its output's elements that training leaves out.
         spatial_scale: The spatial LoRA's weight at sampling; 1 brings the reference's appearance back.
         temporal_scale: The temporal LoRA's.
+        train_mode: Whether the frozen model's own dropout is at work while the method learns, as in the public code,
+            which trains with its UNet in training mode: a share of 0.1 in the temporal convolutions.
         batch_size: Noised copies of the reference per step.
         checkpoint_every: Steps between checkpoints, from which an interrupted training goes on.
         preview_every: Steps between previews; 0 for none.
@@ -51,8 +53,9 @@ class MotionDirector:
     Raises:
         InputError: for values outside their ranges.
 
-    Where the public code differs: it shrinks clips to "buckets" of other aspects, off here; see `SpatialPath` for
-    the order of its steps, `LowRank` for how its LoRA differs from peft's.
+    Where the public code differs: it shrinks clips to "buckets" of other aspects, off here; it draws the clip's
+    latents once from the encoder's distribution, where they are its mean here; see `SpatialPath` for the order of its
+    steps, `LowRank` for how its LoRA differs from peft's.
     """
 
     name: ClassVar[str] = "motion_director"
@@ -70,12 +73,13 @@ class MotionDirector:
     dropout: float
     spatial_scale: float = 0.0
     temporal_scale: float = 1.0
+    train_mode: bool = False
     batch_size: Annotated[int, Le(4096)] = 1
     checkpoint_every: int = field(default=50, metadata={"digest": False})
     preview_every: int = field(default=0, metadata={"digest": False})
 
     def __post_init__(self) -> None:
-        check_counts(self)
+        check_training(self)
         check_rank("method.rank", self.rank)
         check_dropout("method.dropout", self.dropout, "0.1")
 
@@ -93,7 +97,14 @@ class MotionDirector:
         log.info("%s parameters in %d layers", *_size(loras))
         rates = {PART: self.spatial.lr}
         module = MotionLearning(
-            model, loras, self._losses(model, loras), self.timestep, self.optimizer, fitting.seed, rates
+            model,
+            loras,
+            self._losses(model, loras),
+            self.timestep,
+            self.optimizer,
+            fitting.seed,
+            rates,
+            self.train_mode,
         )
 
         def sample(noise: Latents, request: Request) -> Latents:

@@ -26,7 +26,7 @@ from motion_inversion.embedding.site import Site
 from motion_inversion.error import InputError
 from motion_inversion.method.method import Fitting, Reference, Request, sample_guided
 from motion_inversion.method.state import identity
-from motion_inversion.method.training.fit import check_counts, run_trainer
+from motion_inversion.method.training.fit import check_training, run_trainer
 from motion_inversion.method.training.module import MotionLearning, Noised, loss_of
 
 log = logging.getLogger(__name__)
@@ -44,12 +44,17 @@ class MotionInversion:
         strategy: The map on value embeddings at inference.
         query_key_scale, value_scale: Factors for the two kinds of embeddings at the noise levels of sampling; value
             embeddings are mapped first.
+        train_mode: Whether the frozen model's dropout is at work while the method learns, as in the public code, which
+            trains with its UNet in training mode: a share of 0.1 in the temporal convolutions.
         batch_size: Noised copies of the reference per step.
         embeddings: A file with embeddings learnt before, ours or the official motion_embed.pt, used instead of
             learning them: layout, loss, optimizer and timestep are not used then.
         resample: Whether a file of ours may be interpolated to another length or grid.
         checkpoint_every: Steps between checkpoints, from which an interrupted training goes on.
         preview_every: Steps between previews, clips generated with the embeddings as they are; 0 for none.
+
+    Where the public code differs: it draws the clip's latents once from the encoder's distribution, where they are its
+    mean here; it trains with dropout, see `train_mode`.
     """
 
     name: ClassVar[str] = "motion_inversion"
@@ -66,6 +71,7 @@ class MotionInversion:
     strategy: Strategy
     query_key_scale: Scale = Constant()
     value_scale: Scale = Constant()
+    train_mode: bool = False
     batch_size: Annotated[int, Le(4096)] = 1
     embeddings: Path | None = field(default=None, metadata={"digest": "content"})
     resample: bool = False
@@ -73,7 +79,7 @@ class MotionInversion:
     preview_every: int = field(default=0, metadata={"digest": False})
 
     def __post_init__(self) -> None:
-        check_counts(self)
+        check_training(self)
         if self.embeddings is not None and not self.embeddings.is_file():
             raise InputError(f"method.embeddings={self.embeddings} is no file; drop it to learn embeddings")
         if self.resample and self.embeddings is not None and self.embeddings.suffix == ".pt":
@@ -124,7 +130,15 @@ class MotionInversion:
 
     def _learn(self, model: Backbone, embeddings: MotionEmbeddings, reference: Reference, fitting: Fitting) -> int:
         parts = {"motion": embeddings}
-        module = MotionLearning(model, parts, self.losses(model), self.timestep, self.optimizer, fitting.seed)
+        module = MotionLearning(
+            model,
+            parts,
+            self.losses(model),
+            self.timestep,
+            self.optimizer,
+            fitting.seed,
+            train_mode=self.train_mode,
+        )
         with ExitStack() as injected, model.checkpointed():
             return run_trainer(module, reference, fitting, self, self._previewing(model, embeddings, injected))
 

@@ -42,7 +42,9 @@ class MotionInversionHybrid(MotionInversion):
             return {**self.spatial.losses(model, lora, noised), **motion(noised)}
 
         parts, rates = {"motion": embeddings, PART: lora}, {PART: self.spatial.lr}
-        module = MotionLearning(model, parts, losses, self.timestep, self.optimizer, fitting.seed, rates)
+        module = MotionLearning(
+            model, parts, losses, self.timestep, self.optimizer, fitting.seed, rates, self.train_mode
+        )
         with ExitStack() as injected, lora.attached(model.network), model.checkpointed():
             preview = self._previewing(model, embeddings, injected)
 

@@ -18,7 +18,7 @@ from motion_inversion.core.timestep import Timestep
 from motion_inversion.method.layer.projection import Projections
 from motion_inversion.method.method import Fitting, Reference, Request, sample_guided
 from motion_inversion.method.state import read_state, write_state
-from motion_inversion.method.training.fit import check_counts, run_trainer
+from motion_inversion.method.training.fit import check_training, run_trainer
 from motion_inversion.method.training.module import MotionLearning, loss_of
 
 log = logging.getLogger(__name__)
@@ -38,6 +38,8 @@ class Vmc:
         loss: What is minimised; VMC's compares frame residuals.
         optimizer: A partial torch optimizer.
         timestep: Which noise levels are trained on.
+        train_mode: Whether the frozen model's dropout is at work while the method learns, as in the public code, which
+            trains with its UNet in training mode.
         batch_size: Noised copies of the reference per step.
         checkpoint_every: Steps between checkpoints, from which an interrupted training goes on.
         preview_every: Steps between previews; 0 for none.
@@ -46,8 +48,9 @@ class Vmc:
         InputError: for counts that are too small.
 
     Where the public code differs: it tunes the base model of a pixel-space cascade (Show-1) and leaves the later
-    stages alone; it inverts the clip with the tuned UNet after training, and with another model's noise schedule,
-    where all methods here share the frozen model's inversion.
+    stages alone, so that it has no latents, which are the mean of the encoder's distribution here; it trains with
+    dropout, see `train_mode`; it inverts the clip with the tuned UNet after training, and with another model's noise
+    schedule, where all methods here share the frozen model's inversion.
     """
 
     name: ClassVar[str] = "vmc"
@@ -60,12 +63,13 @@ class Vmc:
     loss: Loss
     optimizer: Callable[..., torch.optim.Optimizer]
     timestep: Timestep
+    train_mode: bool = False
     batch_size: Annotated[int, Le(4096)] = 1
     checkpoint_every: int = field(default=50, metadata={"digest": False})
     preview_every: int = field(default=0, metadata={"digest": False})
 
     def __post_init__(self) -> None:
-        check_counts(self)
+        check_training(self)
 
     def require(self, model: Backbone) -> None:
         """Raises InputError if its attention over time isn't a layer of its own."""
@@ -83,7 +87,13 @@ class Vmc:
         log.info("%s parameters in %d layers", f"{sum(t.numel() for t in tensors.values()):,}", len(tensors))
         parts = {_PART: tuned}
         module = MotionLearning(
-            model, parts, loss_of(_PART, self.loss, model), self.timestep, self.optimizer, fitting.seed
+            model,
+            parts,
+            loss_of(_PART, self.loss, model),
+            self.timestep,
+            self.optimizer,
+            fitting.seed,
+            train_mode=self.train_mode,
         )
         with tuned.attached(model.network), model.checkpointed():
             count = run_trainer(module, reference, fitting, self, partial(sample_guided, model))

@@ -7,6 +7,7 @@ from motion_inversion.backbone.model import Backbone
 from motion_inversion.data.clip import Clip
 from motion_inversion.data.picture import save_png, strip
 from motion_inversion.data.video import Video, read_exact, write_gif, write_lossless, write_video
+from motion_inversion.error import InputError
 from motion_inversion.stage.address import Address
 from motion_inversion.stage.content import ANIMATION, STRIP, VIDEO, VIEW, made
 from motion_inversion.stage.cost import Cost, Meter, write_cost
@@ -43,10 +44,27 @@ def _generate(address: Address, model: Backbone, clip: Clip, pairs: list[Pair]) 
     meter = Meter(model.device)
     latents = method.sample(model, state, noise, request)
     videos = [model.decode(clean) for clean in latents.split(1)]
+    for video in videos:
+        _require_whole(video, model)
     cost = meter.read(among=len(pairs))
     reference = read_exact(made(address.reference(clip), "prepare").folder / VIDEO)
     for pair, video in zip(pairs, videos, strict=True):
         _write(address, clip, pair, video, reference, cost)
+
+
+def _require_whole(video: Video, model: Backbone) -> None:
+    """Raises InputError for a clip of another length or size than the model's: none is kept that isn't whole."""
+    config = model.config
+    wanted = (config.frames, config.height, config.width)
+    if video.shape[:3] != wanted:
+        raise InputError(
+            f"{config.name} made {_sides(*video.shape[:3])} where {_sides(*wanted)} were asked for: the folder's "
+            "autoencoder doesn't fit its network; choose the model= that fits model.path"
+        )
+
+
+def _sides(frames: int, height: int, width: int) -> str:
+    return f"{frames} frames of {width}×{height}"
 
 
 def _write(address: Address, clip: Clip, pair: Pair, video: Video, reference: Video, cost: Cost) -> None:

@@ -16,6 +16,9 @@ from motion_inversion.storage.names import PLAN, PLAN_FORMAT
 def plan(address: Address, clips: Sequence[Clip], failures: Mapping[str, str]) -> None:
     """Writes the samples that `clips` stand for, unless that is written already.
 
+    If every clip failed before anything was made of it, the run was refused: then there is no plan, not even one that
+    was written when it began.
+
     Args:
         failures: By the name of a clip, what stopped it; by the place of a sample, why it has no scores.
 
@@ -31,10 +34,23 @@ def plan(address: Address, clips: Sequence[Clip], failures: Mapping[str, str]) -
         "samples": [sample for clip in clips for sample in _samples(address, clip)],
     }
     path = address.root / PLAN.format(digest=digest(content))
+    if all(clip.name in failures and not _begun(address, clip) for clip in clips):
+        path.unlink(missing_ok=True)
+        return
     text = json.dumps({**content, "failures": dict(failures)}, indent=2) + "\n"
     if not (path.is_file() and path.read_text() == text):
         with replacing(path) as part:
             part.write_text(text)
+
+
+def _begun(address: Address, clip: Clip) -> bool:
+    """Whether the method has begun with a clip: a state, half-made or whole, or one of its samples."""
+    try:
+        state = address.state(clip) if address.method.fits else None
+        samples = [address.sample(clip, prompt, seed) for prompt in clip.prompts for seed in clip.seeds]
+    except InputError:  # of footage that can't be read nothing is made
+        return False
+    return any(each.folder.exists() or each.workplace.exists() for each in [*samples, *([state] if state else [])])
 
 
 def _samples(address: Address, clip: Clip) -> Iterator[dict[str, Json]]:

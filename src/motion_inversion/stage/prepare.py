@@ -4,6 +4,7 @@ import logging
 
 import torch
 
+from motion_inversion.backbone.autoencoder import Pixels
 from motion_inversion.backbone.model import Backbone
 from motion_inversion.core.condition import Condition
 from motion_inversion.core.process import Stop
@@ -26,10 +27,17 @@ def prepare(address: Address, model: Backbone, clip: Clip) -> None:
     Raises:
         InputError: for footage that can't be read or is too short, or a prompt that is too long.
     """
-    for prompt in prompts(address, clip):
-        _text(address, model, prompt)
-    _reference(address, model, clip)
-    _control(address, model, clip)
+    with address.reference(clip).making(VIDEO, VIEW, TENSORS) as folder:
+        # Read and encoded first of all: what is refused leaves nothing behind.
+        encoded = _encoded(model, clip) if folder else None
+        _control(address, model, clip)
+        for prompt in prompts(address, clip):
+            _text(address, model, prompt)
+        if folder and encoded:
+            video, latents = encoded
+            write_lossless(folder / VIDEO, video, model.config.fps)
+            write_video(folder / VIEW, video, model.config.fps)
+            write_tensors(folder, latents=latents)
     if address.noise.needs_inversion:
         _inversion(address, model, clip)
 
@@ -43,23 +51,22 @@ def prompts(address: Address, clip: Clip) -> tuple[str, ...]:
 def _text(address: Address, model: Backbone, prompt: str) -> None:
     with address.text(prompt).making(TENSORS) as folder:
         if folder:
-            write_tensors(folder, **model.embed([prompt]).tensors)
+            tensors = model.embed([prompt]).tensors
+            if not all(torch.isfinite(tensor).all() for tensor in tensors.values()):
+                raise FloatingPointError(f"what the text encoder says of {prompt!r} is not finite")
+            write_tensors(folder, **tensors)
 
 
-def _reference(address: Address, model: Backbone, clip: Clip) -> None:
+def _encoded(model: Backbone, clip: Clip) -> tuple[Pixels, Latents]:
+    """The clip's frames at the model's size, and their latents."""
     config = model.config
-    with address.reference(clip).making(VIDEO, VIEW, TENSORS) as folder:
-        if folder is None:
-            return
-        video = clip.footage.read(config.frames, config.width, config.height)
-        log.info("%s: encoding %d frames of %d×%d", clip.name, config.frames, config.width, config.height)
-        _say_speed(clip, config.frames, config.fps)
-        latents = model.encode(video)
-        if not torch.isfinite(latents).all():
-            raise FloatingPointError("the encoded reference is not finite: model.dtype=float32")
-        write_lossless(folder / VIDEO, video, config.fps)
-        write_video(folder / VIEW, video, config.fps)
-        write_tensors(folder, latents=latents)
+    video = clip.footage.read(config.frames, config.width, config.height)
+    log.info("%s: encoding %d frames of %d×%d", clip.name, config.frames, config.width, config.height)
+    _say_speed(clip, config.frames, config.fps)
+    latents = model.encode(video)
+    if not torch.isfinite(latents).all():
+        raise FloatingPointError("the encoded reference is not finite: model.dtype=float32")
+    return video, latents
 
 
 def _say_speed(clip: Clip, frames: int, playback: float) -> None:

@@ -15,7 +15,17 @@ from motion_inversion.stage.address import Address
 
 _PLACE = {"_target_", "path", "sha256", "counted"}  # what says where footage lies
 # What a method's settings say of a training, which there is none of where embeddings are given.
-_TRAINING = {"layout", "loss", "optimizer", "timestep", "batch_size", "spatial", "iterations", "training_seed"}
+_TRAINING = {
+    "layout",
+    "loss",
+    "optimizer",
+    "timestep",
+    "batch_size",
+    "spatial",
+    "iterations",
+    "training_seed",
+    "train_mode",
+}
 
 
 def axes(address: Address) -> dict[str, str]:

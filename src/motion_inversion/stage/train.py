@@ -1,15 +1,18 @@
 """Prepared reference → the method's state: for Motion Inversion, its motion embeddings."""
 
 import logging
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from motion_inversion.backbone.model import Backbone
 from motion_inversion.core.shape import Latents
 from motion_inversion.data.clip import Clip
 from motion_inversion.data.video import read_exact, write_video
+from motion_inversion.error import InputError
 from motion_inversion.method.method import Fitting, Reference, Request
-from motion_inversion.method.training.checkpoint import CHECKPOINTS
+from motion_inversion.method.training.checkpoint import CHECKPOINTS, latest
 from motion_inversion.method.training.fit import LOSSES, PREVIEWS
 from motion_inversion.method.training.logger import FOLDERS, Identity, LoggerFactory
 from motion_inversion.stage.address import Address
@@ -19,6 +22,7 @@ from motion_inversion.stage.extension import go_on_from_shorter
 from motion_inversion.stage.progress import shown
 from motion_inversion.stage.record import axes
 from motion_inversion.stage.request import initial_noise, sampling_request
+from motion_inversion.storage.names import LOCK
 
 log = logging.getLogger(__name__)
 
@@ -39,9 +43,21 @@ def train(address: Address, model: Backbone, clip: Clip, loggers: tuple[LoggerFa
     with state.making(method.state_file, LOSSES, beside=_BESIDE) as folder:
         if folder:
             go_on_from_shorter(state, folder)
-            with metered(folder, model.device) as fitted:
+            with _nothing_left_of_a_refusal(folder), metered(folder, model.device) as fitted:
                 fitted["parameters"] = _fit(address, model, clip, loggers, folder, where or clip.name)
                 fitted["size"] = (folder / method.state_file).stat().st_size
+
+
+@contextmanager
+def _nothing_left_of_a_refusal(folder: Path) -> Iterator[None]:
+    """Empties the workplace of a fit that was refused before its first step: there is nothing to go on from."""
+    try:
+        yield
+    except (InputError, FloatingPointError):
+        if latest(folder) is None and not (folder / LOSSES).exists():
+            for path in (path for path in folder.iterdir() if path.name != LOCK):
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
+        raise
 
 
 def _fit(

@@ -131,7 +131,14 @@ def test_a_video_scale_of_1_spares_the_pictures(
 
 
 @pytest.mark.parametrize(
-    "option", [{"video_scale": 1.0}, {"threshold": None}, {"full_attention": False}, {"faithful_interleave": True}]
+    "option",
+    [
+        {"video_scale": 1.0},
+        {"threshold": None},
+        {"full_attention": False},
+        {"frame_pooled_groupnorm": False},
+        {"faithful_interleave": True},
+    ],
 )
 def test_an_option_of_sampling_changes_the_clip_but_not_its_first_frame(
     image_model: Backbone, fitted: Path, noise: Tensor, request_: Request, sampled: Tensor, option: dict[str, Any]

@@ -1,12 +1,16 @@
 """Control-A-Video's guidance: its algebra, and a clip's prediction against that of its frames one by one."""
 
-from collections.abc import Callable
+import functools
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
 import pytest
 import torch
-from torch import Tensor
+from diffusers.models.attention import BasicTransformerBlock
+from diffusers.models.resnet import ResnetBlock2D
+from torch import Tensor, nn
 from trial import randn
 
 from motion_inversion.backbone.model import Backbone
@@ -61,6 +65,58 @@ def test_pictures_know_nothing_of_other_frames_and_the_video_does(guide: GuidedC
     torch.testing.assert_close(*alone, atol=1e-6, rtol=0)
     joined = [guide._joined(latents, 500)[:, :, 0] for latents in (LATENTS, changed)]
     assert (joined[0] - joined[1]).abs().max() > 1e-4
+
+
+@contextmanager
+def in_five_dimensions(network: nn.Module) -> Iterator[None]:
+    """Residual layers, output norm and self-attentions computed as the public code does, on clips (1, c, f, h, w)."""
+    with pytest.MonkeyPatch.context() as patch:
+        for module in network.modules():
+            if isinstance(module, ResnetBlock2D):
+                patch.setattr(module, "forward", functools.partial(residual_layer, module))
+            elif isinstance(module, BasicTransformerBlock):
+                patch.setattr(module.attn1, "forward", functools.partial(attention_over_all, module.attn1.forward))
+        if output := dict(network.named_children()).get("conv_norm_out"):
+            patch.setattr(output, "forward", functools.partial(normed, output))
+        yield
+
+
+def normed(norm: Any, frames: Tensor) -> Tensor:
+    """A group norm by its formula, over two clips of four frames."""
+    clips = frames.unflatten(0, (2, 4)).transpose(1, 2)
+    groups = clips.reshape(2, norm.num_groups, -1)
+    centred = groups - groups.mean(-1, keepdim=True)
+    unit = (centred / (centred.square().mean(-1, keepdim=True) + norm.eps).sqrt()).reshape(clips.shape)
+    scaled = unit * norm.weight[:, None, None, None] + norm.bias[:, None, None, None]
+    return scaled.transpose(1, 2).flatten(0, 1)
+
+
+def residual_layer(layer: Any, frames: Tensor, temb: Tensor) -> Tensor:
+    silu = nn.functional.silu
+    hidden = layer.conv1(silu(normed(layer.norm1, frames))) + layer.time_emb_proj(silu(temb))[:, :, None, None]
+    hidden = layer.conv2(silu(normed(layer.norm2, hidden)))
+    return hidden + (layer.conv_shortcut(frames) if layer.conv_shortcut else frames)
+
+
+def attention_over_all(forward: Callable[..., Tensor], frames: Tensor, **_: object) -> Tensor:
+    clips = frames.unflatten(0, (2, 4)).flatten(1, 2)
+    return forward(frames, encoder_hidden_states=clips.repeat_interleave(4, dim=0))
+
+
+@torch.no_grad()
+def test_a_clip_is_predicted_as_by_networks_of_five_dimensions(guide: GuidedClip):
+    """In the UNet and in the ControlNet, whose zero convolutions are not zero here."""
+    model = guide.model
+    told = Condition.cat([guide.negative, guide.condition])
+    led = told.having(**{CONTROL_MAPS: MAPS.repeat(2, 1, 1, 1, 1)})
+    with in_five_dimensions(model.network), in_five_dimensions(model.part("controlnet")):
+        expected = model.predict(LATENTS.repeat(2, 1, 1, 1, 1), 500, led)
+    assert expected.std() > 0.1
+    torch.testing.assert_close(guide._joined(LATENTS, 500), expected, atol=1e-5, rtol=1e-5)
+    each = replace(guide, frame_pooled_groupnorm=False)._joined(LATENTS, 500)
+    assert (each - expected).square().mean().sqrt() > 0.01 * expected.std()
+    unled = model.predict(LATENTS.repeat(2, 1, 1, 1, 1), 500, told)
+    assert not torch.equal(unled, each)
 
 
 def test_a_failure_leaves_neither_network_joined(guide: GuidedClip, monkeypatch: pytest.MonkeyPatch):

@@ -120,10 +120,19 @@ def test_it_owns_the_embeddings_alone(model: Backbone, method: MotionInversion):
     assert isinstance(module, pl.LightningModule) and not list(module.children())[1:]
 
 
-def test_an_optimizer_that_refuses_its_settings_is_named(model: Backbone, method: MotionInversion):
-    broken = replace(method, optimizer=functools.partial(torch.optim.AdamW, lr=-1.0))
-    with pytest.raises(InputError, match=r"method\.optimizer .*learning rate"):
-        learning(model, broken, Noted()).configure_optimizers()
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"lr": -1.0}, r"method\.optimizer .*learning rate"),
+        ({"lr": 1e300}, r"method\.optimizer\.lr=1e\+300: accepted are numbers up to 1e\+06"),
+        ({"lr": 0.1, "weight_decay": float("inf")}, r"method\.optimizer\.weight_decay=inf: accepted are"),
+    ],
+)
+def test_an_optimizer_that_refuses_its_settings_is_named_at_once(
+    method: MotionInversion, settings: dict[str, float], message: str
+):
+    with pytest.raises(InputError, match=message):
+        replace(method, optimizer=functools.partial(torch.optim.AdamW, **settings))
 
 
 class Weight(nn.Module):

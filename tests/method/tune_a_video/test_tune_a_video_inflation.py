@@ -10,7 +10,7 @@ from trial import prompts, randn, untouched
 
 from motion_inversion.backbone.model import Backbone
 from motion_inversion.core.shape import Latents
-from motion_inversion.method.tune_a_video.inflation import Inflation, PooledGroupNorm, TemporalAttention
+from motion_inversion.method.tune_a_video.inflation import Inflation, TemporalAttention
 
 _FRAMES = 4
 
@@ -104,17 +104,6 @@ def test_pooled_statistics_join_all_frames(image_model: Backbone):
     for pooled in (True, False):
         one, two = (inflated(image_model, idle, x, pooled)[:, :, 0] for x in (clip, other))
         assert torch.equal(one, two) is not pooled
-
-
-@settings(max_examples=10, deadline=None)
-@given(frames=st.integers(1, 5), groups=st.sampled_from([1, 2, 6]))
-def test_a_pooled_norm_is_a_group_norm_of_the_frames_side_by_side(frames: int, groups: int):
-    norm = nn.GroupNorm(groups, 6).requires_grad_(False)
-    norm.weight.copy_(randn(1, 6))
-    pictures = 2 + randn(2, 2 * frames, 6, 3, 5)
-    strips = torch.stack([torch.cat([*clip], dim=-1) for clip in pictures.split(frames)])
-    expected = [picture for strip in norm(strips) for picture in strip.split(5, dim=-1)]
-    torch.testing.assert_close(PooledGroupNorm(norm, frames)(pictures), torch.stack(expected))
 
 
 @settings(max_examples=10, deadline=None)

@@ -30,6 +30,10 @@ class Detector(Protocol):
 
     kind: ClassVar[str]
 
+    def check(self) -> None:
+        """Raises InputError if what it finds maps with can't be loaded."""
+        ...
+
     def __call__(self, video: Pixels, device: torch.device) -> Pixels: ...
 
 
@@ -55,6 +59,9 @@ class Canny:
                 f"method.detector.low={self.low} and high={self.high}: accepted are 0 ≤ low ≤ high; "
                 "set method.detector.low=100 method.detector.high=200"
             )
+
+    def check(self) -> None:
+        """Nothing is loaded."""
 
     def __call__(self, video: Pixels, device: torch.device) -> Pixels:
         edges = np.stack([cv2.Canny(frame, self.low, self.high) for frame in video])
@@ -83,6 +90,10 @@ class Depth:
     def __post_init__(self) -> None:
         if self.chunk < 1:
             raise InputError(f"method.detector.chunk={self.chunk}: at least one frame at a time; set it to 8")
+
+    def check(self) -> None:
+        """Loads the network, and lets go of it. Raises InputError if there is none at `path`."""
+        self._load()
 
     @torch.no_grad()
     def __call__(self, video: Pixels, device: torch.device) -> Pixels:

@@ -12,6 +12,7 @@ from motion_inversion.core.condition import CONTROL_MAPS, Condition
 from motion_inversion.core.process import Stop
 from motion_inversion.core.shape import Latents
 from motion_inversion.method.layer.frame_attention import Sources, joined
+from motion_inversion.method.layer.pooled_norm import pooled
 
 ControlMaps: TypeAlias = Float[Tensor, "1 3 f height width"]
 """Control maps in [0, 1], at the pictures' size."""
@@ -29,6 +30,7 @@ class GuidedClip:
         text_scale: How much further from the negative prompt, s_t.
         video_scale: How much further from single pictures, s_v.
         interleave: Whether odd frames have the prompt where they are taken one by one.
+        frame_pooled_groupnorm: Whether both networks' group norms see the joined clip, or each frame by itself.
     """
 
     model: Backbone
@@ -39,6 +41,7 @@ class GuidedClip:
     text_scale: float
     video_scale: float = 1.0
     interleave: bool = False
+    frame_pooled_groupnorm: bool = True
 
     def __call__(self, latents: Latents, t: Stop) -> Latents:
         """ε of `combined`, without ε_img where that would cancel."""
@@ -53,6 +56,8 @@ class GuidedClip:
         with ExitStack() as stack:
             for network in (model.network, model.part("controlnet")):
                 stack.enter_context(joined(network, self.sources))
+                if self.frame_pooled_groupnorm:
+                    stack.enter_context(pooled(network, latents.shape[2]))
             return model.predict(latents.repeat(2, 1, 1, 1, 1), t, told.having(**{CONTROL_MAPS: maps}))
 
     def _alone(self, latents: Latents, t: Stop) -> Latents:

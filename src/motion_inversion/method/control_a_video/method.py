@@ -46,6 +46,8 @@ class ControlAVideo:
         threshold: The share of the clip's largest change above which a position counts as changed; null leaves the
             given noise as it is.
         full_attention: Whether frames attend to all frames, or to the first and the one before.
+        frame_pooled_groupnorm: Whether the group norms of residual layers and output, in UNet and ControlNet, take
+            their statistics over all frames, as the public code's do, or over each as in the image model.
         faithful_interleave: Whether ε_img has the prompt in its odd frames, as in the public code by oversight, or
             in none.
 
@@ -66,7 +68,14 @@ class ControlAVideo:
     fits: ClassVar[bool] = True
     state_file: ClassVar[str] = "control.safetensors"
     at_sampling: ClassVar[frozenset[str]] = frozenset(
-        {"first_frame_steps", "video_scale", "threshold", "full_attention", "faithful_interleave"}
+        {
+            "first_frame_steps",
+            "video_scale",
+            "threshold",
+            "full_attention",
+            "frame_pooled_groupnorm",
+            "faithful_interleave",
+        }
     )
     reads_control_maps: ClassVar[bool] = True
     appearance_invariant: ClassVar[bool] = False
@@ -76,6 +85,7 @@ class ControlAVideo:
     video_scale: Annotated[float, Interval(ge=0, le=1000)] = 1.5
     threshold: float | None = 0.1
     full_attention: bool = True
+    frame_pooled_groupnorm: bool = True
     faithful_interleave: bool = False
 
     def __post_init__(self) -> None:
@@ -93,6 +103,11 @@ class ControlAVideo:
         """Raises InputError if the model isn't one for images with a ControlNet."""
         model.require(self.name, "frames on their own", "control maps")
         _require_controlnet(model)
+
+    def require_detector(self, model: Backbone) -> None:
+        """Raises InputError if the detector finds other maps than the ControlNet follows, or can't be loaded."""
+        require_kind(self.detector, _followed(model))
+        self.detector.check()
 
     def fit(self, model: Backbone, reference: Reference, fitting: Fitting) -> int:
         """Saves the reference's control maps and changes; no parameter is trained.
@@ -140,6 +155,7 @@ class ControlAVideo:
                 request.sampler.guidance,
                 self.video_scale,
                 self.faithful_interleave,
+                self.frame_pooled_groupnorm,
             )
             for condition in request.condition.split()
         ]

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from motion_inversion.core.seed import generator
 from motion_inversion.error import InputError
+from motion_inversion.method.layer.dropout import dropped
 from motion_inversion.method.layer.replacement import replaced
 
 _ADAPTER = "lora"  # how peft names the one adapter of a layer
@@ -76,10 +77,7 @@ class LowRank(nn.Module):
         def hook(module: nn.Module, inputs: tuple[Tensor], output: Tensor) -> Tensor:
             if self._key is None or not self.dropout:
                 return output
-            seed = generator(self._key, name, *output.shape).initial_seed()
-            draw = torch.Generator(output.device).manual_seed(seed)
-            kept = torch.empty_like(output).bernoulli_(1 - self.dropout, generator=draw)
-            return output * kept / (1 - self.dropout)
+            return dropped(output, self.dropout, self._key, name)
 
         return hook
 

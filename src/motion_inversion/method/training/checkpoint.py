@@ -39,7 +39,7 @@ class LastCheckpoint(pl.Callback):
 
     def __init__(self, folder: Path, every: int, start: int, signals: HeldSignals) -> None:
         self.folder, self.every, self.start, self.signals = folder, every, start, signals
-        self.seen = start
+        self.seen = self.written = start
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """A resumed training starts from a step that has its checkpoint."""
@@ -61,6 +61,11 @@ class LastCheckpoint(pl.Callback):
             log.info("step %d of %d is saved after %s", step, int(trainer.max_steps), waiting.name)
             self.signals.release()
 
+    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Writes what a training learnt that something else ended before its last step."""
+        if trainer.global_step > self.written:
+            self._write(trainer, trainer.global_step)
+
     def on_save_checkpoint(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
     ) -> None:
@@ -72,6 +77,7 @@ class LastCheckpoint(pl.Callback):
             trainer.save_checkpoint(part)
             path = self.folder / f"step{step:06d}-{_sum(part)}.ckpt"
             part.replace(path)
+        self.written = step
         for other in self.folder.glob(CHECKPOINTS):
             if other != path:
                 other.unlink()

@@ -1,6 +1,7 @@
 """The training step as a LightningModule, and the prepared tensors as a LightningDataModule."""
 
-from collections.abc import Callable, Iterator, Mapping
+import functools
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +18,10 @@ from motion_inversion.core.seed import generator
 from motion_inversion.core.shape import Latents, Scalar
 from motion_inversion.core.timestep import Timestep
 from motion_inversion.error import InputError
+from motion_inversion.method.layer.dropout import Dropouts
 from motion_inversion.method.method import Reference
+
+MOST = 1e6  # of an optimizer's settings: a step of such a learning rate ends every training
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,6 +74,8 @@ class MotionLearning(pl.LightningModule):
         optimizer: A partial torch optimizer; it gets one group of parameters per part.
         seed: Of all draws.
         rates: Learning rates of the parts that don't have the optimizer's.
+        train_mode: Whether the frozen model's dropout layers drop, as of a network in training mode; they must be
+            attached while the trainer runs, as the parts must.
 
     Raises:
         FloatingPointError: when a loss stops being finite, before it reaches the parts.
@@ -84,11 +90,13 @@ class MotionLearning(pl.LightningModule):
         optimizer: Callable[..., torch.optim.Optimizer],
         seed: int,
         rates: Mapping[str, float] | None = None,
+        train_mode: bool = False,
     ) -> None:
         super().__init__()
         self.parts = nn.ModuleDict(parts)
         self.losses, self.timestep, self.make_optimizer, self.seed = losses, timestep, optimizer, seed
         self.rates = dict(rates or {})
+        self.dropouts = Dropouts() if train_mode else None
         self._held = (model,)  # in a tuple, where PyTorch doesn't look for modules
         self._pending: list[tuple[nn.Module, Tensor, Tensor]] = []
 
@@ -99,6 +107,8 @@ class MotionLearning(pl.LightningModule):
 
     def training_step(self, batch: Mapping[str, Any], batch_idx: int) -> Tensor:
         """The sum of the losses of one noised batch; draws for a sample depend on (seed, its number) alone."""
+        if self.dropouts:  # draws of their own: the others are those of a training without
+            self.dropouts.key = generator(self.seed, "dropout", int(batch["index"][0])).initial_seed()
         losses = self.losses(self._noised(batch))
         values = {name: loss.detach().requires_grad_() for name, loss in losses.items()}
         self._pending = [(self.parts[name], loss, values[name]) for name, loss in losses.items()]
@@ -116,6 +126,8 @@ class MotionLearning(pl.LightningModule):
         for part, own, value in self._pending:
             own.backward(value.grad, inputs=list(part.parameters()))
         self._pending = []
+        if self.dropouts:  # previews and the like are of the model as it samples
+            self.dropouts.key = None
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """The optimizer over the parts. Raises InputError if it refuses its settings."""
@@ -123,10 +135,7 @@ class MotionLearning(pl.LightningModule):
             {"params": list(part.parameters()), **({"lr": self.rates[name]} if name in self.rates else {})}
             for name, part in self.parts.items()
         ]
-        try:
-            return self.make_optimizer(groups)
-        except (TypeError, ValueError) as error:
-            raise InputError(f"method.optimizer can't be made: {error}; as in method.optimizer.lr=0.05") from error
+        return made_optimizer(self.make_optimizer, groups)
 
     def _noised(self, batch: Mapping[str, Any]) -> Noised:
         process, latents = self.model.process, batch["latents"]
@@ -135,6 +144,26 @@ class MotionLearning(pl.LightningModule):
         noise = torch.stack([torch.randn(latents.shape[1:], generator=draw) for draw in draws]).to(latents)
         noisy, target = process.add_noise(latents, noise, t), process.target(latents, noise, t)
         return Noised(noisy, t, Condition(batch["condition"]), target, draws[0])
+
+
+def made_optimizer(
+    make: Callable[..., torch.optim.Optimizer], groups: Sequence[Mapping[str, Any]]
+) -> torch.optim.Optimizer:
+    """The optimizer over groups of parameters.
+
+    Raises:
+        InputError: if it refuses its settings, or one is more than single precision can follow.
+    """
+    settings = make.keywords if isinstance(make, functools.partial) else {}
+    for key, value in settings.items():
+        if isinstance(value, float) and not abs(value) <= MOST:
+            raise InputError(
+                f"method.optimizer.{key}={value}: accepted are numbers up to {MOST:g}; set method.optimizer.lr=0.05"
+            )
+    try:
+        return make(groups)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"method.optimizer can't be made: {error}; as in method.optimizer.lr=0.05") from error
 
 
 class ReferenceData(pl.LightningDataModule):

@@ -13,7 +13,7 @@ from motion_inversion.core.shape import Scalar
 from motion_inversion.error import InputError
 from motion_inversion.method.layer.lora import LowRank, check_dropout, check_rank, linear_names
 from motion_inversion.method.layer.single_frame import single_frame
-from motion_inversion.method.training.module import Noised
+from motion_inversion.method.training.module import MOST, Noised
 
 PART = "spatial"
 
@@ -48,8 +48,8 @@ class SpatialPath:
 
     def __post_init__(self) -> None:
         check_rank("method.spatial.rank", self.rank)
-        if not self.lr >= 0:
-            raise InputError(f"method.spatial.lr={self.lr}: accepted are 0 or more; set method.spatial.lr=5e-4")
+        if not 0 <= self.lr <= MOST:
+            raise InputError(f"method.spatial.lr={self.lr}: accepted are 0 to {MOST:g}; set method.spatial.lr=5e-4")
         check_dropout("method.spatial.dropout", self.dropout, "0.1")
         if not 0 <= self.mask <= 1:
             raise InputError(

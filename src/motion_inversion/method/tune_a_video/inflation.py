@@ -7,14 +7,13 @@ from typing import Any, cast
 import torch
 import torch.nn.functional as F
 from diffusers.models.attention import BasicTransformerBlock
-from diffusers.models.resnet import ResnetBlock2D
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from motion_inversion.core.seed import generator
 from motion_inversion.method.layer.frame_attention import joined, sparse_causal
+from motion_inversion.method.layer.pooled_norm import pooled
 from motion_inversion.method.layer.projection import Projections, TunedLinear
-from motion_inversion.method.layer.replacement import replaced
 
 _QUERIES = (".attn1.to_q", ".attn2.to_q")
 _TEMPORAL = "attn_temp"
@@ -97,7 +96,7 @@ class Inflation(nn.Module):
                 layer = cast(TemporalAttention, self._temporal[name.replace(".", "/")])
                 changes.callback(block.register_forward_hook(_appending(layer, frames)).remove)
             if frame_pooled_groupnorm:
-                changes.enter_context(replaced(unet, _pooled_norms(unet, frames)))
+                changes.enter_context(pooled(unet, frames))
             yield
 
     def tensors(self) -> dict[str, Tensor]:
@@ -116,18 +115,6 @@ class Inflation(nn.Module):
                 own.copy_(tensors[name])
 
 
-class PooledGroupNorm(nn.Module):
-    """A group norm with the statistics of whole clips: of (c / groups, f, h, w), the weights still per channel."""
-
-    def __init__(self, norm: nn.GroupNorm, frames: int) -> None:
-        super().__init__()
-        self.norm, self.frames = norm, frames
-
-    def forward(self, pictures: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
-        clips = pictures.unflatten(0, (-1, self.frames)).transpose(1, 2)
-        return self.norm(clips).transpose(1, 2).flatten(0, 1)
-
-
 def _blocks(unet: nn.Module) -> dict[str, Any]:
     return {name: module for name, module in unet.named_modules() if isinstance(module, BasicTransformerBlock)}
 
@@ -135,10 +122,3 @@ def _blocks(unet: nn.Module) -> dict[str, Any]:
 def _appending(layer: TemporalAttention, frames: int) -> Any:
     """A forward hook that leads a block's output through `layer`."""
     return lambda block, inputs, output: layer(output, frames)
-
-
-def _pooled_norms(unet: nn.Module, frames: int) -> dict[str, nn.Module]:
-    """The group norms that see clips, by name; those at the entries of the transformers see frames."""
-    resnets = [name for name, module in unet.named_modules() if isinstance(module, ResnetBlock2D)]
-    names = [f"{resnet}.{norm}" for resnet in resnets for norm in ("norm1", "norm2")] + ["conv_norm_out"]
-    return {name: PooledGroupNorm(cast(nn.GroupNorm, unet.get_submodule(name)), frames) for name in names}

@@ -19,7 +19,7 @@ from motion_inversion.core.shape import Latents
 from motion_inversion.core.timestep import Timestep
 from motion_inversion.method.method import Fitting, Reference, Request, sample_guided
 from motion_inversion.method.state import read_state, write_state
-from motion_inversion.method.training.fit import check_counts, run_trainer
+from motion_inversion.method.training.fit import check_training, run_trainer
 from motion_inversion.method.training.module import MotionLearning, loss_of
 from motion_inversion.method.tune_a_video.inflation import Inflation
 from motion_inversion.method.tune_a_video.inversion import exchanged, inverted
@@ -78,7 +78,7 @@ class TuneAVideo:
     preview_every: int = field(default=0, metadata={"digest": False})
 
     def __post_init__(self) -> None:
-        check_counts(self)
+        check_training(self)
 
     def require(self, model: Backbone) -> None:
         """Raises InputError if the model isn't one for images."""
