@@ -75,7 +75,7 @@ def test_values_of_the_root(name: str, value: object, fault: str) -> None:
 @pytest.mark.parametrize(
     ("group", "name", "value", "fault"),
     [
-        ("model", "frames", 1_000_000, "frames=1000000 is not an int up to 4096"),
+        ("model", "frames", 1_000_000, "frames=1000000 is not an int up to 1024"),
         ("model", "fps", 0, "fps=0 is not a float above 0 up to 1000"),
         ("model", "chunk", 0, "chunk=0 is not an int from 1"),
         ("sampler", "guidance", -1, "guidance=-1 is not a float from 0 up to 1000; set guidance=1.0"),

@@ -23,9 +23,10 @@ from motion_inversion.method.tokenflow.method import TokenFlow
 from motion_inversion.method.tokenflow.sdedit import TokenFlowSdedit
 from motion_inversion.reflection.description import describe
 from motion_inversion.report.report import Report
+from motion_inversion.reproduction import Reproduction
 
 CONF = Path(__file__).parents[1] / "conf"
-ROOTS = {"config": Experiment, "report": Report}
+ROOTS = {"config": Experiment, "report": Report, "reproduce": Reproduction}
 
 GROUPS = [folder for folder in sorted(CONF.iterdir()) if folder.is_dir()]
 OPTIONS = {folder.name: sorted(file.stem for file in folder.glob("*.yaml")) for folder in GROUPS}
@@ -240,7 +241,8 @@ def test_groups_and_options_that_users_know_are_there() -> None:
 def test_no_file_is_left_out() -> None:
     seen = {file for root in ROOTS for file in [f"{root}.yaml", *files(root)]}
     seen |= {file for choice in CHOICES for file in files("config", *given(choice))}
-    assert seen == {path.relative_to(CONF).as_posix() for path in CONF.rglob("*.yaml")}
+    launchers = {f"hydra/launcher/{file.name}" for file in (CONF / "hydra/launcher").glob("*.yaml")}
+    assert seen | launchers == {path.relative_to(CONF).as_posix() for path in CONF.rglob("*.yaml")}
 
 
 @pytest.mark.parametrize("root", ROOTS)

@@ -113,7 +113,7 @@ def test_overrides_choose_what_runs(monkeypatch: pytest.MonkeyPatch, words: list
         (["--resolve"], "--resolve belongs to --cfg job; add --cfg job, or drop --resolve"),
         (["--run", "-m"], "--run and -m don't go together; keep one of them"),
         (["--cfg", "job", "--info"], "--cfg and --info don't go together; keep one of them"),
-        (["--experimental-rerun", "nothing"], "--experimental-rerun nothing is no file;"),
+        (["--experimental-rerun", "nothing"], "--experimental-rerun reads a pickle, which can run any program;"),
         (["report", "--dry-run"], "--config-name report names no file of conf/"),
         (["--config-name", "other", "--dry-run"], "--dry-run lists what an experiment makes, and this is none;"),
         (["-m", "loss=mse,vmcc"], "loss=vmcc names no file of conf/loss (did you mean 'vmc'?)"),

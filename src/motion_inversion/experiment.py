@@ -92,7 +92,8 @@ class Experiment:
             )
         if self.batch < 1:
             raise InputError(f"batch={self.batch}: at least one clip at a time; set batch=1")
-        if not 0 <= self.threads <= (cores := os.cpu_count() or 1):
+        cores = os.cpu_count() or 1
+        if not 0 <= self.threads <= cores:
             raise InputError(
                 f"threads={self.threads}: accepted are 1 to {cores}, the cores here, and 0 for all that are idle; set "
                 "threads=0"

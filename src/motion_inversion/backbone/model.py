@@ -27,7 +27,6 @@ from motion_inversion.storage.embedded import PREFIX, locate
 Precision = Literal["float32", "float16", "bfloat16"]
 # What networks call the width of the text that they take; the first that is there counts.
 _TEXT_WIDTHS = ("encoder_hid_dim", "text_dim", "text_embed_dim", "caption_channels", "cross_attention_dim")
-_SLOWEST = 0.1  # frames per second that a video file can say
 _PRESENTATION: dict[str, Any] = {"digest": False}
 
 
@@ -54,11 +53,11 @@ class Model:
     name: str = field(metadata=_PRESENTATION)
     path: str = field(metadata=_PRESENTATION)
     family: Family
-    frames: Annotated[int, Le(4096)]
+    frames: Annotated[int, Le(1024)]
     width: Annotated[int, Le(8192)]
     height: Annotated[int, Le(8192)]
     dtype: Precision = "float32"
-    fps: Annotated[float, Interval(gt=0, le=1000)] = 8.0
+    fps: Annotated[float, Interval(ge=0.1, le=1000)] = 8.0  # a video file can say no slower
     device: str = field(default="auto", metadata=_PRESENTATION)
     checkpointing: bool = field(default=False, metadata=_PRESENTATION)
     chunk: Annotated[int, Ge(1)] = field(default=8, metadata=_PRESENTATION)
@@ -66,10 +65,6 @@ class Model:
 
     def __post_init__(self) -> None:
         self.family.check(self.frames, self.width, self.height)
-        if self.fps < _SLOWEST:
-            raise InputError(f"model.fps={self.fps}: at least {_SLOWEST} is needed; set model.fps=8")
-        if self.chunk < 1:
-            raise InputError(f"model.chunk={self.chunk}: at least one frame at a time; set model.chunk=8")
 
     @cached_property
     def folder(self) -> ModelFolder:

@@ -109,7 +109,7 @@ class ModelFolder:
         if not Path(place).is_dir():
             require_reachable(option, place)
         name = self._class_name(part)
-        for file in sorted(folder.glob("*.safetensors")) if (folder := self._local(part)) else ():
+        for file in self._taken(part):
             check_weights(file, f"give a complete local folder: {option.partition('=')[0]}=/path/to/model")
         levels = self.configuration(part).get("num_train_timesteps", 1000)
         if type(levels) is not int or not 2 <= levels <= _MOST_LEVELS:
@@ -197,6 +197,12 @@ class ModelFolder:
             index = Path(self.path) / INDEX
             return _json(index) if index.is_file() else {}
         return _hub_index(self.path)
+
+    def _taken(self, part: str) -> list[Path]:
+        """The files of weights that are read: those of a variant, such as unet.fp16.safetensors, if there are no others."""
+        folder = self._local(part)
+        files = sorted(folder.glob("*.safetensors")) if folder else []
+        return [file for file in files if file.name.count(".") == 1] or files
 
     def _variant(self, part: str) -> dict[str, str]:
         """How the weights of a part are named where there are only others than the plain ones, as in

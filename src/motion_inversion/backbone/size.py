@@ -5,8 +5,6 @@ from typing import Literal
 
 from motion_inversion.error import InputError
 
-MOST_FRAMES, MOST_PIXELS = 1024, 8192  # beyond what any model here was made for: attention grows with their squares
-
 
 @dataclass(frozen=True)
 class Compression:
@@ -59,13 +57,6 @@ class Compression:
 
     def check(self, frames: int, width: int, height: int) -> None:
         """Raises InputError, with the nearest that are accepted, for what would be cut, padded or dropped unsaid."""
-        for key, value, most in (
-            ("frames", frames, MOST_FRAMES),
-            ("width", width, MOST_PIXELS),
-            ("height", height, MOST_PIXELS),
-        ):
-            if value > most:
-                raise InputError(f"model.{key}={value}: accepted are {most} at the most; set model.{key}=…")
         for side, value in (("width", width), ("height", height)):
             if value < self.multiple or value % self.multiple:
                 near = max(self.multiple, round(value / self.multiple) * self.multiple)

@@ -29,7 +29,7 @@ def read_state(path: Path, method: str, model: Backbone, expected: Mapping[str, 
         InputError: naming both sides, if the file is missing or of another kind, if another method wrote it or
             another model was learnt on, or if names or shapes are others than expected.
     """
-    tensors, metadata = load_named(path, _FORMAT, _REMEDY)
+    tensors, metadata = load_named(path, _FORMAT, _REMEDY, whole=True)
     if metadata["method"] != method:
         raise InputError(f"{path} was learnt by {metadata['method']}, not by {method}: set method={metadata['method']}")
     own = identity(model)
@@ -51,14 +51,15 @@ def _said(identity: Mapping[str, str]) -> str:
 
 
 def _require_layout(path: Path, tensors: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> None:
-    found, wanted = ({name: tuple(t.shape) for name, t in side.items()} for side in (tensors, expected))
+    found, wanted = ({name: _sized(tensor) for name, tensor in side.items()} for side in (tensors, expected))
     for name in sorted(found.keys() | wanted.keys()):
         if found.get(name) != wanted.get(name):
             raise InputError(
                 f"{path} has {len(found)} tensors, the method asks for {len(wanted)}: {name} is "
-                f"{_sized(found.get(name))} there and {_sized(wanted.get(name))} here; {_REMEDY}"
+                f"{found.get(name, 'missing')} there and {wanted.get(name, 'missing')} here; {_REMEDY}"
             )
 
 
-def _sized(shape: tuple[int, ...] | None) -> str:
-    return "missing" if shape is None else "×".join(map(str, shape))
+def _sized(tensor: Tensor) -> str:
+    """Its shape, and that it holds whole numbers if it does."""
+    return "×".join(map(str, tensor.shape)) + ("" if tensor.is_floating_point() else " whole numbers")

@@ -9,6 +9,7 @@ from motion_inversion.backbone.model import Backbone
 from motion_inversion.data.clip import Clip
 from motion_inversion.error import InputError
 from motion_inversion.method.method import HasDetector
+from motion_inversion.method.training.fit import Trained, check_optimizer
 from motion_inversion.method.training.trainer import made
 from motion_inversion.stage.address import Address
 
@@ -19,8 +20,8 @@ def require_ready(address: Address, model: Backbone, clips: Sequence[Clip], stag
     """Tries what the stages will need beside the model and the clips.
 
     Raises:
-        InputError: for a type that the device computes nothing in, a trainer that refuses its settings, a detector
-            without its weights, or a metric without its own.
+        InputError: for a type that the device computes nothing in, a trainer or an optimizer that refuses its settings,
+            a detector without its weights, or a metric without its own.
     """
     if model.config.dtype == "float16" and model.device.type == "cpu":
         raise InputError(
@@ -48,6 +49,8 @@ def _scored(address: Address, clip: Clip) -> bool:
 
 def _require_fit(address: Address, model: Backbone, clips: Sequence[Clip]) -> None:
     if address.trainer is not None:
+        if isinstance(address.method, Trained):
+            check_optimizer(address.method)
         with tempfile.TemporaryDirectory() as folder:
             made(address.trainer, model.device, model.dtype, Path(folder))
     if isinstance(address.method, HasDetector) and any(clip.control_maps is None for clip in clips):

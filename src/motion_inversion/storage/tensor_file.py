@@ -15,6 +15,7 @@ from motion_inversion.storage.document import parse_json, require_regular
 from motion_inversion.storage.file import replacing
 from motion_inversion.storage.kind import check_weights
 
+_WHOLE = (torch.uint8, torch.int32, torch.int64)
 _KEY = "motion_inversion"  # of the file's metadata, one alone: safetensors writes several in random order
 
 
@@ -43,12 +44,15 @@ def write_plain(path: Path, tensors: Mapping[str, Tensor], metadata: dict[str, s
             raise OSError(str(error)) from error
 
 
-def load_named(path: Path, form: str, remedy: str) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """The tensors, on the CPU, and the metadata that `save_named` wrote; arguments and errors as of `load_metadata`."""
+def load_named(path: Path, form: str, remedy: str, whole: bool = False) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """The tensors, on the CPU, and the metadata that `save_named` wrote; arguments and errors as of `load_metadata`.
+
+    Floating-point numbers are accepted; `whole` ones too, if asked.
+    """
     metadata = load_metadata(path, form, remedy)
     with safe_open(path, framework="pt") as file:
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it is no mapping)
-    return require_numbers(path, tensors, remedy), metadata
+    return require_numbers(path, tensors, remedy, whole), metadata
 
 
 def load_metadata(path: Path, form: str, remedy: str) -> dict[str, str]:
@@ -103,14 +107,15 @@ def load_pickled(path: Path, remedy: str) -> dict[str, Tensor]:
     return require_numbers(path, content, remedy)
 
 
-def require_numbers(path: Path, tensors: dict[str, Tensor], remedy: str) -> dict[str, Tensor]:
-    """The same, if each is an array of finite floating-point numbers.
+def require_numbers(path: Path, tensors: dict[str, Tensor], remedy: str, whole: bool = False) -> dict[str, Tensor]:
+    """The same, if each is an array of finite floating-point numbers, or of `whole` ones if these are asked for.
 
     Raises:
         InputError: for a tensor of another type, one that is sparse or without content, or NaN or infinity.
     """
     for name, tensor in tensors.items():
-        if not tensor.is_floating_point() or tensor.layout is not torch.strided or tensor.is_meta:
+        taken = tensor.is_floating_point() or (whole and tensor.dtype in _WHOLE)
+        if not taken or tensor.layout is not torch.strided or tensor.is_meta:
             kind = "meta" if tensor.is_meta else str(tensor.dtype if tensor.layout is torch.strided else tensor.layout)
             raise InputError(
                 f"{path}: {name} is {kind.removeprefix('torch.')}, accepted are arrays of floating-point numbers: "

@@ -21,6 +21,7 @@ from motion_inversion.method.training.trainer import check_trainer, made
     [
         ({"num_nodes": 4}, r"trainer\.num_nodes follows from the other settings"),
         ({"strategy": "ddp_spawn"}, r"trainer\.strategy follows from the other settings"),
+        ({"plugins": []}, r"trainer\.plugins follows from"),
         ({"barebones": True}, r"trainer\.barebones follows from"),
         ({"gradient_clip_val": float("nan")}, r"set trainer\.gradient_clip_val=1\.0"),
         ({"gradient_clip_val": -1.0}, r"set trainer\.gradient_clip_val=1\.0"),
@@ -34,15 +35,14 @@ def test_what_a_training_could_not_heed_is_refused(settings: dict[str, Any], mes
         check_trainer(functools.partial(pl.Trainer, max_steps=2, **settings))
 
 
-def test_what_the_trainer_refuses_is_one_line(tmp_path: Any, monkeypatch: pytest.MonkeyPatch):
+def test_what_the_trainer_refuses_is_one_line_and_slurm_changes_nothing(tmp_path: Any, monkeypatch: pytest.MonkeyPatch):
     cpu = torch.device("cpu"), torch.float32, tmp_path
-    for settings in ({"profiler": "fast"}, {"plugins": "nowhere"}, {"gradient_clip_algorithm": "big"}):
+    for settings in ({"profiler": "fast"}, {"gradient_clip_algorithm": "big"}):
         with pytest.raises(InputError, match=r"^the trainer refuses its settings: .*; change or drop trainer\.…$"):
             made(functools.partial(pl.Trainer, max_steps=2, **settings), *cpu)
     monkeypatch.setenv("SLURM_NTASKS", "2")
     monkeypatch.setenv("SLURM_JOB_NAME", "train")
-    with pytest.raises(InputError, match=r"the Slurm job has 2 tasks, .* srun --ntasks=1, or unset SLURM_NTASKS"):
-        made(functools.partial(pl.Trainer, max_steps=2), *cpu)
+    assert made(functools.partial(pl.Trainer, max_steps=2), *cpu).world_size == 1
 
 
 class _StopAt(pl.Callback):

@@ -152,7 +152,7 @@ def test_a_version_names_the_weights_by_content(checkpoint: str, tmp_path: Path)
     known = tmp_path / "abc.pth"
     known.write_bytes(b"abc")
     # The well-known SHA-256 of "abc" begins so (FIPS 180-2, appendix B.1).
-    first = CoTracker("cotracker_w8", "elsewhere", str(known), grid=8)
+    first = CoTracker("cotracker_w8", str(tmp_path), str(known), grid=8)
     assert first.version() == "cotracker_w8 grid=8 sha256:ba7816bf8f01"
     assert CoTracker("cotracker_w8", checkpoint=checkpoint, grid=8).version() != first.version()
     with pytest.raises(InputError, match=r"can't read .*gone.*set metric\.motion_fidelity\.tracker\.checkpoint="):

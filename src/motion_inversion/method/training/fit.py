@@ -51,10 +51,14 @@ class Trained(Protocol):
 
 
 def check_training(method: Trained) -> None:
-    """Raises InputError for counts that are too small, and for settings that the optimizer refuses."""
+    """Raises InputError for counts that are too small."""
     for key, least in {"batch_size": 1, "checkpoint_every": 1, "preview_every": 0}.items():
         if (given := getattr(method, key)) < least:
             raise InputError(f"method.{key}={given}: at least {least} is needed; set method.{key}={least}")
+
+
+def check_optimizer(method: Trained) -> None:
+    """Raises InputError for settings that the optimizer refuses."""
     made_optimizer(method.optimizer, [{"params": [torch.nn.Parameter(torch.zeros(1))]}])
 
 

@@ -3,7 +3,6 @@
 import functools
 import logging
 import math
-import os
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -31,6 +30,7 @@ _OURS = (
     "max_epochs",
     "num_nodes",
     "overfit_batches",
+    "plugins",
     "strategy",
 )
 _COUNTED = ("max_steps", "accumulate_grad_batches")
@@ -91,7 +91,7 @@ def made(
             logger=list(loggers) or False,
             precision=settings.get("precision") or _MIXED[dtype],
             default_root_dir=folder,
-            plugins=[*settings.get("plugins", ()), LightningEnvironment()],
+            plugins=[LightningEnvironment()],
             enable_progress_bar=False,  # ours says which clip it is
             enable_checkpointing=False,
             enable_model_summary=False,
@@ -111,13 +111,7 @@ def told(whether: Callable[[], bool] = lambda: True) -> Iterator[None]:
         if not whether():
             raise
         reason = (" ".join(str(error).split()) or type(error).__name__)[:300]
-        tasks = os.environ.get("SLURM_NTASKS", "1")
-        remedy = (
-            f"the Slurm job has {tasks} tasks, a training is one: start it with srun --ntasks=1, or unset SLURM_NTASKS"
-            if tasks != "1" and "ntasks" in reason.replace("_", "").lower()
-            else "change or drop trainer.…"
-        )
-        raise InputError(f"the trainer refuses its settings: {reason}; {remedy}") from error
+        raise InputError(f"the trainer refuses its settings: {reason}; change or drop trainer.…") from error
 
 
 def _hardware(device: torch.device) -> dict[str, Any]:
