@@ -199,7 +199,7 @@ class ModelFolder:
         return _hub_index(self.path)
 
     def _taken(self, part: str) -> list[Path]:
-        """The files of weights that are read: those of a variant, such as unet.fp16.safetensors, if there are no others."""
+        """The files of weights that are read: those of a variant, such as fp16, if there are no others."""
         folder = self._local(part)
         files = sorted(folder.glob("*.safetensors")) if folder else []
         return [file for file in files if file.name.count(".") == 1] or files
