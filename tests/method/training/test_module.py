@@ -18,6 +18,7 @@ from motion_inversion.core.timestep import Uniform
 from motion_inversion.error import InputError
 from motion_inversion.method.method import Reference
 from motion_inversion.method.motion_inversion import MotionInversion
+from motion_inversion.method.training.fit import check_optimizer
 from motion_inversion.method.training.module import MotionLearning, ReferenceData
 
 
@@ -128,11 +129,11 @@ def test_it_owns_the_embeddings_alone(model: Backbone, method: MotionInversion):
         ({"lr": 0.1, "weight_decay": float("inf")}, r"method\.optimizer\.weight_decay=inf: accepted are"),
     ],
 )
-def test_an_optimizer_that_refuses_its_settings_is_named_at_once(
+def test_an_optimizer_that_refuses_its_settings_is_named(
     method: MotionInversion, settings: dict[str, float], message: str
 ):
     with pytest.raises(InputError, match=message):
-        replace(method, optimizer=functools.partial(torch.optim.AdamW, **settings))
+        check_optimizer(replace(method, optimizer=functools.partial(torch.optim.AdamW, **settings)))
 
 
 class Weight(nn.Module):

@@ -182,7 +182,7 @@ class ControlAVideo:
     def _read(self, state: Path, model: Backbone) -> dict[str, Tensor]:
         config, (*_, frames, rows, columns) = model.config, model.latent_shape
         expected = {
-            "control_maps": torch.empty(frames, config.height, config.width, 3, device="meta"),
+            "control_maps": torch.empty(frames, config.height, config.width, 3, dtype=torch.uint8, device="meta"),
             "change": torch.empty(frames - 1, rows, columns, device="meta"),
         }
         return read_state(state, self.name, model, expected)
