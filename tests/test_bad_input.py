@@ -2,6 +2,7 @@
 
 import logging
 import os
+import re
 import subprocess
 import sys
 import wave
@@ -45,7 +46,7 @@ def refused(
         except SystemExit as stop:
             code = stop.code
         out, err = capfd.readouterr()
-        (line,) = [line for line in err.splitlines() if " INFO motion_inversion." not in line]
+        (line,) = [line for line in err.splitlines() if not re.search(r" (INFO|WARNING) motion_inversion\.", line)]
         assert (code, out) == (2, "")
         assert line.startswith("motion-inversion: error: ")
         assert set(tmp_path.iterdir()) - before <= {tmp_path / "made"}
@@ -170,10 +171,10 @@ def test_names_that_there_are_not(refused: Refused, words: list[str], message: s
         ("batch=0", "batch=0: at least one clip at a time; set batch=1"),
         ("threads=-1", "threads=-1: accepted are 1 to "),
         ("threads=1000000", "threads=1000000: accepted are 1 to "),
-        ("method.optimizer.lr=1e300", "method.optimizer.lr=1e+300: accepted are numbers up to 1e+06; set "),
-        ("method.loss.beta=1e300", "method.loss.beta=1e+300: accepted are numbers from 0 to 1e+06; set "),
+        ("method.optimizer.lr=1e300", "method.optimizer.lr=1e+300 is not a float | Tensor that a tensor holds; set "),
+        ("method.loss.beta=1e300", "method.loss.beta=1e+300 is not a float that a tensor holds; set "),
         ("+trainer.num_nodes=4", "trainer.num_nodes follows from the other settings and can't be set;"),
-        ("trainer.gradient_clip_val=nan", "trainer.gradient_clip_val=nan: accepted are finite numbers above 0"),
+        ("trainer.gradient_clip_val=nan", "trainer.gradient_clip_val=nan is not a finite int | float | null"),
         ("name=", "name is empty, but names the folder of the results; set name="),
         ("dataset.only=[pen]", "dataset.only: no clip 'pen'; accepted are odd_path, pan"),
         ("sampler.steps=0", "sampler.steps=0: at least one step is needed; set sampler.steps=50"),

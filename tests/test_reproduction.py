@@ -88,3 +88,12 @@ def test_another_number_of_threads_is_another_record(compose: Callable[..., Expe
     both = {json.loads(path.read_text())["conditions"]["threads"] for path in before.parent.glob("run-*.json")}
     assert both == {"1", "2"}
     assert conditions(compose(output).model.load().device)["device"]
+
+
+def test_stages_that_an_earlier_command_ran_are_made_again_too(
+    compose: Callable[..., Experiment], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    compose(tmp_path, "stages=[prepare,train]").make()
+    compose(tmp_path, "stages=[generate]").make()
+    Reproduction(tmp_path / "motion_inversion").run()
+    assert [line.rpartition(", ")[2] for line in capsys.readouterr().out.splitlines()] == ["all same"] * 2

@@ -7,10 +7,9 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 import torch
-from annotated_types import Le
 
 from motion_inversion.backbone.model import Backbone, Model
 from motion_inversion.core.noise import Noise
@@ -80,7 +79,7 @@ class Experiment:
     prompt_prefix: str = ""
     batch: int = 4
     gif: bool = False
-    threads: Annotated[int, Le(1024)] = 0
+    threads: int = 0
     frozen: bool = False
     report: Callable[..., Report] = Report
 
@@ -140,11 +139,9 @@ class Experiment:
             report.wandb.require()
         clips, model = self._clips(), self.model.load()
         self.method.require(model)
-        check_words(self._address(), model, clips)
-        require_ready(self._address(), model, clips, self.stages)
-        results = expected(self._addresses, clips, self.stages) if not self.gif else []
-        if results and all(each.there for each in results):
-            log.info("nothing left to do: all %d results of %s are there", len(results), self.output / self.name)
+        check_words(self._addresses[0], model, clips)
+        require_ready(self._addresses[0], model, clips, self.stages)
+        self._say_if_done(clips)
         failures: dict[str, str] = {}
         with _nothing_empty(self.output, self.name):
             self._make(clips, model, failures)
@@ -158,7 +155,14 @@ class Experiment:
                     self._try(stage, model, clip, clips, failures)
             if stage == "prepare":
                 model.release("vae", "text_encoder", "tokenizer")
-                self._note(model, [clip for clip in clips if clip.name not in failures])
+                if {*self.stages} - {"report"}:
+                    self._note(model, [clip for clip in clips if clip.name not in failures])
+
+    def _say_if_done(self, clips: Sequence[Clip]) -> None:
+        with suppress(InputError):  # of footage that can't be read, which is for its stage to say
+            results = [] if self.gif else expected(self._addresses, clips, self.stages)
+            if results and all(each.there for each in results):
+                log.info("nothing left to do: all %d results of %s are there", len(results), self.output / self.name)
 
     def _clips(self) -> tuple[Clip, ...]:
         if clips := self.dataset.clips():
@@ -240,13 +244,15 @@ def _where(clip: Clip, clips: Sequence[Clip]) -> str:
 
 @contextmanager
 def _nothing_empty(output: Path, name: str) -> Iterator[None]:
-    """Removes the empty folders below `output`/`name`, and these two, that a block which is refused leaves."""
-    before = {path for path in (output / name, output) if path.exists()}
+    """Removes the empty folders that a block which is refused leaves below `output`, and that folder itself."""
+    root = output / name
+    above = [root, *(path for path in root.parents if path.is_relative_to(output))]
+    before = {path for path in above if path.exists()}
     try:
         yield
     except InputError:
-        inside = sorted((path for path in (output / name).rglob("*") if path.is_dir()), reverse=True)
-        for folder in (*inside, *(path for path in (output / name, output) if path not in before)):
+        inside = sorted((path for path in root.rglob("*") if path.is_dir()), reverse=True)
+        for folder in (*inside, *(path for path in above if path not in before)):
             with suppress(OSError):  # it isn't empty
                 folder.rmdir()
         raise

@@ -3,7 +3,7 @@
 import json
 import logging
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 
 from motion_inversion.composition import build
 from motion_inversion.error import InputError
-from motion_inversion.experiment import Experiment
+from motion_inversion.experiment import STAGES, Experiment
 from motion_inversion.stage.run import conditions
 from motion_inversion.storage.names import MANIFEST, RUN, RUN_FORMAT, SCORE
 
@@ -28,10 +28,12 @@ class Reproduction:
     Args:
         source: A folder of results, `outputs/<name>`, or the record of one run in it, `run-….json`.
         target: Where to make them again; null is a temporary folder, which is removed afterwards.
+        trusted: Packages whose classes the record may name besides.
     """
 
     source: Path | None
     target: Path | None = None
+    trusted: Sequence[str] = ()
 
     def run(self) -> None:
         """Prints one line per run, and one per file that differs.
@@ -44,7 +46,7 @@ class Reproduction:
         for path in self._records():
             record = _read(path)
             with self._workplace() as folder:
-                experiment = _again(record, folder)
+                experiment = _again(record, folder, self.trusted)
                 differing += _report(path, record, experiment, folder)
         if differing:
             raise SystemExit(1)
@@ -78,11 +80,13 @@ def _read(path: Path) -> dict[str, Any]:
     raise InputError(f"{path} has format {known}, accepted is {RUN_FORMAT}; set source=outputs/<name>")
 
 
-def _again(record: Mapping[str, Any], folder: Path) -> Experiment:
+def _again(record: Mapping[str, Any], folder: Path, trusted: Sequence[str]) -> Experiment:
     """The experiment of a record, run again into `folder` with the threads it had."""
     told = dict(record["experiment"])
     told |= {"output": str(folder), "threads": int(record["conditions"]["threads"]), "logger": None}
-    told["stages"] = [stage for stage in told["stages"] if stage != "report"]
+    last = max((STAGES.index(stage) for stage in told["stages"] if stage in STAGES[:-1]), default=0)
+    told["stages"] = list(STAGES[: last + 1])  # whatever a later command left to an earlier one
+    told["trust"] = list(trusted)
     experiment = build(told)
     if not isinstance(experiment, Experiment):
         raise InputError("the record holds no experiment; set source=outputs/<name>")

@@ -61,6 +61,8 @@ class Ledger:
     def open(self, jobs: Sequence[Sequence[str]]) -> None:
         """Notes what the jobs are, by their overrides. Raises InputError if the folder can't be written."""
         common = [word for word in jobs[0] if all(word in job for job in jobs)] if len(jobs) > 1 else []
+        for old in self.folder.glob("[0-9]*.json"):  # of another sweep that was given this folder
+            old.unlink()
         with replacing(self.folder / _JOBS) as part:
             part.write_text(json.dumps({"jobs": len(jobs), "common": common}) + "\n")
 
@@ -69,6 +71,7 @@ class Ledger:
         """Notes how the block ends, and keeps its log; says how far the sweep is."""
         total, common = self._jobs()
         name = " ".join(word for word in overrides if word not in common and word[0] != "~")
+        before = [(shared, shared.formatter) for shared in logging.getLogger().handlers]
         start, handler = time.monotonic(), self._logging(number, total)
         log.info("job %d of %d begins: %s", number + 1, total, name)
         state: dict[str, Any] = {"name": name, "state": "failed", "refused": False, "error": "it was stopped"}
@@ -86,6 +89,8 @@ class Ledger:
         finally:
             logging.getLogger().removeHandler(handler)
             handler.close()
+            for shared, form in before:
+                shared.setFormatter(form)
             with replacing(self._file(number)) as part:
                 part.write_text(json.dumps({**state, "seconds": round(time.monotonic() - start, 3)}) + "\n")
             self._tell(total)

@@ -92,7 +92,7 @@ def test_differences_pair_clip_prompt_seed_and_shared_axes(put: Put, table: Call
     assert (difference.samples, difference.missing) == (2, 1)
 
 
-def test_an_ambiguous_control_is_no_control(put: Put, table: Callable[..., Table]) -> None:
+def test_an_ambiguous_frozen_model_is_none(put: Put, table: Callable[..., Table]) -> None:
     put(method="none", config={"frames": 16}, metrics=text(0.1))
     put(method="none", config={"frames": 24}, metrics=text(0.3))
     put(config={"frames": 24}, metrics=text(0.4))
@@ -104,7 +104,7 @@ def test_an_ambiguous_control_is_no_control(put: Put, table: Callable[..., Table
     assert by_frames.mean == pytest.approx(0.1)
 
 
-def test_without_controls_there_are_no_differences(put: Put, table: Callable[..., Table]) -> None:
+def test_without_the_frozen_model_there_are_no_differences(put: Put, table: Callable[..., Table]) -> None:
     put(axes=MSE)
     assert all(cell.difference is None for row in table().rows for cell in row.cells)
 
@@ -134,7 +134,7 @@ def leakage(value: float) -> dict[str, object]:
     return {"leakage": score | {"against_frozen": True}}
 
 
-def test_leakage_is_the_difference_to_the_control(put: Put, table: Callable[..., Table]) -> None:
+def test_leakage_is_the_difference_to_the_frozen_model(put: Put, table: Callable[..., Table]) -> None:
     put(method="none", metrics=leakage(0.5))
     put(method="none", metrics=leakage(0.25), clip="pan")
     put(axes=MSE, metrics=leakage(0.75))  # 0.75 − 0.5
@@ -147,7 +147,7 @@ def test_leakage_is_the_difference_to_the_control(put: Put, table: Callable[...,
     assert table("method").best(0) == frozenset()
 
 
-def test_without_any_control_leakage_is_missing(put: Put, table: Callable[..., Table]) -> None:
+def test_without_the_frozen_model_leakage_is_missing(put: Put, table: Callable[..., Table]) -> None:
     put(metrics=leakage(0.5))
     (row,) = table().rows
     assert (row.cells[0].score.samples, row.cells[0].score.missing) == (0, 1)

@@ -91,7 +91,6 @@ def trainer(**changes: Any) -> Change:
             ("max_steps", trainer(max_steps=5), TRAINED),
             ("gradient_clip_val", trainer(gradient_clip_val=1.0), TRAINED),
             ("log_every_n_steps", trainer(log_every_n_steps=1), NOTHING),
-            ("enable_progress_bar", trainer(enable_progress_bar=False), NOTHING),
             ("seed", own(seed=1), TRAINED),
             ("sampler", own(sampler=Ddim(3)), SAMPLED),
             ("noise", own(noise=Inversion()), SAMPLED),

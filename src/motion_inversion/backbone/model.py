@@ -47,7 +47,7 @@ class Model:
         parts: By the names of parts, folders or hub ids to take them from instead.
 
     Raises:
-        InputError: for lengths and sizes that the family can't take, or a rate or chunk that is none.
+        InputError: for lengths and sizes that the family can't take.
     """
 
     name: str = field(metadata=_PRESENTATION)

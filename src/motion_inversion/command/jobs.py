@@ -21,6 +21,7 @@ from motion_inversion.command.arguments import Command
 from motion_inversion.command.explanation import UNCOMPOSED, compose, loader
 from motion_inversion.composition import CompositionError, build
 from motion_inversion.error import InputError
+from motion_inversion.reflection.trust import check_hydra
 
 _MOST_JOBS = 10_000
 
@@ -93,6 +94,7 @@ def _jobs(name: str, overrides: list[str], multirun: bool) -> tuple[list[list[st
     given = override.read(overrides, loader())
     fixed = [str(each.input_line) for each in given if not each.is_sweep_override()]
     settings, starters = _settings(name, given, fixed)
+    check_hydra(OmegaConf.to_container(settings, resolve=False))
     if not multirun and settings.mode is not RunMode.MULTIRUN:
         if several := next((each for each in given if each.is_sweep_override()), None):
             raise override.several(str(several.input_line))
@@ -112,8 +114,7 @@ def _jobs(name: str, overrides: list[str], multirun: bool) -> tuple[list[list[st
     if math.prod(map(len, lines.values())) > _MOST_JOBS:
         raise InputError(f"the sweep has more than {_MOST_JOBS} jobs; sweep fewer values, or in several commands")
     folder = Path(settings.sweep.dir).absolute()
-    quoted = str(folder).replace("'", r"\'")
-    starters.append(f"hydra.sweep.dir='{quoted}'")
+    starters.append(f"hydra.sweep.dir={override.quoted(str(folder))}")
     return [list(job) for job in itertools.product(*lines.values())], folder, starters
 
 

@@ -47,7 +47,7 @@ def as_text(override: str) -> str:
     A leading ~ becomes the home folder, which no shell puts there behind an equals sign.
     """
     key, _, value = override.partition("=")
-    return _shell(f"{key}={_quoted(os.path.expanduser(value))}")
+    return _shell(f"{key}={quoted(os.path.expanduser(value))}")
 
 
 def _as_list(override: str) -> str:
@@ -56,7 +56,7 @@ def _as_list(override: str) -> str:
     items = re.findall(r"""\s*("(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'(?=\s*(?:,|$))|[^,]+)""", value[1:-1])
     whole = re.compile(r"\"(?:\\.|[^\"\\])*\"|'(?:\\.|[^'\\])*'")
     words = [item.strip() for item in items]
-    return _shell(f"{key}=[{','.join(word if whole.fullmatch(word) else _quoted(word) for word in words)}]")
+    return _shell(f"{key}=[{','.join(word if whole.fullmatch(word) else quoted(word) for word in words)}]")
 
 
 def _unreadable(override: str) -> InputError:
@@ -80,7 +80,7 @@ def _culprit(value: str) -> str:
     return f"{found} ({name})" if found.isprintable() and not found.isspace() else name
 
 
-def _quoted(text: str) -> str:
+def quoted(text: str) -> str:
     """The text in quotes for Hydra; what would else stand for another value is escaped for OmegaConf."""
     literal = _INTERPOLATION.sub(lambda found: f"{2 * found[1]}\\${{", text)
     escaped = _BEFORE_A_QUOTE.sub(lambda found: 2 * found[1] + found[2].replace('"', '\\"'), literal)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from motion_inversion.data.moment import Moment
 from motion_inversion.data.still import opened_image, standard
@@ -21,8 +21,8 @@ def is_animation(path: Path) -> bool:
     try:
         with Image.open(path, formats=FORMATS):
             return True
-    except UnidentifiedImageError:
-        return False
+    except Image.DecompressionBombError:  # which whoever opens it says
+        return True
     except (OSError, ValueError, SyntaxError):
         return False
 

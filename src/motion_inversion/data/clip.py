@@ -177,7 +177,7 @@ class SingleClip:
             raise InputError("no video given; set dataset.path=my.mp4")
         if isinstance(self.prompts, str):
             raise InputError(f"prompts must be a list; set dataset.prompts=[{self.prompts!r}]")
-        object.__setattr__(self, "prompts", self._targets())
+        object.__setattr__(self, "prompts", None if self.prompts is None else tuple(self.prompts))
         object.__setattr__(self, "seeds", tuple(self.seeds))
         self.clips()
 
@@ -197,7 +197,7 @@ class SingleClip:
         if self.control_maps is not None:
             maps = replace(footage, path=expanded(self.control_maps), timed=path if self.fps else None)
             control_maps = ControlMaps(maps, "dataset.control_maps=…")
-        texts, seeds, invariant = tuple(self.prompts or ()), tuple(self.seeds), self.appearance_invariant_prompt
+        texts, seeds, invariant = self._targets(), tuple(self.seeds), self.appearance_invariant_prompt
         return (Clip(name, footage, self.motion, self.source_prompt, texts, seeds, invariant, control_maps),)
 
 

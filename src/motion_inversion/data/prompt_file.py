@@ -2,7 +2,9 @@
 
 from pathlib import Path
 
+from motion_inversion.data.location import expanded
 from motion_inversion.error import InputError
+from motion_inversion.storage.document import read_text
 
 
 def read_prompts(path: str | Path) -> tuple[str, ...]:
@@ -13,11 +15,9 @@ def read_prompts(path: str | Path) -> tuple[str, ...]:
     """
     given = f"dataset.prompts_file={path}"
     try:
-        text = Path(path).expanduser().read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise InputError(f"{given} can't be read ({error.strerror}); give a text file with a prompt a line") from error
-    except UnicodeDecodeError as error:
-        raise InputError(f"{given} is no UTF-8 text; save it as UTF-8, with a prompt a line") from error
+        text = read_text(expanded(path), "give a text file with a prompt a line")
+    except InputError as error:
+        raise InputError(f"{given}: {error}") from error
     lines = [line.strip() for line in text.splitlines()]
     prompts = tuple(line for line in lines if line and not line.startswith("#"))
     if not prompts:

@@ -9,13 +9,12 @@ from itertools import combinations
 from pathlib import Path
 
 from motion_inversion.error import InputError
-from motion_inversion.report.record import Record, Score, parse
+from motion_inversion.report.record import Record, parse
 from motion_inversion.storage.document import parse_json, read_text
 from motion_inversion.storage.names import MANIFEST, PLAN, PLAN_FORMAT, SCORE, UNFINISHED
 
 log = logging.getLogger(__name__)
 
-__all__ = ["Collection", "Record", "Score", "collect"]
 
 _NOT_MADE = "not made"
 _REPEAT = "evaluate again"

@@ -20,14 +20,7 @@ from motion_inversion.stage.artifact import Artifact
 from motion_inversion.storage.names import SOURCE, UNRELATED
 
 # Settings of a trainer that change what is shown, or when it is interrupted, not what is learnt.
-_PRESENTATION = {
-    "_target_",
-    "_partial_",
-    "enable_progress_bar",
-    "log_every_n_steps",
-    "enable_model_summary",
-    "max_time",
-}
+_PRESENTATION = {"log_every_n_steps", "max_time"}
 
 
 @dataclass(frozen=True, eq=False)

@@ -65,7 +65,7 @@ def _encoded(model: Backbone, clip: Clip) -> tuple[Pixels, Latents]:
     _say_speed(clip, config.frames, config.fps)
     latents = model.encode(video)
     if not torch.isfinite(latents).all():
-        raise FloatingPointError("the encoded reference is not finite: model.dtype=float32")
+        raise FloatingPointError("the encoded reference is not finite")
     return video, latents
 
 

@@ -13,20 +13,26 @@ from motion_inversion.method.training.fit import Trained, check_optimizer
 from motion_inversion.method.training.trainer import made
 from motion_inversion.stage.address import Address
 
-_LOADED: set[str] = set()  # versions of metrics that this process has loaded: a sweep loads each once
+_LOADED: set[tuple[str, str]] = (
+    set()
+)  # names and versions of metrics that this process has loaded: a sweep loads each once
 
 
 def require_ready(address: Address, model: Backbone, clips: Sequence[Clip], stages: Sequence[str]) -> None:
     """Tries what the stages will need beside the model and the clips.
 
     Raises:
-        InputError: for a type that the device computes nothing in, a trainer or an optimizer that refuses its settings,
-            a detector without its weights, or a metric without its own.
+        InputError: for a type that the device computes nothing in, steps that the noise levels don't hold, a trainer or
+            an optimizer that refuses its settings, a detector without its weights, or a metric without its own.
     """
     if model.config.dtype == "float16" and model.device.type == "cpu":
         raise InputError(
             "model.dtype=float16 takes a GPU: on a CPU accepted are float32 and bfloat16; set model.dtype=float32"
         )
+    if "generate" in stages:
+        model.process.timesteps(address.sampler.steps, "sampler.steps")
+        if address.noise.needs_inversion:
+            model.process.timesteps(address.inversion.steps, "inversion.steps")
     if "train" in stages and address.method.fits and not all(_fitted(address, clip) for clip in clips):
         _require_fit(address, model, clips)
     if "evaluate" in stages and not all(_scored(address, clip) for clip in clips):
@@ -58,7 +64,7 @@ def _require_fit(address: Address, model: Backbone, clips: Sequence[Clip]) -> No
 
 
 def _require_metrics(address: Address) -> None:
-    for metric in address.metric.values():
-        if (version := metric.version()) not in _LOADED:
+    for name, metric in address.metric.items():
+        if (tried := (name, metric.version())) not in _LOADED:
             copy.deepcopy(metric).load("cpu")  # a copy: its weights leave memory again until they are needed
-            _LOADED.add(version)
+            _LOADED.add(tried)

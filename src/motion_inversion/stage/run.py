@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 
 from motion_inversion.data.clip import Clip
+from motion_inversion.error import InputError
 from motion_inversion.reflection.description import Json, describe, digest
 from motion_inversion.stage.address import Address
 from motion_inversion.stage.environment import changes, environment, git
@@ -23,12 +24,14 @@ def write_run(address: Address, clips: Sequence[Clip], experiment: object, devic
     or another number of threads is a file of its own.
 
     Raises:
-        InputError: if the file can't be written, or footage can't be read.
+        InputError: if the file can't be written.
     """
+    told = describe(experiment, whole=True)
+    assert isinstance(told, dict)
     record: dict[str, Json] = {
-        "experiment": describe(experiment, whole=True),
+        "experiment": {key: value for key, value in told.items() if key != "output"},  # results can be moved
         "conditions": dict(conditions(device)),
-        "checksums": {"model": address.model.fingerprint, **{clip.name: address.footage(clip) for clip in clips}},
+        "checksums": {"model": address.model.fingerprint, **{clip.name: _footage(address, clip) for clip in clips}},
     }
     path = address.root / RUN.format(digest=digest(record))
     if not path.exists():
@@ -36,6 +39,13 @@ def write_run(address: Address, clips: Sequence[Clip], experiment: object, devic
         with replacing(path) as part:
             part.write_text(json.dumps(content, indent=2) + "\n")
     return path
+
+
+def _footage(address: Address, clip: Clip) -> str | None:
+    try:
+        return address.footage(clip)
+    except InputError:  # it can't be read, which is for the stages to say
+        return None
 
 
 def conditions(device: torch.device) -> dict[str, str]:

@@ -33,7 +33,7 @@ class HeldSignals:
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         self._restore()
-        if kind is None:
+        if kind is None or issubclass(kind, Exception):
             self._deliver()
 
     def hold(self) -> None:

@@ -158,7 +158,7 @@ def made_optimizer(
     for key, value in settings.items():
         if isinstance(value, float) and not abs(value) <= MOST:
             raise InputError(
-                f"method.optimizer.{key}={value}: accepted are numbers up to {MOST:g}; set method.optimizer.lr=0.05"
+                f"method.optimizer.{key}={value}: accepted are numbers up to {MOST:g}; set method.optimizer.{key}=…"
             )
     try:
         return make(groups)

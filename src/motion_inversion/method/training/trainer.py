@@ -25,6 +25,7 @@ _OURS = (
     "devices",
     "enable_checkpointing",
     "enable_model_summary",
+    "enable_progress_bar",
     "limit_train_batches",
     "logger",
     "max_epochs",
