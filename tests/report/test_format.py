@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from motion_inversion.report.estimate import Estimate
-from motion_inversion.report.format import to_csv, to_markdown, to_text
+from motion_inversion.report.format import to_csv, to_markdown
 from motion_inversion.report.table import Cell, Column, Row, Table
 
 NAN = float("nan")
@@ -54,26 +54,17 @@ def test_parts_stand_below_one_another_under_headings(table: Table) -> None:
     assert sum("| none |" in line for line in lines) == 2
 
 
-def test_text_is_aligned(table: Table) -> None:
-    header, rule, _, second, _, _, note = to_text(table).splitlines()
-    words = {"loss": "a|b", "text": "0.500", "vs none": "+0.250", "leak": "– (4"}
-    assert [header.index(title) for title in words] == [second.index(word) for word in words.values()]
-    assert set(rule) == {"-"}
-    assert "*" not in second
-    assert note == "said once"
-
-
 def test_a_small_p_is_bounded_and_without_any_there_is_no_column(table: Table) -> None:
     frozen, ours, theirs = table.rows
 
     def with_p(p: float) -> str:
         cells = (replace(ours.cells[0], p=p), ours.cells[1])
-        return to_text(replace(table, rows=(frozen, replace(ours, cells=cells), theirs)))
+        return to_markdown([replace(table, rows=(frozen, replace(ours, cells=cells), theirs))])
 
-    assert "<0.001" in with_p(0.0004)
-    assert " 0.510" in with_p(0.51)
-    assert "≤0.500" in with_p(0.5)  # two clips give no less
-    assert " p " not in with_p(NAN).splitlines()[0]
+    assert "| <0.001 |" in with_p(0.0004)
+    assert "| 0.510 |" in with_p(0.51)
+    assert "| ≤0.500 |" in with_p(0.5)  # two clips give no less
+    assert "| p |" not in with_p(NAN).splitlines()[0]
 
 
 def test_what_rounds_to_zero_has_no_sign(table: Table) -> None:

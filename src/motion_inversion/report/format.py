@@ -1,4 +1,4 @@
-"""Owns how a table is written: aligned text for the terminal, Markdown for pages, CSV for other programs."""
+"""Owns how a table is written: Markdown for pages, CSV for other programs, and the words that all forms share."""
 
 import csv
 import io
@@ -17,22 +17,6 @@ _ALMOST = 1e-6  # so near to 1 is what arithmetic makes of 1
 _FIELDS = ("mean", "lower", "upper", "samples", "clips", "missing")
 
 Bold = Callable[[str], str]
-
-
-def to_text(table: Table) -> str:
-    """Columns aligned by spaces; the notes below."""
-    lines = [header(table), *body(table)]
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    numeric = len(table.keys)
-    aligned = [
-        "  ".join(
-            word.rjust(width) if numeric <= k < numeric + 2 else word.ljust(width)
-            for k, (word, width) in enumerate(zip(line, widths, strict=True))
-        ).rstrip()
-        for line in lines
-    ]
-    ruled = [aligned[0], "-" * max(map(len, aligned)), *aligned[1:]]
-    return "\n".join([*ruled, "", *table.notes]) + "\n"
 
 
 def to_markdown(tables: Sequence[Table], cost: CostTable | None = None) -> str:
@@ -102,7 +86,7 @@ def part(table: Table) -> str:
 def header(table: Table) -> list[str]:
     """The titles of the columns."""
     versus = [f"vs {' '.join(table.baseline)}", "p"]
-    titles = [[_titled(column), *versus[: _compared(table, k)]] for k, column in enumerate(table.columns)]
+    titles = [[title_of(column), *versus[: _compared(table, k)]] for k, column in enumerate(table.columns)]
     return [*table.keys, "samples", "clips", *chain.from_iterable(titles)]
 
 
@@ -137,7 +121,8 @@ def _fields(estimate: Estimate | None) -> list[object]:
     return [*numbers, estimate.samples, estimate.clips, estimate.missing]
 
 
-def _titled(column: Column) -> str:
+def title_of(column: Column) -> str:
+    """A column's heading, with the direction of what is better."""
     return f"{column.heading} {column.arrow}".rstrip()
 
 

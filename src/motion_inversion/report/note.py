@@ -27,6 +27,11 @@ def notes(table: Table, records: Sequence[Record]) -> tuple[str, ...]:
     )
 
 
+def version_note(column: Column) -> str:
+    """What a metric was measured with."""
+    return f"{column.title}: version {column.version}"
+
+
 def _missing_notes(table: Table, records: Sequence[Record]) -> Iterator[str]:
     """Planned samples that there aren't; they count as missing in each cell."""
     if lacking := [record for record in records if record.missing]:
@@ -47,7 +52,7 @@ def _column_notes(table: Table, records: Sequence[Record]) -> Iterator[str]:
         if (count := names.count(name)) > 1:
             yield f"{name} was measured in {count} versions, which do not compare: each has its own column"
     for column in table.columns:
-        yield f"{column.title}: version {column.version}"
+        yield version_note(column)
     for column, shown in zip(table.columns, table.shown(records), strict=True):
         yield from _gap_notes(table, column, records, shown)
 

@@ -8,18 +8,20 @@ from pathlib import Path
 from typing import Annotated
 
 from annotated_types import MinLen
+from rich.console import Console
 
 from motion_inversion.report.collect import Collection, collect
 from motion_inversion.report.cost import costs
 from motion_inversion.report.figure.overlay import Follower
 from motion_inversion.report.figure.writing import write_figures
-from motion_inversion.report.format import cost_to_csv, part, to_csv, to_markdown, to_text
+from motion_inversion.report.format import cost_to_csv, part, to_csv, to_markdown
 from motion_inversion.report.latex import Layout, to_latex
 from motion_inversion.report.mirror import WandbMirror
 from motion_inversion.report.note import notes
 from motion_inversion.report.page.page import write_page
 from motion_inversion.report.record import lines
 from motion_inversion.report.table import Table, by_motion, tabulate, with_published
+from motion_inversion.report.terminal import show
 from motion_inversion.storage.file import replacing
 from motion_inversion.storage.names import FROZEN, RECORDS
 
@@ -66,7 +68,7 @@ class Report:
         tables = self._tables(found)
         cost = costs(found.records, tables[0].keys)
         every = [*found.records, *found.bounds]
-        _print(to_text(tables[0]))
+        _print(tables[0])
         _write(target / RECORDS, "".join(f"{line}\n" for record in every for line in lines(record, target)))
         _write(target / "table.csv", to_csv(tables))
         _write(target / "table.md", to_markdown(tables, cost))
@@ -97,9 +99,12 @@ class Report:
         return [replace(whole, notes=said), *parts]
 
 
-def _print(text: str) -> None:
+def _print(table: Table) -> None:
+    console = Console()
+    with console.capture() as shown:
+        show(table, console)
     encoding = sys.stdout.encoding or "utf-8"  # a terminal without arrows gets question marks
-    sys.stdout.write(text.encode(encoding, "replace").decode(encoding))
+    sys.stdout.write(shown.get().encode(encoding, "replace").decode(encoding))
 
 
 def _write(path: Path, text: str) -> None:
