@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -81,9 +82,13 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _again(record: Mapping[str, Any], folder: Path, trusted: Sequence[str]) -> Experiment:
-    """The experiment of a record, run again into `folder` with the threads it had."""
+    """The experiment of a record, run again into `folder` with the threads it had, or as many as there are."""
     told = dict(record["experiment"])
-    told |= {"output": str(folder), "threads": int(record["conditions"]["threads"]), "logger": None}
+    told |= {
+        "output": str(folder),
+        "threads": min(int(record["conditions"]["threads"]), os.cpu_count() or 1),
+        "logger": None,
+    }
     last = max((STAGES.index(stage) for stage in told["stages"] if stage in STAGES[:-1]), default=0)
     told["stages"] = list(STAGES[: last + 1])  # whatever a later command left to an earlier one
     told["trust"] = list(trusted)

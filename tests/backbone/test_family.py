@@ -52,7 +52,7 @@ def test_what_is_missing_is_named_with_what_there_is_and_an_example():
         require(UNet2D(), "tiny", "dmt", "temporal convolutions", "frames on their own", "motion sites")
     assert str(caught.value) == (
         "method=dmt needs a model with temporal convolutions and motion sites; tiny has control maps, frames on their "
-        "own; set model=shapes, or see docs/models.md"
+        "own; set model=shapes, or see docs/models.md of the project"
     )
 
 

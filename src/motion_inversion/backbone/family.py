@@ -131,5 +131,5 @@ def require(family: Family, name: str, method: str, *needed: Capability) -> None
         has = ", ".join(sorted(family.capabilities)) or "none of the kind"
         raise InputError(
             f"method={method} needs a model with {' and '.join(missing)}; {name} has {has}; "
-            f"set {EXAMPLES[missing[0]]}, or see docs/models.md"
+            f"set {EXAMPLES[missing[0]]}, or see docs/models.md of the project"
         )
