@@ -15,8 +15,7 @@ import yaml
 
 from dying import files
 from motion_inversion.backbone import device
-from motion_inversion.method.training.fit import LOSSES
-from motion_inversion.storage.names import COST, MANIFEST
+from motion_inversion.storage.names import COST, LOSSES, MANIFEST
 from results import STATE
 
 ROOT = Path(__file__).parents[1]

@@ -18,9 +18,8 @@ from motion_inversion.error import InputError
 from motion_inversion.experiment import Experiment
 from motion_inversion.method.motion_inversion import MotionInversion
 from motion_inversion.method.training.checkpoint import steps_of
-from motion_inversion.method.training.fit import LOSSES
 from motion_inversion.method.training.module import MotionLearning
-from motion_inversion.storage.names import COST, MANIFEST
+from motion_inversion.storage.names import COST, LOSSES, MANIFEST
 from results import STATE, assert_same_training, only
 
 Compose = Callable[..., Experiment]

@@ -267,7 +267,5 @@ def _failure(clips: Sequence[Clip], failures: Mapping[str, str]) -> InputError |
         told.append(f"samples not scored: {len(refused)}, of {of}")
     if not told:
         return None
-    return InputError(
-        f"{'; '.join(told)}; the log says why; repeat the command to try again, or leave clips out with "
-        "dataset.only=[…]"
-    )
+    others = ", or leave clips out with dataset.only=[…]" if len(clips) > 1 else ""
+    return InputError(f"{'; '.join(told)}; the log says why; repeat the command to try again{others}")

@@ -10,9 +10,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from motion_inversion.error import InputError
-from motion_inversion.storage.names import COST, LOCK, PLAN, SCORE, UNFINISHED
-
-_LOSSES = "loss.csv"
+from motion_inversion.storage.names import COST, JOBS, LOCK, LOSSES, PLAN, SCORE, UNFINISHED
 
 
 @dataclass(frozen=True)
@@ -84,7 +82,7 @@ def _running(folder: Path) -> Iterator[str]:
         try:
             FileLock(lock).acquire(blocking=False).lock.release()
         except Timeout:
-            losses = lock.parent / _LOSSES
+            losses = lock.parent / LOSSES
             steps = f", step {losses.read_text().count(chr(10)) - 1}" if losses.exists() else ""
             yield f"{lock.parent.relative_to(folder).as_posix().removesuffix(UNFINISHED)}{steps}"
         except OSError:  # it was finished meanwhile
@@ -92,7 +90,7 @@ def _running(folder: Path) -> Iterator[str]:
 
 
 def _sweep(folder: Path) -> str:
-    for noted in sorted(folder.glob("*/jobs.json"), reverse=True):
+    for noted in sorted(folder.glob(f"*/{JOBS}"), reverse=True):
         total = _read(noted).get("jobs", 0)
         ended = [_read(noted.with_name(f"{number}.json")) for number in range(total)]
         failed = sum(state.get("state") == "failed" for state in ended)

@@ -11,10 +11,9 @@ from typing import Any, Protocol, runtime_checkable
 
 from motion_inversion.error import InputError
 from motion_inversion.storage.file import replacing
+from motion_inversion.storage.names import JOBS
 
 log = logging.getLogger(__name__)
-
-_JOBS = "jobs.json"
 
 
 @runtime_checkable
@@ -63,7 +62,7 @@ class Ledger:
         common = [word for word in jobs[0] if all(word in job for job in jobs)] if len(jobs) > 1 else []
         for old in self.folder.glob("[0-9]*.json"):  # of another sweep that was given this folder
             old.unlink()
-        with replacing(self.folder / _JOBS) as part:
+        with replacing(self.folder / JOBS) as part:
             part.write_text(json.dumps({"jobs": len(jobs), "common": common}) + "\n")
 
     @contextlib.contextmanager
@@ -116,7 +115,7 @@ class Ledger:
         return self.folder / f"{number}.json"
 
     def _jobs(self) -> tuple[int, list[str]]:
-        noted = json.loads((self.folder / _JOBS).read_text())
+        noted = json.loads((self.folder / JOBS).read_text())
         return noted["jobs"], noted["common"]
 
     def _read(self, number: int) -> dict[str, Any] | None:

@@ -13,7 +13,7 @@ from motion_inversion.data.video import read_exact, write_video
 from motion_inversion.error import InputError
 from motion_inversion.method.method import Fitting, Reference, Request
 from motion_inversion.method.training.checkpoint import CHECKPOINTS, latest
-from motion_inversion.method.training.fit import LOSSES, PREVIEWS
+from motion_inversion.method.training.fit import PREVIEWS
 from motion_inversion.method.training.logger import FOLDERS, Identity, LoggerFactory
 from motion_inversion.stage.address import Address
 from motion_inversion.stage.content import VIDEO, made, read_condition, read_tensor
@@ -22,7 +22,7 @@ from motion_inversion.stage.extension import go_on_from_shorter
 from motion_inversion.stage.progress import shown
 from motion_inversion.stage.record import axes
 from motion_inversion.stage.request import initial_noise, sampling_request
-from motion_inversion.storage.names import LOCK
+from motion_inversion.storage.names import LOCK, LOSSES
 
 log = logging.getLogger(__name__)
 

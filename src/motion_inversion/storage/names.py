@@ -15,6 +15,8 @@ RECORDS = "records.jsonl"
 COST = "cost.json"  # differs from run to run, so it is no part of what an artifact is
 MANIFEST = "manifest.json"
 UNFINISHED = ".part"
+LOSSES = "loss.csv"  # of a training, step by step
+JOBS = "jobs.json"  # of a sweep
 LOCK = ".lock"  # in an unfinished artifact, held by the process that makes it
 
 FROZEN = "none"  # the method that is no customisation: the frozen model

@@ -22,10 +22,10 @@ from motion_inversion.method.training.interruption import HeldSignals
 from motion_inversion.method.training.logger import Identity
 from motion_inversion.method.training.module import MotionLearning, ReferenceData, made_optimizer
 from motion_inversion.method.training.trainer import made, told
+from motion_inversion.storage.names import LOSSES
 
 log = logging.getLogger(__name__)
 
-LOSSES = "loss.csv"
 PREVIEWS = "preview"
 _LIGHTNING = "lightning"  # whatever Lightning and its plug-ins write of their own accord
 
