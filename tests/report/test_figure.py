@@ -133,24 +133,24 @@ def test_each_row_shows_its_frames_from_first_to_last_on_white() -> None:
     assert "“b”" in [text.get_text() for text in figure.axes[0].texts]
 
 
-def test_long_labels_and_prompts_stay_on_the_page() -> None:
-    video = np.zeros((4, 8, 8, 3), dtype=np.uint8)
-    figure = comparison([Shown("motion inversion, loss debiased, layout deep " * 2, "word " * 80, video)])
+def assert_on_the_page(figure: Figure) -> None:
     figure.draw_without_rendering()
     for text in figure.axes[0].texts:
         box = text.get_window_extent()
         assert box.x0 >= 0
         assert box.x1 <= figure.bbox.width
+
+
+def test_long_labels_and_prompts_stay_on_the_page() -> None:
+    video = np.zeros((4, 8, 8, 3), dtype=np.uint8)
+    figure = comparison([Shown("motion inversion, loss debiased, layout deep " * 2, "word " * 80, video)])
+    assert_on_the_page(figure)
 
 
 def test_text_without_spaces_stays_on_the_page() -> None:
     video = np.zeros((4, 8, 8, 3), dtype=np.uint8)
     figure = comparison([Shown("word" * 30, "移动" * 100, video)])
-    figure.draw_without_rendering()
-    for text in figure.axes[0].texts:
-        box = text.get_window_extent()
-        assert box.x0 >= 0
-        assert box.x1 <= figure.bbox.width
+    assert_on_the_page(figure)
     assert any(text.get_text().endswith("…”") for text in figure.axes[0].texts)
 
 
