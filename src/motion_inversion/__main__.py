@@ -6,6 +6,7 @@ import logging
 import os
 import sys
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 
 import hydra
@@ -88,9 +89,19 @@ def _run(words: list[str]) -> int:
         ledger = Ledger(rehearsal.folder) if rehearsal.folder else None
         if ledger:
             ledger.open(rehearsal.jobs)
-        with stoppable(), summed_up(rehearsal.built if ledger else (), ledger):
+        with stoppable(), summed_up(rehearsal.built if ledger else (), ledger), _ray_ended():
             application()
     return 0
+
+
+@contextlib.contextmanager
+def _ray_ended() -> Iterator[None]:
+    """Ends with the block what the launcher began of Ray, whose jobs' last lines would come after what is said next."""
+    try:
+        yield
+    finally:
+        if ray := sys.modules.get("ray"):
+            ray.shutdown()
 
 
 def _conf() -> Path:
