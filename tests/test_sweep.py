@@ -104,7 +104,7 @@ def end(ledger: Ledger, number: int, error: Exception | None = None) -> None:
 def test_every_job_that_failed_is_told_with_its_log(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     ledger = Ledger(tmp_path / "sweep")
-    ledger.open([["a=1", f"b={number}"] for number in range(4)])
+    ledger.open([["a=1", f"b={number}"] for number in range(4)], 4)
     end(ledger, 0)
     with pytest.raises(InputError):
         end(ledger, 1, InputError("no clip; set dataset.path=…"))
@@ -131,7 +131,7 @@ def test_every_job_that_failed_is_told_with_its_log(tmp_path: Path, caplog: pyte
 
 def test_the_failures_of_a_sweep_come_after_its_summary(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path)
-    ledger.open([["b=0"], ["b=1"]])
+    ledger.open([["b=0"], ["b=1"]], 2)
     with pytest.raises(SweepError, match="^1 of 2 jobs failed"), summed_up([Job("a")], ledger):
         end(ledger, 0)
         end(ledger, 1, RuntimeError("one job"))

@@ -21,7 +21,7 @@ from motion_inversion.composition import build
 from motion_inversion.error import InputError
 from motion_inversion.job import spare_task, stoppable, stopped_by
 from motion_inversion.status import status
-from motion_inversion.sweep import Ledger, SweepError, run, summed_up
+from motion_inversion.sweep import Ledger, SweepError, reached, run, summed_up
 
 log = logging.getLogger(__name__)
 
@@ -88,7 +88,7 @@ def _run(words: list[str]) -> int:
     else:
         ledger = Ledger(rehearsal.folder) if rehearsal.folder else None
         if ledger:
-            ledger.open(rehearsal.jobs)
+            ledger.open(rehearsal.jobs, rehearsal.count)
         with stoppable(), summed_up(rehearsal.built if ledger else (), ledger), _ray_ended():
             application()
     return 0
@@ -122,13 +122,18 @@ def _refuse(error: Exception) -> int:
     return 2
 
 
-def _job(config: DictConfig) -> None:
+def _job(config: DictConfig) -> float | list[float] | None:
+    """Runs one job; gives what a search learns of it, as Hydra's sweepers want it."""
     settings = HydraConfig.get()
     if spare := spare_task():  # of a launcher that was asked for several
         log.info("%s", spare)
     elif settings.mode is RunMode.MULTIRUN:
-        with Ledger(Path(settings.sweep.dir)).job(settings.job.num, list(settings.overrides.task)):
-            run(build(config), sweeping=True)
+        with Ledger(Path(settings.sweep.dir)).job(settings.job.num, list(settings.overrides.task)) as objectives:
+            job = build(config)
+            run(job, sweeping=True)
+            objectives += reached(job)
+            values = [each.value for each in objectives]
+            return values[0] if len(values) == 1 else values
     else:
         try:
             run(build(config), sweeping=False)
@@ -136,6 +141,7 @@ def _job(config: DictConfig) -> None:
             if _debugging():
                 raise
             raise SystemExit(_refuse(error)) from error  # Hydra would add a line of its own to an Exception
+    return None
 
 
 if __name__ == "__main__":

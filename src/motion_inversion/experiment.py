@@ -26,7 +26,7 @@ from motion_inversion.report.report import Report
 from motion_inversion.stage.address import Address
 from motion_inversion.stage.bound import bound
 from motion_inversion.stage.environment import idle_cores
-from motion_inversion.stage.evaluate import evaluate
+from motion_inversion.stage.evaluate import evaluate, mean_scores
 from motion_inversion.stage.generate import generate
 from motion_inversion.stage.outlook import Expected, expected
 from motion_inversion.stage.plan import plan
@@ -51,6 +51,7 @@ class Experiment:
         dataset, model, method, noise, inversion, sampler, metric, trainer: The axes.
         stages: Which stages to run; those before must have run with the same settings.
         name: Names the folder of results under `output`; runs of one name share what they have in common.
+        objective: Names of metrics whose means over the samples a search is to improve; one, or several.
         seed: Of the training's draws; samples have the dataset's seeds.
         negative_prompt: What guidance steers away from.
         prompt_prefix: Words before every prompt of a clip, its own included, for the text encoder alone.
@@ -72,6 +73,7 @@ class Experiment:
     stages: Sequence[str]
     name: str
     output: Path
+    objective: str | Sequence[str] = ()
     seed: int = 0
     trainer: Callable[..., Any] | None = None
     logger: LoggerFactory | None = None
@@ -98,6 +100,7 @@ class Experiment:
                 "threads=0"
             )
         check_name(self.name)
+        self._check_objective()
         check_trainer(self.trainer)
         describe(self.method)
 
@@ -116,6 +119,30 @@ class Experiment:
     def summary(self) -> Report | None:
         """The report on all results of this name; None unless that stage is asked for."""
         return self.report(source=(self.output / self.name,)) if "report" in self.stages else None
+
+    @property
+    def objectives(self) -> dict[str, bool]:
+        """The metrics that a search is to improve, and whether higher is better."""
+        names = [self.objective] if isinstance(self.objective, str) else self.objective
+        return {name: bool(self.metric[name].higher_is_better) for name in names}
+
+    def reached(self) -> dict[str, float]:
+        """The means of the objectives over the samples of this run. Raises InputError if there are none."""
+        if not self.objectives:
+            return {}
+        means = mean_scores(self._addresses[0], self._clips())
+        return {name: means[name] for name in self.objectives}
+
+    def _check_objective(self) -> None:
+        names = [self.objective] if isinstance(self.objective, str) else self.objective
+        accepted = [name for name, metric in self.metric.items() if metric.higher_is_better is not None]
+        if unknown := [name for name in names if name not in accepted]:
+            raise InputError(
+                f"objective={self.objective}: {', '.join(unknown)} is no metric of this run that has a better side; "
+                f"accepted are {', '.join(accepted) or 'none of these metrics'}; set objective=[]"
+            )
+        if names and "evaluate" not in self.stages:
+            raise InputError(f"objective={self.objective} needs scores: add evaluate to stages={list(self.stages)}")
 
     def outlook(self) -> list[Expected]:
         """What a run makes, and what of it is there; no weights are loaded.

@@ -4,7 +4,7 @@ import contextlib
 import json
 import logging
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
@@ -29,6 +29,29 @@ class Part(Protocol):
         ...
 
 
+@runtime_checkable
+class Sought(Protocol):
+    """A job that can say what a search is to improve, and how far it came."""
+
+    @property
+    def objectives(self) -> Mapping[str, bool]:
+        """Names, in their order, and whether higher is better."""
+        ...
+
+    def reached(self) -> Mapping[str, float]:
+        """Of a job that was made: the values, by those names."""
+        ...
+
+
+@dataclass(frozen=True)
+class Objective:
+    """The value that a job gave of what a search is to improve."""
+
+    name: str
+    value: float
+    higher_is_better: bool
+
+
 class SweepError(Exception):
     """Jobs of a sweep that failed: a line for each.
 
@@ -48,6 +71,13 @@ def run(job: Any, sweeping: bool) -> None:
         raise failure
 
 
+def reached(job: Any) -> list[Objective]:
+    """How far a job came that has been made; nothing if it has no objectives."""
+    if not isinstance(job, Sought):
+        return []
+    return [Objective(name, value, job.objectives[name]) for name, value in job.reached().items()]
+
+
 @dataclass(frozen=True)
 class Ledger:
     """What became of each job of a sweep: a JSON file and a log of each, wherever it ran.
@@ -57,25 +87,29 @@ class Ledger:
 
     folder: Path
 
-    def open(self, jobs: Sequence[Sequence[str]]) -> None:
-        """Notes what the jobs are, by their overrides. Raises InputError if the folder can't be written."""
+    def open(self, jobs: Sequence[Sequence[str]], count: int) -> None:
+        """Notes what the jobs have in common, by their overrides, and how many there will be: a search runs others.
+
+        Raises InputError if the folder can't be written.
+        """
         common = [word for word in jobs[0] if all(word in job for job in jobs)] if len(jobs) > 1 else []
         for old in self.folder.glob("[0-9]*.json"):  # of another sweep that was given this folder
             old.unlink()
         with replacing(self.folder / JOBS) as part:
-            part.write_text(json.dumps({"jobs": len(jobs), "common": common}) + "\n")
+            part.write_text(json.dumps({"jobs": count, "common": common}) + "\n")
 
     @contextlib.contextmanager
-    def job(self, number: int, overrides: Sequence[str]) -> Iterator[None]:
-        """Notes how the block ends, and keeps its log; says how far the sweep is."""
+    def job(self, number: int, overrides: Sequence[str]) -> Iterator[list[Objective]]:
+        """Notes how the block ends, and keeps its log; says how far the sweep is. The block adds what it reached."""
         total, common = self._jobs()
         name = " ".join(word for word in overrides if word not in common and word[0] != "~")
         before = [(shared, shared.formatter) for shared in logging.getLogger().handlers]
         start, handler = time.monotonic(), self._logging(number, total)
         log.info("job %d of %d begins: %s", number + 1, total, name)
+        objectives: list[Objective] = []
         state: dict[str, Any] = {"name": name, "state": "failed", "refused": False, "error": "it was stopped"}
         try:
-            yield
+            yield objectives
             state |= {"state": "done", "error": ""}
         except InputError as error:
             log.error("%s", error)
@@ -90,9 +124,10 @@ class Ledger:
             handler.close()
             for shared, form in before:
                 shared.setFormatter(form)
+            state |= {"reached": {each.name: each.value for each in objectives}}
             with replacing(self._file(number)) as part:
                 part.write_text(json.dumps({**state, "seconds": round(time.monotonic() - start, 3)}) + "\n")
-            self._tell(total)
+            self._tell(total, objectives)
 
     def failures(self) -> SweepError | None:
         """All jobs that failed, or of which nothing was heard; None if there are none."""
@@ -135,10 +170,15 @@ class Ledger:
         logging.getLogger().addHandler(handler)
         return handler
 
-    def _tell(self, total: int) -> None:
-        ended = [state["seconds"] for number in range(total) if (state := self._read(number))]
+    def _tell(self, total: int, objectives: Sequence[Objective]) -> None:
+        ended = {number: state for number in range(total) if (state := self._read(number))}
+        for each in objectives:
+            log.info("reached: %s %.4f", each.name, each.value)
+            values = {k: state["reached"][each.name] for k, state in ended.items() if each.name in state["reached"]}
+            best = (max if each.higher_is_better else min)(values, key=values.__getitem__)
+            log.info("best %s so far: %.4f, job %d: %s", each.name, values[best], best + 1, ended[best]["name"])
         if len(ended) < total:
-            left = (total - len(ended)) * sum(ended) / len(ended)
+            left = (total - len(ended)) * sum(state["seconds"] for state in ended.values()) / len(ended)
             log.info("%d of %d jobs ended; about %.0f s of work to go", len(ended), total, left)
 
 
@@ -162,6 +202,8 @@ def summed_up(jobs: Sequence[Any], ledger: Ledger | None) -> Iterator[None]:
             raise failure from error
         raise
     _sum_up(jobs)
+    if ledger and (failure := ledger.failures()):  # a search goes on after a trial that failed
+        raise failure
 
 
 def _sum_up(jobs: Sequence[Any]) -> None:

@@ -16,7 +16,7 @@ from hydra.core.override_parser.types import Override
 from hydra.types import RunMode
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
-from motion_inversion.command import override
+from motion_inversion.command import override, search
 from motion_inversion.command.arguments import Command
 from motion_inversion.command.explanation import UNCOMPOSED, compose, loader
 from motion_inversion.composition import CompositionError, build
@@ -30,13 +30,15 @@ _MOST_JOBS = 10_000
 class Rehearsal:
     """What a command is going to run.
 
-    jobs: the overrides of each job.
+    jobs: the overrides of each job; of a search, some that have every value that it may choose.
+    count: how many jobs will run.
     folder: of the sweep that they are, by the command or by the configuration; None if they are none.
     built: the object of each job; none where a configuration is only shown.
     words: what Hydra is to read.
     """
 
     jobs: list[list[str]]
+    count: int
     folder: Path | None
     built: list[Any]
     words: list[str]
@@ -54,10 +56,10 @@ def rehearse(command: Command, conf: Path) -> Rehearsal:
     faults: list[str] = []
     built: list[Any] = []
     with hydra.initialize_config_dir(str(conf), version_base="1.3"):
-        jobs, folder, starters = _jobs(command.root, overrides, command.hydra.multirun)
+        jobs, folder, starters, trials = _jobs(command.root, overrides, command.hydra.multirun)
         if command.shows:
             compose(command.root, jobs[0])
-            return Rehearsal(jobs, None, [], _words(command, (), jobs[0] if folder else ()))
+            return Rehearsal(jobs, len(jobs), None, [], _words(command, (), jobs[0] if folder else ()))
         trusted = _trusted(command.hydra.overrides)
         for job in _told(jobs) if folder else jobs:
             try:
@@ -66,7 +68,9 @@ def rehearse(command: Command, conf: Path) -> Rehearsal:
                 faults += [_with_remedy(fault, job) for fault in str(error).splitlines()]
     if faults:
         raise CompositionError(*dict.fromkeys(faults))
-    return Rehearsal(jobs, folder, built, _words(command, starters, ()))
+    if trials:
+        starters.append(search.direction(built))
+    return Rehearsal(jobs, trials or len(jobs), folder, built, _words(command, starters, ()))
 
 
 def _trusted(overrides: list[str]) -> set[str]:
@@ -83,8 +87,9 @@ def _composed(name: str, job: list[str], trusted: set[str]) -> DictConfig:
     return config
 
 
-def _jobs(name: str, overrides: list[str], multirun: bool) -> tuple[list[list[str]], Path | None, list[str]]:
-    """The overrides of each job; the folder of the sweep, if the command or the configuration makes them one; starters.
+def _jobs(name: str, overrides: list[str], multirun: bool) -> tuple[list[list[str]], Path | None, list[str], int]:
+    """The overrides of each job; the folder of the sweep, if the command or the configuration makes them one; starters;
+    the trials of a search, 0 if it is none.
 
     Hydra begins a sweep with what its jobs have in common, which a value for a swept method isn't part of. Starters
     are the first values of what is swept: given before the sweeps, which replace them, they make it the first job.
@@ -99,9 +104,13 @@ def _jobs(name: str, overrides: list[str], multirun: bool) -> tuple[list[list[st
         if several := next((each for each in given if each.is_sweep_override()), None):
             raise override.several(str(several.input_line))
         _require_room("hydra.run.dir", Path(settings.run.dir))
-        return [overrides], None, []
+        return [overrides], None, [], 0
     _require_room("hydra.sweep.dir", Path(settings.sweep.dir))
-    _require_launcher(settings)
+    for part in ("launcher", "sweeper"):
+        _require_plugin(settings, part)
+    searching = search.is_search(settings)
+    if searching:
+        search.check_search(settings, starters)
     configured = _configured(settings)
     lines: dict[str, list[str]] = {}
     for each in [*configured, *given]:
@@ -111,11 +120,13 @@ def _jobs(name: str, overrides: list[str], multirun: bool) -> tuple[list[list[st
             lines[key] = [f"{key}={value}" for value in values]
         elif not each.is_sweep_override():
             lines[key] = [str(each.input_line)]
-    if math.prod(map(len, lines.values())) > _MOST_JOBS:
+    if not searching and math.prod(map(len, lines.values())) > _MOST_JOBS:
         raise InputError(f"the sweep has more than {_MOST_JOBS} jobs; sweep fewer values, or in several commands")
     folder = Path(settings.sweep.dir).absolute()
     starters.append(f"hydra.sweep.dir={override.quoted(str(folder))}")
-    return [list(job) for job in itertools.product(*lines.values())], folder, starters
+    if searching:
+        return search.every_value(lines), folder, starters, settings.sweeper.n_trials
+    return [list(job) for job in itertools.product(*lines.values())], folder, starters, 0
 
 
 def _require_room(option: str, folder: Path) -> None:
@@ -130,15 +141,16 @@ def _require_room(option: str, folder: Path) -> None:
     raise InputError(f"{option}={folder} can't be made: {reason}; set another, or drop it")
 
 
-def _require_launcher(settings: DictConfig) -> None:
-    """Raises InputError for a launcher whose package is not installed."""
-    chosen = settings.runtime.choices["hydra/launcher"]
-    module = str(settings.launcher._target_).rpartition(".")[0]
+def _require_plugin(settings: DictConfig, part: str) -> None:
+    """Raises InputError for a launcher or a sweeper whose package is not installed."""
+    chosen = settings.runtime.choices[f"hydra/{part}"]
+    module = str(settings[part]._target_).rpartition(".")[0]
     try:
         importlib.import_module(module)
     except ImportError as error:
+        extra = re.sub(rf".*\bhydra_(\w+)_{part}\b.*", r"\1", module)
         raise InputError(
-            f"hydra/launcher={chosen} needs packages more ({error}): pip install 'motion-inversion[{chosen}]', "
+            f"hydra/{part}={chosen} needs packages more ({error}): pip install 'motion-inversion[{extra}]', "
             "or drop it to run the jobs one after the other"
         ) from error
 

@@ -13,7 +13,7 @@ from motion_inversion.error import InputError
 _OURS = "motion_inversion"
 # The classes of other packages that this project's configurations need: these, and what is below these names.
 _KNOWN = ("pytorch_lightning.Trainer", "pytorch_lightning.trainer.trainer.Trainer", "torch.optim")
-_HYDRAS = ("hydra._internal.core_plugins.", "hydra.experimental.callbacks.", "hydra_plugins.")
+_HYDRAS = ("hydra._internal.core_plugins.", "hydra.experimental.callbacks.", "hydra_plugins.", "optuna.samplers.")
 _LOGGING = ("logging.", "colorlog.", "rich.logging.")
 _INSTALLED = ("site-packages", "dist-packages")
 
@@ -57,12 +57,14 @@ def check_hydra(settings: Any, path: str = "hydra") -> None:
     """Checks Hydra's own part of a configuration, which Hydra builds launchers, callbacks and loggers from.
 
     Raises:
-        InputError: a class of another package than Hydra and its plugins, or a logging handler made by a function.
+        InputError: a class of another package than Hydra, its plugins and Optuna's samplers, a function that extends
+            a search, or a logging handler made by one.
     """
     children = settings.items() if isinstance(settings, Mapping) else enumerate(settings)
     for key, value in children:
         where = f"{path}.{key}"
         called = key in ("_target_", "()") or (key == "class" and "_logging." in where)
+        called = called or (key == "custom_search_space" and value is not None)  # a name that Optuna's sweeper calls
         if called and not str(value).startswith(_HYDRAS if key == "_target_" else _LOGGING):
             raise InputError(f"{where}={value} would run code of other packages than Hydra's; drop it")
         if isinstance(value, Mapping | list):

@@ -1,14 +1,18 @@
 """Generated clips → scores: one JSON record per clip."""
 
+import json
 import logging
+from collections.abc import Sequence
 
 from motion_inversion.data.clip import Clip
+from motion_inversion.error import InputError
 from motion_inversion.stage.address import Address
 from motion_inversion.stage.content import made, place
 from motion_inversion.stage.cost import Cost, read_cost
 from motion_inversion.stage.measure import Subject, refusal
 from motion_inversion.stage.record import axes, configuration
 from motion_inversion.stage.request import Pair
+from motion_inversion.storage.names import SCORE
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +38,25 @@ def evaluate(address: Address, device: str, clip: Clip) -> dict[str, str]:
         if reason := refusal(subject, address.metric, address.score(clip, *pair), device):
             failures[place(subject.video.folder, address.root)] = reason
     return failures
+
+
+def mean_scores(address: Address, clips: Sequence[Clip]) -> dict[str, float]:
+    """The mean of each metric over all samples of these clips that it has a score of.
+
+    Raises:
+        InputError: if it has one of none, or a sample isn't scored.
+    """
+    scores = [address.score(clip, prompt, seed) for clip in clips for prompt in clip.prompts for seed in clip.seeds]
+    found = [json.loads((made(score, "evaluate").folder / SCORE).read_text())["metrics"] for score in scores]
+    means: dict[str, float] = {}
+    for name in address.metric:
+        known = [value for metrics in found if (value := metrics[name]["value"]) is not None]
+        if not known:
+            raise InputError(f"{name} has no score of any sample, so that it can't be an objective; the log says why")
+        if len(known) < len(found):
+            log.warning("%s, of which a search learns, has a score of %d of %d samples", name, len(known), len(found))
+        means[name] = sum(known) / len(known)
+    return means
 
 
 def _subject(address: Address, clip: Clip, pair: Pair) -> Subject:
