@@ -25,7 +25,7 @@ from motion_inversion.reflection.description import describe
 from motion_inversion.report.report import Report
 from motion_inversion.stage.address import Address
 from motion_inversion.stage.bound import bound
-from motion_inversion.stage.environment import idle_cores
+from motion_inversion.stage.environment import deterministic_algorithms, idle_cores
 from motion_inversion.stage.evaluate import evaluate, mean_scores
 from motion_inversion.stage.generate import generate
 from motion_inversion.stage.outlook import Expected, expected
@@ -57,6 +57,7 @@ class Experiment:
         prompt_prefix: Words before every prompt of a clip, its own included, for the text encoder alone.
         batch: Clips sampled at once.
         gif: Whether to write gifs beside the mp4s.
+        deterministic: Whether only algorithms are taken that give the same bits each time; GPUs have others.
         threads: CPU threads; 0 takes as many as there are idle cores.
         logger: Trackers of the training beside the CSV file.
         frozen: Whether the frozen model makes the same samples from the same noise, which its methods compare with.
@@ -81,6 +82,7 @@ class Experiment:
     prompt_prefix: str = ""
     batch: int = 4
     gif: bool = False
+    deterministic: bool = False
     threads: int = 0
     frozen: bool = False
     report: Callable[..., Report] = Report
@@ -170,7 +172,7 @@ class Experiment:
         require_ready(self._addresses[0], model, clips, self.stages)
         self._say_if_done(clips)
         failures: dict[str, str] = {}
-        with _nothing_empty(self.output, self.name):
+        with _nothing_empty(self.output, self.name), deterministic_algorithms(self.deterministic):
             self._make(clips, model, failures)
         return _failure(clips, failures)
 

@@ -11,6 +11,7 @@ from trial import randn
 from motion_inversion.backbone.model import Backbone
 from motion_inversion.error import InputError
 from motion_inversion.method.state import read_state, write_state
+from motion_inversion.storage.tensor_file import save_named
 
 TENSORS = {"a.weight": randn(0, 2, 3), "b.weight": randn(1, 4)}
 
@@ -72,6 +73,12 @@ def test_other_files_are_refused(model: Backbone, tmp_path: Path):
     }.items():
         with pytest.raises(InputError, match=message):
             read_state(tmp_path / name, "vmc", model, TENSORS)
+
+
+def test_a_file_that_says_too_little_of_itself_is_refused(model: Backbone, tmp_path: Path):
+    save_named(tmp_path / "state", TENSORS, {"format": "motion-inversion-state/1", "method": "vmc"})
+    with pytest.raises(InputError, match="doesn't say for what model and fingerprint it was learnt; give the state"):
+        read_state(tmp_path / "state", "vmc", model, TENSORS)
 
 
 def test_values_that_are_not_finite_are_not_written(model: Backbone, tmp_path: Path):

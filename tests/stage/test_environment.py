@@ -7,7 +7,9 @@ import pytest
 import torch
 
 from motion_inversion import __version__
+from motion_inversion.error import InputError
 from motion_inversion.stage import environment as module
+from motion_inversion.stage.environment import deterministic_algorithms as wanted
 from motion_inversion.stage.environment import environment, git
 
 
@@ -60,3 +62,16 @@ def test_a_job_takes_no_more_cores_than_its_launcher_allots(monkeypatch: pytest.
     assert module.idle_cores() == 3
     monkeypatch.setenv(name, "20")
     assert module.idle_cores() == 8
+
+
+def test_algorithms_that_give_other_bits_are_refused_where_that_is_wanted():
+    def scatter() -> None:
+        torch.zeros(4).put_(torch.tensor([0, 0]), torch.tensor([1.0, 2.0]))  # two values for one place
+
+    with pytest.raises(InputError, match=r"put_ does not have .*; set deterministic=false$"), wanted(True):
+        scatter()
+    with wanted(False):
+        scatter()
+    with pytest.raises(RuntimeError, match="something else"), wanted(True):
+        raise RuntimeError("something else")
+    assert not torch.are_deterministic_algorithms_enabled()

@@ -30,6 +30,8 @@ def read_state(path: Path, method: str, model: Backbone, expected: Mapping[str, 
             another model was learnt on, or if names or shapes are others than expected.
     """
     tensors, metadata = load_named(path, _FORMAT, _REMEDY, whole=True)
+    if missing := [key for key in ("method", "model", "fingerprint") if key not in metadata]:
+        raise InputError(f"{path} doesn't say for what {' and '.join(missing)} it was learnt; {_REMEDY}")
     if metadata["method"] != method:
         raise InputError(f"{path} was learnt by {metadata['method']}, not by {method}: set method={metadata['method']}")
     own = identity(model)

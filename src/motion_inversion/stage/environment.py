@@ -6,12 +6,15 @@ import os
 import platform
 import subprocess
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TypedDict
 
 import torch
 
 from motion_inversion import __version__
+from motion_inversion.error import InputError
 
 _PACKAGES = (
     "torch",
@@ -64,6 +67,32 @@ def idle_cores() -> int:
     before = _idle_seconds()
     time.sleep(_GLANCE)
     return min(allowed, max(1, round((_idle_seconds() - before) / _GLANCE))) if before else allowed
+
+
+@contextmanager
+def deterministic_algorithms(wanted: bool) -> Iterator[None]:
+    """While the block lasts, torch takes only algorithms that give the same bits each time, if that is wanted.
+
+    Raises:
+        InputError: for an operation that has none on its device.
+    """
+    if not wanted:
+        yield
+        return
+    before = torch.are_deterministic_algorithms_enabled(), torch.backends.cudnn.benchmark
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # or cuBLAS refuses; read when CUDA is first used
+    torch.use_deterministic_algorithms(True)
+    torch.backends.cudnn.benchmark = False  # which would choose algorithms by their time
+    try:
+        yield
+    except RuntimeError as error:
+        if "does not have a deterministic implementation" not in str(error):
+            raise
+        reason = str(error).partition(", but you set")[0]
+        raise InputError(f"deterministic=true can't be kept: {reason}; set deterministic=false") from error
+    finally:
+        torch.use_deterministic_algorithms(before[0])
+        torch.backends.cudnn.benchmark = before[1]
 
 
 def _idle_seconds() -> float:
