@@ -132,9 +132,11 @@ def test_what_an_inversion_loses_is_said_if_it_is_asked_for(
     compose: Compose, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ):
     with caplog.at_level("INFO", "motion_inversion"):
-        compose(tmp_path, "inversion.measure=true", "stages=[prepare]").run()
-    [line] = [record.message for record in caplog.records if "sampled back" in record.message]
-    assert re.fullmatch(r"odd_path: inverted and .* off by [\d.]+ % of their deviation and keep \d+ % .*", line)
+        for words in (["frozen=true"], [], ["noise=random"]):  # made anew, there, and needed for this alone
+            compose(tmp_path, "inversion.measure=true", "stages=[prepare]", *words).run()
+    lines = [record.message for record in caplog.records if "sampled back" in record.message]
+    assert re.fullmatch(r"odd_path: inverted and .* off by [\d.]+ % of their deviation and keep \d+ % .*", lines[0])
+    assert lines == lines[:1] * 3
 
 
 def test_a_stage_whose_input_is_missing_names_the_stage_before(compose: Compose, tmp_path: Path):

@@ -248,7 +248,9 @@ class Experiment:
         own = self._address()
         if not self.frozen or isinstance(self.method, Frozen):
             return (own,)
-        return (own, replace(own, method=Frozen(), trainer=None))
+        # What an inversion loses is measured once.
+        inversion = replace(self.inversion, measure=False)
+        return (own, replace(own, method=Frozen(), trainer=None, inversion=inversion))
 
     def _address(self) -> Address:
         return Address(

@@ -38,7 +38,7 @@ def prepare(address: Address, model: Backbone, clip: Clip) -> None:
             write_lossless(folder / VIDEO, video, model.config.fps)
             write_video(folder / VIEW, video, model.config.fps)
             write_tensors(folder, latents=latents)
-    if address.noise.needs_inversion:
+    if address.noise.needs_inversion or address.inversion.measure:
         _inversion(address, model, clip)
 
 
@@ -101,23 +101,26 @@ def _control(address: Address, model: Backbone, clip: Clip) -> None:
 
 
 def _inversion(address: Address, model: Backbone, clip: Clip) -> None:
-    with address.inverted(clip).making(TENSORS) as folder:
-        if folder is None:
-            return
-        latents = read_tensor(address.reference(clip), "latents")
-        condition = read_condition(address.text(address.inversion_prompt(clip)))
-        label = f"{clip.name}: inverting in {address.inversion.steps} steps"
-        log.info(label)
-        inverted = model.invert(address.inversion, latents, condition, shown(label))
-        if address.inversion.measure:
-            _measure(address, model, clip, condition, latents, inverted)
-        write_tensors(folder, inverted=inverted)
+    inversion = address.inverted(clip)
+    with inversion.making(TENSORS) as folder:
+        if folder:
+            latents, condition = _inverted_from(address, clip)
+            label = f"{clip.name}: inverting in {address.inversion.steps} steps"
+            log.info(label)
+            write_tensors(folder, inverted=model.invert(address.inversion, latents, condition, shown(label)))
+    if address.inversion.measure:
+        _measure(address, model, clip, read_tensor(inversion, "inverted"))
 
 
-def _measure(
-    address: Address, model: Backbone, clip: Clip, condition: Condition, latents: Latents, inverted: Latents
-) -> None:
+def _inverted_from(address: Address, clip: Clip) -> tuple[Latents, Condition]:
+    """The clip's latents, and what the model is told while it inverts them."""
+    condition = read_condition(address.text(address.inversion_prompt(clip)))
+    return read_tensor(address.reference(clip), "latents"), condition
+
+
+def _measure(address: Address, model: Backbone, clip: Clip, inverted: Latents) -> None:
     """Logs what becomes of the clip when its inversion is sampled back, without guidance, from the same prompt."""
+    latents, condition = _inverted_from(address, clip)
 
     def denoise(noisy: Latents, t: Stop) -> Latents:
         return model.predict(noisy, t, condition)
