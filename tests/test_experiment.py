@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import pytest
@@ -220,3 +221,22 @@ def test_the_frozen_model_is_made_along_and_shared(compose: Compose, output: Pat
     before = files(output)
     compose(output, "method=none", "stages=[prepare,generate,evaluate]").run()
     assert files(output) == before
+
+
+def test_a_tracker_gets_the_scores_of_what_it_saw_trained(compose: Compose, tmp_path: Path):
+    pytest.importorskip("tensorboard", reason="needs pip install 'motion-inversion[tensorboard]'")
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    for _ in range(2):  # what is scored already is not sent again
+        compose(tmp_path, "logger=tensorboard", "trainer.log_every_n_steps=1", "frozen=true").run()
+    events = EventAccumulator(str(only(tmp_path, "odd_path/train/*/tensorboard")))
+    events.Reload()
+    [sent] = events.Scalars("score/motion_fidelity")
+    own = [json.loads(path.read_text()) for path in tmp_path.rglob("evaluate/motion_inversion-*/score.json")]
+    assert sent.value == pytest.approx(fmean(score["metrics"]["motion_fidelity"]["value"] for score in own))
+    assert events.Scalars("loss")
+
+
+def test_weights_and_biases_gets_a_run_of_the_scores(compose: Compose, tmp_path: Path):
+    compose(tmp_path, "logger=wandb").run()
+    assert len(list(tmp_path.glob("*/odd_path/train/*/wandb/offline-run-*"))) == 2  # of the training, and of the scores

@@ -7,6 +7,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from statistics import fmean
 from typing import Any, Literal
 
 import torch
@@ -26,7 +27,7 @@ from motion_inversion.report.report import Report
 from motion_inversion.stage.address import Address
 from motion_inversion.stage.bound import bound
 from motion_inversion.stage.environment import deterministic_algorithms, idle_cores
-from motion_inversion.stage.evaluate import evaluate, mean_scores
+from motion_inversion.stage.evaluate import evaluate, scores
 from motion_inversion.stage.generate import generate
 from motion_inversion.stage.outlook import Expected, expected
 from motion_inversion.stage.plan import plan
@@ -130,10 +131,17 @@ class Experiment:
 
     def reached(self) -> dict[str, float]:
         """The means of the objectives over the samples of this run. Raises InputError if there are none."""
-        if not self.objectives:
-            return {}
-        means = mean_scores(self._addresses[0], self._clips())
-        return {name: means[name] for name in self.objectives}
+        clips = self._clips()
+        known = scores(self._addresses[0], clips) if self.objectives else {}
+        count = sum(len(clip.prompts) * len(clip.seeds) for clip in clips)
+        for name in self.objectives:
+            if not known[name]:
+                raise InputError(
+                    f"objective={name} has no score of any sample; the log says why; choose another metric"
+                )
+            if len(known[name]) < count:
+                log.warning("%s, which is searched for, has a score of %d of %d samples", name, len(known[name]), count)
+        return {name: fmean(known[name]) for name in self.objectives}
 
     def _check_objective(self) -> None:
         names = [self.objective] if isinstance(self.objective, str) else self.objective
@@ -237,7 +245,8 @@ class Experiment:
                 elif stage == "generate":
                     generate(address, model, clip, self.batch, self.gif)
                 else:
-                    refused |= evaluate(address, str(model.device), clip)
+                    own = address is self._addresses[0]
+                    refused |= evaluate(address, str(model.device), clip, self.logger if own else None)
                     refused |= bound(address, str(model.device), clip, clips)
         except FloatingPointError as error:
             raise InputError(f"{clip.name}: {stage} stopped, {error}; model.dtype=float32 is safest") from error

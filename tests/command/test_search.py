@@ -100,7 +100,7 @@ def test_an_objective_is_a_metric_that_is_measured(
     own = [score["metrics"]["motion_fidelity"]["value"] for score in scores if score["method"] == "motion_inversion"]
     assert experiment.objectives == {"motion_fidelity": True}
     assert experiment.reached() == {"motion_fidelity": pytest.approx(sum(own) / len(own))}
-    with pytest.raises(InputError, match="is missing: run the evaluate stage first"):
+    with pytest.raises(InputError, match="objective=motion_fidelity has no score of any sample"):
         compose(tmp_path, "objective=motion_fidelity").reached()
 
 

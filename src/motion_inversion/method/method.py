@@ -54,7 +54,8 @@ class Fitting:
     seed: of all draws.
     label: what progress is told of, such as clip and method.
     identity: what the loggers' runs are grouped and configured by.
-    preview: called with a step's number and a sampler of latents; shows what generation would give by then.
+    preview: called with a step's number and a sampler of latents; shows what generation would give by then, and gives
+        the frames, for the loggers.
     progress: shows how far a loop is, for methods that don't train.
     """
 
@@ -63,7 +64,7 @@ class Fitting:
     trainer: Callable[..., Any]
     seed: int
     loggers: tuple[Callable[..., Any], ...] = ()
-    preview: Callable[[int, Callable[[Latents, Request], Latents]], None] | None = None
+    preview: Callable[[int, Callable[[Latents, Request], Latents]], Pixels | None] | None = None
     progress: Progress | None = None
     label: str = "training"
     identity: Any = None

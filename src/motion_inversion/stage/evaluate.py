@@ -5,20 +5,21 @@ import logging
 from collections.abc import Sequence
 
 from motion_inversion.data.clip import Clip
-from motion_inversion.error import InputError
+from motion_inversion.method.training.logger import LoggerFactory
 from motion_inversion.stage.address import Address
 from motion_inversion.stage.content import made, place
 from motion_inversion.stage.cost import Cost, read_cost
 from motion_inversion.stage.measure import Subject, refusal
 from motion_inversion.stage.record import axes, configuration
 from motion_inversion.stage.request import Pair
+from motion_inversion.stage.tracking import track_scores
 from motion_inversion.storage.names import SCORE
 
 log = logging.getLogger(__name__)
 
 
-def evaluate(address: Address, device: str, clip: Clip) -> dict[str, str]:
-    """Scores every generated clip with every metric, as far as that is missing.
+def evaluate(address: Address, device: str, clip: Clip, logger: LoggerFactory | None = None) -> dict[str, str]:
+    """Scores every generated clip with every metric, as far as that is missing; new means go to the logger as well.
 
     Gives the place of each sample that a metric refuses, or that can't be read, and why; the others are scored.
 
@@ -37,26 +38,22 @@ def evaluate(address: Address, device: str, clip: Clip) -> dict[str, str]:
         subject = _subject(address, clip, pair)
         if reason := refusal(subject, address.metric, address.score(clip, *pair), device):
             failures[place(subject.video.folder, address.root)] = reason
+    if logger:
+        track_scores(address, clip, scores(address, [clip]), logger)
     return failures
 
 
-def mean_scores(address: Address, clips: Sequence[Clip]) -> dict[str, float]:
-    """The mean of each metric over all samples of these clips that it has a score of.
-
-    Raises:
-        InputError: if it has one of none, or a sample isn't scored.
-    """
-    scores = [address.score(clip, prompt, seed) for clip in clips for prompt in clip.prompts for seed in clip.seeds]
-    found = [json.loads((made(score, "evaluate").folder / SCORE).read_text())["metrics"] for score in scores]
-    means: dict[str, float] = {}
-    for name in address.metric:
-        known = [value for metrics in found if (value := metrics[name]["value"]) is not None]
-        if not known:
-            raise InputError(f"{name} has no score of any sample, so that it can't be an objective; the log says why")
-        if len(known) < len(found):
-            log.warning("%s, of which a search learns, has a score of %d of %d samples", name, len(known), len(found))
-        means[name] = sum(known) / len(known)
-    return means
+def scores(address: Address, clips: Sequence[Clip]) -> dict[str, list[float]]:
+    """By metric, the scores of the samples of these clips that it has one of."""
+    found: dict[str, list[float]] = {name: [] for name in address.metric}
+    for clip in clips:
+        for prompt in clip.prompts:
+            for seed in clip.seeds:
+                if (score := address.score(clip, prompt, seed)).exists():
+                    metrics = json.loads((score.folder / SCORE).read_text())["metrics"]
+                    for name, values in found.items():
+                        values += [value] if (value := metrics[name]["value"]) is not None else []
+    return found
 
 
 def _subject(address: Address, clip: Clip, pair: Pair) -> Subject:

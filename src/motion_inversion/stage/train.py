@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from motion_inversion.backbone.autoencoder import Pixels
 from motion_inversion.backbone.model import Backbone
 from motion_inversion.core.shape import Latents
 from motion_inversion.data.clip import Clip
@@ -14,14 +15,14 @@ from motion_inversion.error import InputError
 from motion_inversion.method.method import Fitting, Reference, Request
 from motion_inversion.method.training.checkpoint import CHECKPOINTS, latest
 from motion_inversion.method.training.fit import PREVIEWS
-from motion_inversion.method.training.logger import FOLDERS, Identity, LoggerFactory
+from motion_inversion.method.training.logger import FOLDERS, LoggerFactory
 from motion_inversion.stage.address import Address
 from motion_inversion.stage.content import VIDEO, made, read_condition, read_tensor
 from motion_inversion.stage.cost import metered
 from motion_inversion.stage.extension import go_on_from_shorter
 from motion_inversion.stage.progress import shown
-from motion_inversion.stage.record import axes
 from motion_inversion.stage.request import initial_noise, sampling_request
+from motion_inversion.stage.tracking import identity
 from motion_inversion.storage.names import LOCK, LOSSES
 
 log = logging.getLogger(__name__)
@@ -75,8 +76,7 @@ def _fit(
     show = _preview(address, model, clip, folder / PREVIEWS)
     state = folder / method.state_file
     trainer, label = address.trainer or _no_trainer, f"clip {where} · {method.name}"
-    identity = Identity(address.root.name, {"method": method.name, "clip": clip.name, **axes(address)})
-    fitting = Fitting(folder, state, trainer, address.seed, loggers, show, shown(label), label, identity)
+    fitting = Fitting(folder, state, trainer, address.seed, loggers, show, shown(label), label, identity(address, clip))
     return method.fit(model, reference, fitting)
 
 
@@ -87,12 +87,14 @@ def _no_trainer(**settings: object) -> None:
 
 def _preview(
     address: Address, model: Backbone, clip: Clip, folder: Path
-) -> Callable[[int, Callable[[Latents, Request], Latents]], None]:
+) -> Callable[[int, Callable[[Latents, Request], Latents]], Pixels]:
     """Shows what the first target prompt would look like by now, through the code path of generation."""
 
-    def show(step: int, sample: Callable[[Latents, Request], Latents]) -> None:
+    def show(step: int, sample: Callable[[Latents, Request], Latents]) -> Pixels:
         pairs = [(clip.prompts[0], clip.seeds[0])]
         latents = sample(initial_noise(address, model, clip, pairs), sampling_request(address, clip, pairs))
-        write_video(folder / f"step{step:05d}.mp4", model.decode(latents), model.config.fps)
+        video = model.decode(latents)
+        write_video(folder / f"step{step:05d}.mp4", video, model.config.fps)
+        return video
 
     return show

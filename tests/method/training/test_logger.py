@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import wandb
 from pytorch_lightning.loggers import WandbLogger
@@ -15,7 +16,7 @@ from motion_inversion.error import InputError
 from motion_inversion.method.method import Fitting, Reference
 from motion_inversion.method.motion_inversion import MotionInversion
 from motion_inversion.method.training import logger
-from motion_inversion.method.training.logger import Identity, TensorBoard, Wandb
+from motion_inversion.method.training.logger import Identity, LoggerFactory, TensorBoard, Wandb
 
 
 class Run:
@@ -24,10 +25,10 @@ class Run:
     def __init__(self, **options: Any) -> None:
         self.options = options
         self.config: dict[str, Any] = {}
-        self.logged: list[dict[str, float]] = []
+        self.logged: list[dict[str, Any]] = []
         self.ended: list[int] = []
 
-    def log(self, metrics: dict[str, float], **_: object) -> None:
+    def log(self, metrics: dict[str, Any], **_: object) -> None:
         assert not self.ended
         self.logged.append(metrics)
 
@@ -86,6 +87,33 @@ def test_a_run_is_grouped_by_its_experiment_and_configured_by_its_axes(runs: lis
     (run,) = runs
     assert (run.options["group"], run.options["job_type"]) == ("study", "train")
     assert run.options["config"] == {"method": "vmc", "clip": "car", "noise": "blend"}
+
+
+@pytest.mark.parametrize("tracker", [Wandb(), TensorBoard()], ids=["wandb", "tensorboard"])
+def test_previews_are_shown_in_the_tracker(
+    model: Backbone,
+    method: MotionInversion,
+    reference: Reference,
+    fitting: Callable[..., Fitting],
+    runs: list[Run],
+    tracker: LoggerFactory,
+) -> None:
+    if isinstance(tracker, TensorBoard):
+        pytest.importorskip("tensorboard", reason="needs pip install 'motion-inversion[tensorboard]'")
+    video = np.zeros((16, 8, 8, 3), np.uint8)
+    previewing = replace(method, preview_every=2)
+    tracked = replace(fitting(max_steps=4), preview=lambda *_: video, loggers=(tracker,))
+    previewing.fit(model, reference, tracked)
+    if isinstance(tracker, Wandb):
+        shown = [entry for run in runs for entry in run.logged if "preview" in entry]
+        assert [entry["trainer/global_step"] for entry in shown] == [2, 4]
+        assert all(isinstance(picture, wandb.Image) for entry in shown for picture in entry["preview"])
+    else:
+        from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+        events = EventAccumulator(str(tracked.folder / "tensorboard"))
+        events.Reload()
+        assert [event.step for event in events.Images("preview")] == [2, 4]
 
 
 def test_what_is_missing_is_said_ahead(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -11,6 +11,8 @@ import pytorch_lightning as pl
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from motion_inversion.backbone.autoencoder import Pixels
+from motion_inversion.method.training.logger import show_frames
 from motion_inversion.storage.file import replacing
 
 log = logging.getLogger(__name__)
@@ -118,9 +120,9 @@ class ProgressLines(pl.Callback):
 
 
 class Preview(pl.Callback):
-    """Calls `show(step)` every so many steps."""
+    """Calls `show(step)` every so many steps, and hands the frames that it gives to the trainer's loggers."""
 
-    def __init__(self, every: int, show: Callable[[int], None]) -> None:
+    def __init__(self, every: int, show: Callable[[int], Pixels | None]) -> None:
         self.every, self.show, self.last = every, show, 0
 
     def on_train_batch_end(
@@ -129,4 +131,7 @@ class Preview(pl.Callback):
         """Shows a preview if it is time."""
         if trainer.global_step % self.every == 0 and trainer.global_step != self.last:
             self.last = trainer.global_step
-            self.show(self.last)
+            if (video := self.show(self.last)) is None:
+                return
+            for logger in trainer.loggers:
+                show_frames(logger, "preview", video, self.last)

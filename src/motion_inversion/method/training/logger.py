@@ -1,4 +1,4 @@
-"""Experiment trackers that a training can report to; each mirrors what the run folder holds anyway."""
+"""Experiment trackers that a training and its evaluation can report to; each mirrors what the folder holds anyway."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -6,8 +6,11 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
+import numpy as np
 from pytorch_lightning.loggers import Logger, TensorBoardLogger, WandbLogger
 
+from motion_inversion.backbone.autoencoder import Pixels
+from motion_inversion.data.picture import strip
 from motion_inversion.error import InputError
 from motion_inversion.storage.login import require_login
 
@@ -18,10 +21,12 @@ class Identity:
 
     group: the experiment's name.
     config: its axes, a word each, the clip among them.
+    job: which stage reports.
     """
 
     group: str = ""
     config: Mapping[str, str] = field(default_factory=dict)
+    job: str = "train"
 
 
 FOLDERS = ("wandb", "tensorboard")  # what they write, in the folder that they are given
@@ -36,6 +41,15 @@ class LoggerFactory(Protocol):
         ...
 
     def __call__(self, folder: Path, identity: Identity) -> Logger: ...
+
+
+def show_frames(logger: Logger, name: str, video: Pixels, step: int) -> None:
+    """Shows eight frames of a clip in a row, spread evenly, where the tracker has pictures."""
+    row = strip([("", video)])
+    if isinstance(logger, WandbLogger):
+        logger.log_image(name, [row], step)
+    elif isinstance(logger, TensorBoardLogger):
+        logger.experiment.add_image(name, np.asarray(row), step, dataformats="HWC")
 
 
 @dataclass(frozen=True)
@@ -64,7 +78,7 @@ class Wandb:
             log_model=False,
             entity=self.entity,
             group=identity.group or None,
-            job_type="train",
+            job_type=identity.job,
             config=dict(identity.config),
             settings={"silent": self.offline},  # what it prints names a folder that is about to be renamed
         )
