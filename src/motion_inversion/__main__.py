@@ -84,6 +84,8 @@ def _run(words: list[str]) -> int:
             application()
         sys.stdout.write(help_page.fitted(page.getvalue()))
     elif command.dry_run:
+        if rehearsal.trials:
+            sys.stdout.write(f"a search of {rehearsal.trials} trials; these jobs have each of its values once:\n")
         sys.stdout.write(outlook(rehearsal.built, rehearsal.jobs))
     else:
         ledger = Ledger(rehearsal.folder) if rehearsal.folder else None

@@ -126,8 +126,7 @@ class Experiment:
     @property
     def objectives(self) -> dict[str, bool]:
         """The metrics that a search is to improve, and whether higher is better."""
-        names = [self.objective] if isinstance(self.objective, str) else self.objective
-        return {name: bool(self.metric[name].higher_is_better) for name in names}
+        return {name: bool(self.metric[name].higher_is_better) for name in self._sought}
 
     def reached(self) -> dict[str, float]:
         """The means of the objectives over the samples of this run. Raises InputError if there are none."""
@@ -143,15 +142,18 @@ class Experiment:
                 log.warning("%s, which is searched for, has a score of %d of %d samples", name, len(known[name]), count)
         return {name: fmean(known[name]) for name in self.objectives}
 
+    @property
+    def _sought(self) -> Sequence[str]:
+        return [self.objective] if isinstance(self.objective, str) else self.objective
+
     def _check_objective(self) -> None:
-        names = [self.objective] if isinstance(self.objective, str) else self.objective
         accepted = [name for name, metric in self.metric.items() if metric.higher_is_better is not None]
-        if unknown := [name for name in names if name not in accepted]:
+        if unknown := [name for name in self._sought if name not in accepted]:
             raise InputError(
                 f"objective={self.objective}: {', '.join(unknown)} is no metric of this run that has a better side; "
                 f"accepted are {', '.join(accepted) or 'none of these metrics'}; set objective=[]"
             )
-        if names and "evaluate" not in self.stages:
+        if self._sought and "evaluate" not in self.stages:
             raise InputError(f"objective={self.objective} needs scores: add evaluate to stages={list(self.stages)}")
 
     def outlook(self) -> list[Expected]:

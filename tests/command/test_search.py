@@ -104,6 +104,17 @@ def test_an_objective_is_a_metric_that_is_measured(
         compose(tmp_path, "objective=motion_fidelity").reached()
 
 
+@needs_optuna
+def test_what_a_search_may_make_is_told_ahead(
+    call: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["hydra/sweeper=optuna_tpe", "objective=motion_fidelity", "method.optimizer.lr=choice(0.05,0.1)"]
+    assert call(tmp_path / "output", *words, "-m", "--dry-run") == 0
+    told = capsys.readouterr().out
+    assert told.startswith("a search of 20 trials; these jobs have each of its values once:\njob 1 of 2: method.opti")
+
+
+@needs_optuna
 def test_nothing_but_optunas_samplers_is_built_for_a_search(
     call: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import hydra
 from hydra.core.override_parser.types import Override
@@ -31,17 +31,35 @@ class Rehearsal:
     """What a command is going to run.
 
     jobs: the overrides of each job; of a search, some that have every value that it may choose.
-    count: how many jobs will run.
+    trials: of a search, how many it makes; 0 if it is none.
     folder: of the sweep that they are, by the command or by the configuration; None if they are none.
     built: the object of each job; none where a configuration is only shown.
     words: what Hydra is to read.
     """
 
     jobs: list[list[str]]
-    count: int
+    trials: int
     folder: Path | None
     built: list[Any]
     words: list[str]
+
+    @property
+    def count(self) -> int:
+        """How many jobs will run."""
+        return self.trials or len(self.jobs)
+
+
+class _Jobs(NamedTuple):
+    """The overrides of each job; the folder of the sweep, if the command or the configuration makes them one.
+
+    starters: words that Hydra is to read before the command's overrides.
+    trials: of a search, 0 if it is none.
+    """
+
+    jobs: list[list[str]]
+    folder: Path | None = None
+    starters: Sequence[str] = ()
+    trials: int = 0
 
 
 def rehearse(command: Command, conf: Path) -> Rehearsal:
@@ -59,7 +77,7 @@ def rehearse(command: Command, conf: Path) -> Rehearsal:
         jobs, folder, starters, trials = _jobs(command.root, overrides, command.hydra.multirun)
         if command.shows:
             compose(command.root, jobs[0])
-            return Rehearsal(jobs, len(jobs), None, [], _words(command, (), jobs[0] if folder else ()))
+            return Rehearsal(jobs, trials, None, [], _words(command, (), jobs[0] if folder else ()))
         trusted = _trusted(command.hydra.overrides)
         for job in _told(jobs) if folder else jobs:
             try:
@@ -68,9 +86,8 @@ def rehearse(command: Command, conf: Path) -> Rehearsal:
                 faults += [_with_remedy(fault, job) for fault in str(error).splitlines()]
     if faults:
         raise CompositionError(*dict.fromkeys(faults))
-    if trials:
-        starters.append(search.direction(built))
-    return Rehearsal(jobs, trials or len(jobs), folder, built, _words(command, starters, ()))
+    directions = [search.direction(built)] if trials else []
+    return Rehearsal(jobs, trials, folder, built, _words(command, [*starters, *directions], ()))
 
 
 def _trusted(overrides: list[str]) -> set[str]:
@@ -87,9 +104,8 @@ def _composed(name: str, job: list[str], trusted: set[str]) -> DictConfig:
     return config
 
 
-def _jobs(name: str, overrides: list[str], multirun: bool) -> tuple[list[list[str]], Path | None, list[str], int]:
-    """The overrides of each job; the folder of the sweep, if the command or the configuration makes them one; starters;
-    the trials of a search, 0 if it is none.
+def _jobs(name: str, overrides: list[str], multirun: bool) -> _Jobs:
+    """The jobs of a command.
 
     Hydra begins a sweep with what its jobs have in common, which a value for a swept method isn't part of. Starters
     are the first values of what is swept: given before the sweeps, which replace them, they make it the first job.
@@ -104,7 +120,7 @@ def _jobs(name: str, overrides: list[str], multirun: bool) -> tuple[list[list[st
         if several := next((each for each in given if each.is_sweep_override()), None):
             raise override.several(str(several.input_line))
         _require_room("hydra.run.dir", Path(settings.run.dir))
-        return [overrides], None, [], 0
+        return _Jobs([overrides])
     _require_room("hydra.sweep.dir", Path(settings.sweep.dir))
     for part in ("launcher", "sweeper"):
         _require_plugin(settings, part)
@@ -125,8 +141,8 @@ def _jobs(name: str, overrides: list[str], multirun: bool) -> tuple[list[list[st
     folder = Path(settings.sweep.dir).absolute()
     starters.append(f"hydra.sweep.dir={override.quoted(str(folder))}")
     if searching:
-        return search.every_value(lines), folder, starters, settings.sweeper.n_trials
-    return [list(job) for job in itertools.product(*lines.values())], folder, starters, 0
+        return _Jobs(search.every_value(lines), folder, starters, settings.sweeper.n_trials)
+    return _Jobs([list(job) for job in itertools.product(*lines.values())], folder, starters)
 
 
 def _require_room(option: str, folder: Path) -> None:
