@@ -12,6 +12,7 @@ from typing import Any, Literal
 import torch
 
 from motion_inversion.backbone.model import Backbone, Model
+from motion_inversion.core.machine import idle_cores
 from motion_inversion.core.noise import Noise
 from motion_inversion.core.sampler import Ddim, OdeInversion
 from motion_inversion.data.clip import Clip, Dataset
@@ -25,7 +26,6 @@ from motion_inversion.reflection.description import describe
 from motion_inversion.report.report import Report
 from motion_inversion.stage.address import Address
 from motion_inversion.stage.bound import bound
-from motion_inversion.stage.environment import idle_cores
 from motion_inversion.stage.evaluate import evaluate
 from motion_inversion.stage.generate import generate
 from motion_inversion.stage.outlook import Expected, expected

@@ -3,7 +3,6 @@
 import subprocess
 from pathlib import Path
 
-import pytest
 import torch
 
 from motion_inversion import __version__
@@ -49,14 +48,3 @@ def test_code_outside_any_repository_has_no_commit(tmp_path: Path):
     assert git(tmp_path) is None
     assert git(tmp_path / "absent") is None
     git.cache_clear()
-
-
-@pytest.mark.parametrize("name", ["OMP_NUM_THREADS", "SLURM_CPUS_PER_TASK"])
-def test_a_job_takes_no_more_cores_than_its_launcher_allots(monkeypatch: pytest.MonkeyPatch, name: str):
-    monkeypatch.setattr(module.os, "sched_getaffinity", lambda _: set(range(8)), raising=False)
-    for each in ("OMP_NUM_THREADS", "SLURM_CPUS_PER_TASK"):
-        monkeypatch.delenv(each, raising=False)
-    monkeypatch.setenv(name, "3")
-    assert module.idle_cores() == 3
-    monkeypatch.setenv(name, "20")
-    assert module.idle_cores() == 8
