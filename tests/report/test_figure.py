@@ -13,7 +13,7 @@ from PIL import Image
 from motion_inversion.data.video import write_lossless
 from motion_inversion.error import InputError
 from motion_inversion.report.collect import collect
-from motion_inversion.report.figure.choice import Shown, choose
+from motion_inversion.report.figure.choice import Shown, choose, read
 from motion_inversion.report.figure.comparison import HEADING, LABEL, comparison, pages
 from motion_inversion.report.figure.series import looks, names
 from motion_inversion.report.figure.style import DPI, WIDTH, save
@@ -29,7 +29,7 @@ def shown(tmp_path: Path) -> Rows:
     """The label, prompt and grey of each row of the comparison of `odd_path`."""
 
     def compare(*keys: str, clip: str = "odd_path", **fixed: str) -> list[tuple[str, str, int | None]]:
-        rows = choose(collect(tmp_path).records, clip, keys, fixed)
+        rows = read(choose(collect(tmp_path).records, clip, keys, fixed))
         return [(row.label, row.prompt, None if row.video is None else int(row.video.max())) for row in rows]
 
     return compare
@@ -211,7 +211,6 @@ def test_a_report_has_a_figure_of_each_clip_and_those_that_its_table_allows(put:
         put(20, metrics=metrics, axes={"iterations": iterations})
     records = collect(tmp_path).records
     names = write_figures(records, tabulate(records), tmp_path / "out")
-    assert sorted(names) == sorted(path.name for path in (tmp_path / "out").iterdir())
-    stems = {path.name.rpartition(".")[0] for path in (tmp_path / "out").iterdir()}
-    assert stems == {"comparison-odd_path", "scatter", "sweep-iterations"}
-    assert {path.suffix for path in (tmp_path / "out").iterdir()} == {".png", ".pdf"}
+    assert sorted([*names, "figures.json"]) == sorted(path.name for path in (tmp_path / "out").iterdir())
+    assert {name.rpartition(".")[0] for name in names} == {"comparison-odd_path", "scatter", "sweep-iterations"}
+    assert {name.rpartition(".")[2] for name in names} == {"png", "pdf"}

@@ -31,7 +31,8 @@ class Raster(Artist):
         x, y, across, down = (round(inches * DPI) for inches in (left, top, wide, high))
         factor = max(1, -(-across // frame.shape[1]))
         enlarged = Image.fromarray(frame.repeat(factor, axis=0).repeat(factor, axis=1))
-        self._dots[y : y + down, x : x + across, :3] = enlarged.resize((across, down), Image.Resampling.BOX)
+        shrunk = enlarged.resize((across, down), Image.Resampling.BOX)
+        self._dots[y : y + down, x : x + across, :3] = np.asarray(shrunk)
 
     def draw(self, renderer: Any) -> None:
         """Copies the dots; matplotlib counts rows from the bottom."""

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from motion_inversion.report.figure.font import PLAIN, is_latin
-from motion_inversion.storage.file import replacing
+from motion_inversion.storage.file import replacing, sha256_of
 
 WIDTH = 7.0  # inches: both columns of a paper
 COLUMN = 3.4  # inches: one of them
@@ -60,18 +60,25 @@ styled = matplotlib.rc_context(RC)
 """Decorates whatever draws: settings hold from the making of a figure to its saving, and nowhere else."""
 
 
+def file_names(stem: str) -> list[str]:
+    """What the files of a figure are called."""
+    return [f"{stem}.{form}" for form in _FORMS]
+
+
 @styled
-def save(path: Path, figure: Figure) -> list[str]:
-    """Writes `path`.png and `path`.pdf, whole or not at all, and gives their names; equal figures give equal bytes.
+def save(path: Path, figure: Figure) -> dict[str, str]:
+    """Writes `path`.png and `path`.pdf, whole or not at all; equal figures give equal bytes.
+
+    Returns: the checksum of each by its name.
 
     Raises:
         InputError: a file can't be written.
     """
-    written = []
-    for form, options in _FORMS.items():
-        written.append(f"{path.name}.{form}")
-        with replacing(path.with_name(written[-1])) as part:
+    written = {}
+    for name, (form, options) in zip(file_names(path.name), _FORMS.items(), strict=True):
+        with replacing(path.with_name(name)) as part:
             figure.savefig(part, format=form, dpi=DPI, **options)
+            written[name] = sha256_of(part)
     return written
 
 
