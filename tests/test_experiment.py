@@ -218,3 +218,9 @@ def test_the_frozen_model_is_made_along_and_shared(compose: Compose, output: Pat
     before = files(output)
     compose(output, "method=none", "stages=[prepare,generate,evaluate]").run()
     assert files(output) == before
+
+
+def test_a_report_has_the_threads_of_its_experiment(compose: Compose, tmp_path: Path) -> None:
+    report = compose(tmp_path, "threads=1", "stages=[report]").summary()
+    assert report is not None
+    assert report.threads == 1
