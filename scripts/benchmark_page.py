@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from playwright.sync_api import Browser, sync_playwright
 
-from motion_inversion.data.video import Video, write_video
+from motion_inversion.data.video import Video, write_lossless, write_video
 from motion_inversion.report.collect import collect
 from motion_inversion.report.cost import costs
 from motion_inversion.report.page.page import write_page
@@ -31,15 +31,16 @@ def write_study(folder: Path, clips: int = 25, prompts: int = 4, losses: int = 5
     chance = random.Random(0)
     for k in range(clips):
         name, motion = f"clip_{k:02d}", MOTIONS[k % 3]
-        write_video(folder / name / "prepare" / "reference-0" / "video.mp4", _moving(k, 40), 8.0)
+        _write_clip(folder / name / "prepare" / "reference-0", _moving(k, 40))
         for number, loss in enumerate(LOSSES[:losses]):
-            first = folder / name / "generate" / f"{loss}-0" / "video.mp4"
-            write_video(first, _moving(k, 90 + 30 * number), 8.0)
+            first = folder / name / "generate" / f"{loss}-0"
+            _write_clip(first, _moving(k, 90 + 30 * number))
             for other in range(prompts):
-                made = first.parent.with_name(f"{loss}-{other}")
+                made = first.with_name(f"{loss}-{other}")
                 if other:
                     made.mkdir()
-                    os.link(first, made / first.name)
+                    for clip in first.iterdir():
+                        os.link(clip, made / clip.name)
                 fidelity = chance.gauss(0.4 + 0.1 * number, 0.1)
                 scores = {"text_similarity": chance.gauss(0.3 - 0.01 * number, 0.03), "motion_fidelity": fidelity}
                 _write_score(folder / name / "evaluate" / made.name, motion, PROMPTS[other], loss, scores)
@@ -105,6 +106,11 @@ def _moving(k: int, level: int) -> Video:
         across, down = (3 * frame, 24) if k % 2 else (24, 3 * frame)
         video[frame, down : down + 16, across : across + 16] = (level, 220 - level, 160)
     return video
+
+
+def _write_clip(folder: Path, video: Video) -> None:
+    write_video(folder / "video.mp4", video, 8.0)
+    write_lossless(folder / "video.mkv", video, 8.0)
 
 
 def _write_score(folder: Path, motion: str, prompt: str, loss: str | None, scores: dict[str, float]) -> None:

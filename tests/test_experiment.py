@@ -240,3 +240,9 @@ def test_a_tracker_gets_the_scores_of_what_it_saw_trained(compose: Compose, tmp_
 def test_weights_and_biases_gets_a_run_of_the_scores(compose: Compose, tmp_path: Path):
     compose(tmp_path, "logger=wandb").run()
     assert len(list(tmp_path.glob("*/odd_path/train/*/wandb/offline-run-*"))) == 2  # of the training, and of the scores
+
+
+def test_a_report_has_the_threads_of_its_experiment(compose: Compose, tmp_path: Path) -> None:
+    report = compose(tmp_path, "threads=1", "stages=[report]").summary()
+    assert report is not None
+    assert report.threads == 1

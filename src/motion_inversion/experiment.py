@@ -17,6 +17,7 @@ from motion_inversion.core.noise import Noise
 from motion_inversion.core.sampler import Ddim, OdeInversion
 from motion_inversion.data.clip import Clip, Dataset
 from motion_inversion.error import InputError
+from motion_inversion.machine import idle_cores
 from motion_inversion.method.frozen import Frozen
 from motion_inversion.method.method import Method
 from motion_inversion.method.training.logger import LoggerFactory
@@ -26,7 +27,7 @@ from motion_inversion.reflection.description import describe
 from motion_inversion.report.report import Report
 from motion_inversion.stage.address import Address
 from motion_inversion.stage.bound import bound
-from motion_inversion.stage.environment import deterministic_algorithms, idle_cores
+from motion_inversion.stage.environment import deterministic_algorithms
 from motion_inversion.stage.evaluate import evaluate, scores
 from motion_inversion.stage.generate import generate
 from motion_inversion.stage.outlook import Expected, expected
@@ -130,8 +131,10 @@ class Experiment:
 
     def reached(self) -> dict[str, float]:
         """The means of the objectives over the samples of this run. Raises InputError if there are none."""
+        if not self._sought:
+            return {}
         clips = self._clips()
-        known = scores(self._addresses[0], clips) if self.objectives else {}
+        known = scores(self._addresses[0], clips)
         count = sum(len(clip.prompts) * len(clip.seeds) for clip in clips)
         for name in self.objectives:
             if not known[name]:

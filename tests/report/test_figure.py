@@ -13,10 +13,10 @@ from PIL import Image
 from motion_inversion.data.video import write_lossless
 from motion_inversion.error import InputError
 from motion_inversion.report.collect import collect
-from motion_inversion.report.figure.choice import Shown, choose
-from motion_inversion.report.figure.comparison import LABEL, comparison, pages
+from motion_inversion.report.figure.choice import Shown, choose, read
+from motion_inversion.report.figure.comparison import HEADING, LABEL, comparison, pages
 from motion_inversion.report.figure.series import looks, names
-from motion_inversion.report.figure.style import WIDTH, save
+from motion_inversion.report.figure.style import DPI, WIDTH, save
 from motion_inversion.report.figure.writing import write_figures
 from motion_inversion.report.table import tabulate
 
@@ -29,7 +29,7 @@ def shown(tmp_path: Path) -> Rows:
     """The label, prompt and grey of each row of the comparison of `odd_path`."""
 
     def compare(*keys: str, clip: str = "odd_path", **fixed: str) -> list[tuple[str, str, int | None]]:
-        rows = choose(collect(tmp_path).records, clip, keys, fixed)
+        rows = read(choose(collect(tmp_path).records, clip, keys, fixed))
         return [(row.label, row.prompt, None if row.video is None else int(row.video.max())) for row in rows]
 
     return compare
@@ -42,9 +42,9 @@ def reference(tmp_path: Path, level: int = 10) -> Path:
 
 
 def drawn(figure: Figure) -> Any:
-    """The figure in pixels, 100 to an inch."""
+    """The figure in its dots."""
     file = io.BytesIO()
-    figure.savefig(file, format="png", dpi=100)
+    figure.savefig(file, format="png", dpi=DPI)
     return np.asarray(Image.open(file).convert("RGB"))
 
 
@@ -122,15 +122,28 @@ def test_each_row_shows_its_frames_from_first_to_last_on_white() -> None:
     ramp = np.arange(16, dtype=np.uint8)[:, None, None, None] * np.ones((1, 8, 8, 3), dtype=np.uint8) * 10
     figure = comparison([Shown("source", "a", ramp), Shown("ours", "b", None)], count=8)
     pixels = drawn(figure)
-    assert pixels.shape[1] == round(100 * WIDTH)
+    assert pixels.shape[1] == round(DPI * WIDTH)
     assert tuple(pixels[2, 2]) == (255, 255, 255)
     # Frames 0, 2, 4, 6, 9, 11, 13, 15 of 16, ten levels apart, across the middle of the first row of pictures.
     wide = (WIDTH - LABEL) / 8
-    middles = [int(100 * (LABEL + (k + 0.5) * wide)) for k in range(8)]
-    row = int(100 * (0.24 + wide / 2))
+    middles = [int(DPI * (LABEL + (k + 0.5) * wide)) for k in range(8)]
+    row = int(DPI * (0.24 + wide / 2))
     assert [round(int(pixels[row, x, 0]) / 10) for x in middles] == [0, 2, 4, 6, 9, 11, 13, 15]
     assert "missing" in [text.get_text() for text in figure.axes[0].texts]
     assert "“b”" in [text.get_text() for text in figure.axes[0].texts]
+
+
+def test_frames_begin_and_end_with_a_dot_and_their_pixels_stay_square() -> None:
+    video = np.random.default_rng(0).integers(0, 200, (8, 8, 8, 3), dtype=np.uint8)
+    pixels = drawn(comparison([Shown("source", "a", video)], count=8))
+    first = pixels[round(DPI * HEADING) :, round(DPI * LABEL) :]
+    wide = int(np.argmax((first[0] == 255).all(-1)))
+    assert (pixels[round(DPI * HEADING), round(DPI * LABEL) - 1] == 255).all()
+    corners = np.ix_([0, wide - 1], [0, wide - 1])
+    assert (first[corners] == video[0][np.ix_([0, 7], [0, 7])]).all()
+    middles = ((np.arange(8) + 0.5) * wide / 8).astype(int)
+    assert (first[np.ix_(middles, middles)] == video[0]).all()
+    assert (first[wide, :wide] == 255).all()
 
 
 def assert_on_the_page(figure: Figure) -> None:
@@ -198,7 +211,6 @@ def test_a_report_has_a_figure_of_each_clip_and_those_that_its_table_allows(put:
         put(20, metrics=metrics, axes={"iterations": iterations})
     records = collect(tmp_path).records
     names = write_figures(records, tabulate(records), tmp_path / "out")
-    assert sorted(names) == sorted(path.name for path in (tmp_path / "out").iterdir())
-    stems = {path.name.rpartition(".")[0] for path in (tmp_path / "out").iterdir()}
-    assert stems == {"comparison-odd_path", "scatter", "sweep-iterations"}
-    assert {path.suffix for path in (tmp_path / "out").iterdir()} == {".png", ".pdf"}
+    assert sorted([*names, "figures.json"]) == sorted(path.name for path in (tmp_path / "out").iterdir())
+    assert {name.rpartition(".")[0] for name in names} == {"comparison-odd_path", "scatter", "sweep-iterations"}
+    assert {name.rpartition(".")[2] for name in names} == {"png", "pdf"}

@@ -53,17 +53,6 @@ def test_code_outside_any_repository_has_no_commit(tmp_path: Path):
     git.cache_clear()
 
 
-@pytest.mark.parametrize("name", ["OMP_NUM_THREADS", "SLURM_CPUS_PER_TASK"])
-def test_a_job_takes_no_more_cores_than_its_launcher_allots(monkeypatch: pytest.MonkeyPatch, name: str):
-    monkeypatch.setattr(module.os, "sched_getaffinity", lambda _: set(range(8)), raising=False)
-    for each in ("OMP_NUM_THREADS", "SLURM_CPUS_PER_TASK"):
-        monkeypatch.delenv(each, raising=False)
-    monkeypatch.setenv(name, "3")
-    assert module.idle_cores() == 3
-    monkeypatch.setenv(name, "20")
-    assert module.idle_cores() == 8
-
-
 def test_algorithms_that_give_other_bits_are_refused_where_that_is_wanted():
     def scatter() -> None:
         torch.zeros(4).put_(torch.tensor([0, 0]), torch.tensor([1.0, 2.0]))  # two values for one place

@@ -147,7 +147,7 @@ def read_exact(path: str | Path) -> Video:
     path = Path(path)
     with opened(path) as (container, stream):
         try:
-            video = np.stack([frame.to_ndarray(format="rgb24") for frame in container.decode(stream)])
+            video = np.stack([frame.to_ndarray(format="rgb24", threads=1) for frame in container.decode(stream)])
         except (FFmpegError, ValueError) as error:
             raise InputError(f"{path} is damaged ({error}); delete it and repeat the command") from error
         if container.metadata.get("FRAMES") != _digest(video):

@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
-from annotated_types import MinLen
+from annotated_types import Ge, MinLen
 from rich.console import Console
 
+from motion_inversion.machine import idle_cores
 from motion_inversion.report.collect import Collection, collect
 from motion_inversion.report.cost import costs
 from motion_inversion.report.figure.overlay import Follower
@@ -41,6 +42,7 @@ class Report:
         baseline: Words of the row that the others are tested against (see `partners`).
         published: Whether the numbers that the paper prints stand below ours.
         follower: What draws trajectories over frames; none, and there are no such figures.
+        threads: Processes that draw figures; 0 takes as many as there are idle cores.
         wandb: Where a copy goes.
     """
 
@@ -52,6 +54,7 @@ class Report:
     baseline: tuple[str, ...] = (FROZEN,)
     published: bool = False
     follower: Follower | None = None
+    threads: Annotated[int, Ge(0)] = 0
     wandb: WandbMirror = WandbMirror()
 
     def run(self) -> None:
@@ -76,7 +79,9 @@ class Report:
         if cost:
             _write(target / "cost.csv", cost_to_csv(cost))
         # Of varying noises one is pictured, unless they are asked for.
-        figures = write_figures(found.records, tables[0], target, self.follower, frozenset({"noise"} - set(self.rows)))
+        unwanted = frozenset({"noise"} - set(self.rows))
+        processes = self.threads or idle_cores()
+        figures = write_figures(found.records, tables[0], target, self.follower, unwanted, processes)
         files = [RECORDS, "table.csv", "table.md", "table.tex", *(["cost.csv"] if cost else []), *figures]
         title = ", ".join(source.stem for source in sources)
         page = write_page(every, {part(table): table for table in tables}, target, title, files, found.faults, cost)

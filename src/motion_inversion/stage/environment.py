@@ -5,7 +5,6 @@ import importlib.metadata
 import os
 import platform
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,8 +25,6 @@ _PACKAGES = (
     "numpy",
     "av",
 )
-_GLANCE = 0.3  # seconds of looking at how busy the machine is
-_ALLOTTED = ("OMP_NUM_THREADS", "SLURM_CPUS_PER_TASK")  # what launchers tell a job that shares a machine
 
 
 class Git(TypedDict):
@@ -55,20 +52,6 @@ def device_name(device: torch.device) -> str:
     return platform.processor() or platform.machine()
 
 
-def idle_cores() -> int:
-    """Cores that have nothing to do, of those this process may use: more threads than that slow a step down.
-
-    A launcher that runs jobs side by side allots some to each, whether idle or not.
-    """
-    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    allotted = [int(value) for name in _ALLOTTED if (value := os.environ.get(name, "")).isdigit() and int(value)]
-    if allotted:
-        return min(allowed, *allotted)
-    before = _idle_seconds()
-    time.sleep(_GLANCE)
-    return min(allowed, max(1, round((_idle_seconds() - before) / _GLANCE))) if before else allowed
-
-
 @contextmanager
 def deterministic_algorithms(wanted: bool) -> Iterator[None]:
     """While the block lasts, torch takes only algorithms that give the same bits each time, if that is wanted.
@@ -93,15 +76,6 @@ def deterministic_algorithms(wanted: bool) -> Iterator[None]:
     finally:
         torch.use_deterministic_algorithms(before[0])
         torch.backends.cudnn.benchmark = before[1]
-
-
-def _idle_seconds() -> float:
-    """How long the machine's cores have idled, added up; 0 where the system doesn't tell."""
-    try:
-        fields = Path("/proc/stat").read_text().splitlines()[0].split()
-    except OSError:
-        return 0.0
-    return int(fields[4]) / os.sysconf("SC_CLK_TCK")
 
 
 @functools.cache

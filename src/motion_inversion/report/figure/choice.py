@@ -15,6 +15,15 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
+class Chosen:
+    """A row of a figure before its clip is read; `path` is None where there is no such sample."""
+
+    label: str
+    prompt: str
+    path: Path | None
+
+
+@dataclass(frozen=True)
 class Shown:
     """A row of a figure; `video` is None where there is no such sample, or none that can be read."""
 
@@ -25,12 +34,12 @@ class Shown:
 
 def choose(
     records: Sequence[Record], clip: str, keys: Sequence[str] = (), fixed: Mapping[str, str] | None = None
-) -> list[Shown]:
+) -> list[Chosen]:
     """The reference of `clip`, then for each prompt a row per method and combination of `keys`.
 
     The frozen model comes first. Of axes that aren't among `keys`, the value in `fixed` is shown or else the first
     that occurs (of a row that has neither, the row's own first), and of the seeds the first. A combination that
-    only other clips have is there without video.
+    only other clips have is there without path.
 
     Raises:
         InputError: there is no record of `clip`.
@@ -43,13 +52,17 @@ def choose(
     keys = tuple(dict.fromkeys(("method", *keys)))
     chosen = _fixing(members, keys, fixed or {})
     variants = list(grouped(records, keys))
-    rows = [Shown("source", members[0].source_prompt, _read(members[0].reference))]
+    rows = [Chosen("source", members[0].source_prompt, members[0].reference)]
     for prompt in dict.fromkeys(record.prompt for record in members):
         found = grouped((record for record in chosen if record.prompt == prompt), keys)
         for variant, label in zip(variants, names(keys, variants), strict=True):
-            video = _read(found[variant][0].video) if variant in found else None
-            rows.append(Shown(label, prompt, video))
+            rows.append(Chosen(label, prompt, found[variant][0].video if variant in found else None))
     return rows
+
+
+def read(rows: Sequence[Chosen]) -> list[Shown]:
+    """The rows with their clips; the log says which can't be read."""
+    return [Shown(row.label, row.prompt, row.path and _read(row.path)) for row in rows]
 
 
 def _fixing(members: Sequence[Record], keys: Sequence[str], fixed: Mapping[str, str]) -> list[Record]:

@@ -2,21 +2,21 @@
 
 from collections.abc import Callable, Sequence
 from itertools import groupby
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
-import numpy as np
-from jaxtyping import UInt8
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from motion_inversion.data.picture import spread
 from motion_inversion.report.figure.choice import Shown
 from motion_inversion.report.figure.font import families, is_latin, legible
-from motion_inversion.report.figure.style import FAINT, INK, WIDTH, sheet, styled, wrapped
+from motion_inversion.report.figure.raster import Raster
+from motion_inversion.report.figure.style import DPI, FAINT, INK, WIDTH, sheet, styled, wrapped
 
-Frame: TypeAlias = UInt8[np.ndarray, "h w 3"]
 # (axes, row, frame's number, left and top in inches, inches to a pixel): what is drawn over a frame
 Overlay: TypeAlias = Callable[[Axes, Shown, int, tuple[float, float], float], None]
+
+Row = TypeVar("Row")
 
 LABEL = 1.02  # inches for the labels on the left
 GAP = 0.03
@@ -26,7 +26,7 @@ MOST = 9  # rows below the source: with square frames and a prompt each they fil
 EMPTY = "#F1F2F4"  # the grey of frames that are missing
 
 
-def pages(rows: Sequence[Shown]) -> list[list[Shown]]:
+def pages(rows: Sequence[Row]) -> list[list[Row]]:
     """The rows of one figure each: as many as a page of paper holds, the source on top of every one."""
     source, *others = rows
     count = max(1, -(-len(others) // MOST))
@@ -42,10 +42,12 @@ def comparison(rows: Sequence[Shown], count: int = 8, overlay: Overlay | None = 
     """
     shape = next((row.video.shape for row in rows if row.video is not None), (count, 64, 64, 3))
     count = min(count, shape[0])
-    wide = (WIDTH - LABEL - MARGIN - (count - 1) * GAP) / count
-    high = [wide * _aspect(row, shape) for row in rows]
+    wide = _whole((WIDTH - LABEL - MARGIN - (count - 1) * GAP) / count)
+    high = [_whole(wide * _aspect(row, shape)) for row in rows]
     groups = [list(members) for _, members in groupby(enumerate(rows), key=lambda pair: pair[1].prompt)]
     figure, axes = sheet(sum(high) + GAP * len(rows) + HEADING * len(groups) + MARGIN)
+    raster = Raster(figure)
+    axes.add_artist(raster)
     top = 0.0
     for members in groups:
         heading = legible(f"“{members[0][1].prompt}”")
@@ -59,13 +61,14 @@ def comparison(rows: Sequence[Shown], count: int = 8, overlay: Overlay | None = 
             words = wrapped(axes, label, LABEL - 0.12, **style)
             axes.text(LABEL - 0.08, top + high[k] / 2, words, ha="right", va="center", **style)
             for column, left in enumerate(LABEL + n * (wide + GAP) for n in range(count)):
-                _frame(axes, row, column, (left, top, wide, high[k]), count, overlay)
+                _frame(axes, raster, row, column, (left, top, wide, high[k]), count, overlay)
             top += high[k] + GAP
     return figure
 
 
 def _frame(
     axes: Axes,
+    raster: Raster,
     row: Shown,
     column: int,
     box: tuple[float, float, float, float],
@@ -73,14 +76,13 @@ def _frame(
     overlay: Overlay | None,
 ) -> None:
     left, top, wide, high = box
-    extent = (left, left + wide, top + high, top)
     if row.video is None:
         axes.fill_between([left, left + wide], top, top + high, color=EMPTY, linewidth=0)
         if column == 0:
             axes.text(left + wide / 2, top + high / 2, "missing", ha="center", va="center", color=FAINT, fontsize=7)
         return
     index = spread(len(row.video), count)[column]
-    axes.imshow(_enlarged(row.video[index]), extent=extent, aspect="auto", interpolation="antialiased")
+    raster.put(row.video[index], left, top, wide, high)
     if overlay:
         overlay(axes, row, index, (left, top), wide / row.video.shape[2])
 
@@ -90,10 +92,9 @@ def _aspect(row: Shown, shape: tuple[int, ...]) -> float:
     return height / width
 
 
-def _enlarged(frame: Frame) -> UInt8[np.ndarray, "height width 3"]:
-    # Pixels of small clips stay square where a viewer of the PDF would blur them.
-    factor = max(1, round(256 / frame.shape[1]))
-    return frame.repeat(factor, axis=0).repeat(factor, axis=1)
+def _whole(inches: float) -> float:
+    """The length in whole dots, so that every frame begins and ends with one."""
+    return max(1, int(inches * DPI)) / DPI
 
 
 def _cut(axes: Axes, text: str, style: dict[str, object]) -> str:

@@ -1,6 +1,7 @@
 """Owns what all figures share: fonts, sizes, lines, and how they are saved."""
 
 import logging
+import math
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -10,14 +11,21 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from motion_inversion.report.figure.font import PLAIN, is_latin
-from motion_inversion.storage.file import replacing
+from motion_inversion.storage.file import replacing, sha256_of
 
 WIDTH = 7.0  # inches: both columns of a paper
 COLUMN = 3.4  # inches: one of them
 DPI = 300
+_TINY = 1e-6  # inches, far less than a dot: what rounding may take from a whole number of dots
 INK = "#1A1A1A"
 FAINT = "#6B7078"
 RULE = "#D5D8DC"
+
+# Neither time nor version, so that equal figures give equal bytes; level 3 packs frames in half the time of 6.
+_FORMS: dict[str, Any] = {
+    "png": {"metadata": {"Software": None}, "pil_kwargs": {"compress_level": 3}},
+    "pdf": {"metadata": {"CreationDate": None}},
+}
 
 RC: Any = {
     "font.family": PLAIN,
@@ -44,7 +52,6 @@ RC: Any = {
     "figure.facecolor": "white",
     "lines.linewidth": 1.3,
     "pdf.fonttype": 42,  # text stays text: journals refuse Type 3 fonts
-    "image.composite_image": False,  # frames stay apart, at their own resolution
 }
 
 logging.getLogger("fontTools").setLevel(logging.WARNING)  # else it tells of each glyph it embeds
@@ -53,24 +60,32 @@ styled = matplotlib.rc_context(RC)
 """Decorates whatever draws: settings hold from the making of a figure to its saving, and nowhere else."""
 
 
+def file_names(stem: str) -> list[str]:
+    """What the files of a figure are called."""
+    return [f"{stem}.{form}" for form in _FORMS]
+
+
 @styled
-def save(path: Path, figure: Figure) -> list[str]:
-    """Writes `path`.png and `path`.pdf, whole or not at all, and gives their names; equal figures give equal bytes.
+def save(path: Path, figure: Figure) -> dict[str, str]:
+    """Writes `path`.png and `path`.pdf, whole or not at all; equal figures give equal bytes.
+
+    Returns: the checksum of each by its name.
 
     Raises:
         InputError: a file can't be written.
     """
-    written = []
-    for form, metadata in (("png", {"Software": None}), ("pdf", {"CreationDate": None})):
-        written.append(f"{path.name}.{form}")
-        with replacing(path.with_name(written[-1])) as part:
-            figure.savefig(part, format=form, dpi=DPI, metadata=metadata)
+    written = {}
+    for name, (form, options) in zip(file_names(path.name), _FORMS.items(), strict=True):
+        with replacing(path.with_name(name)) as part:
+            figure.savefig(part, format=form, dpi=DPI, **options)
+            written[name] = sha256_of(part)
     return written
 
 
 def sheet(height: float) -> tuple[Figure, Axes]:
-    """An empty page in inches, across from the left and down from the top, for pictures and text."""
-    figure = Figure(figsize=(WIDTH, height))
+    """An empty page in inches, across from the left and down from the top, for pictures and text; of whole dots."""
+    height = math.ceil(height * DPI - _TINY) / DPI
+    figure = Figure(figsize=(WIDTH, height + _TINY))
     axes = figure.add_axes((0, 0, 1, 1))
     axes.set_axis_off()
     axes.set(xlim=(0, WIDTH), ylim=(height, 0), autoscale_on=False)

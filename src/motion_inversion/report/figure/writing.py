@@ -3,22 +3,27 @@
 import logging
 import re
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import partial
-from itertools import count
 from pathlib import Path
+from typing import Any
 
 from matplotlib.figure import Figure
 
-from motion_inversion.report.figure.choice import Shown, choose
+from motion_inversion.report.figure.choice import Chosen, choose, read
 from motion_inversion.report.figure.comparison import comparison, pages
+from motion_inversion.report.figure.crew import each
+from motion_inversion.report.figure.font import families, legible
+from motion_inversion.report.figure.kept import Kept, digest
 from motion_inversion.report.figure.overlay import Follower, overlay
 from motion_inversion.report.figure.scatter import scatter
-from motion_inversion.report.figure.series import name
-from motion_inversion.report.figure.style import save
+from motion_inversion.report.figure.series import name, table_looks
+from motion_inversion.report.figure.style import file_names, save
 from motion_inversion.report.figure.sweep import sweep, swept
 from motion_inversion.report.group import grouped, tells_references
 from motion_inversion.report.record import Record
 from motion_inversion.report.table import Table
+from motion_inversion.storage.file import known_sha256
 
 log = logging.getLogger(__name__)
 
@@ -33,35 +38,79 @@ def write_figures(
     target: Path,
     follower: Follower | None = None,
     unwanted: frozenset[str] = frozenset(),
+    processes: int = 1,
 ) -> list[str]:
     """Writes what the records allow, each as PNG and PDF, in the folder `target`.
 
     Of the table, scatter and sweep-<key> for each number that varies; of each clip, comparison-<clip> and,
     with a follower, tracks-<clip>, with rows by the table's keys except those `unwanted`; many rows are several pages,
-    and a clip that was cut in several ways has figures of each.
+    and a clip that was cut in several ways has figures of each. What is there, drawn
+    of the same, stays (see `Kept`); the others are drawn by so many processes.
 
     Returns: the names of the files.
 
     Raises:
         InputError: a file can't be written.
     """
-    written = [name for stem, figure in _plots(table) for name in save(target / stem, figure)]
+    pictures = [*_plots(table), *_of_clips(records, table, follower, unwanted)]
+    kept = Kept(target)
+    digests = {picture.stem: digest(picture.of) for picture in pictures}
+    due = [picture for picture in pictures if not kept.keeps(picture.stem, digests[picture.stem])]
+    for k, (stem, files) in enumerate(each(partial(_write, target), due, processes), start=1):
+        kept.add(stem, digests[stem], files)
+        log.info("picture %s (%d of %d)", stem, k, len(due))
+    kept.close()
+    return [name for picture in pictures for name in file_names(picture.stem)]
+
+
+@dataclass(frozen=True)
+class _Picture:
+    """A figure: what its files are called, what it is drawn of, as JSON, and how."""
+
+    stem: str
+    of: Any
+    draw: Callable[[], Figure | None]
+
+
+def _write(target: Path, picture: _Picture) -> tuple[str, dict[str, str]]:
+    figure = picture.draw()
+    assert figure is not None  # `_plots` leaves out the one that there can't be
+    return picture.stem, save(target / picture.stem, figure)
+
+
+def _of_clips(
+    records: Sequence[Record], table: Table, follower: Follower | None, unwanted: frozenset[str]
+) -> Iterator[_Picture]:
     keys = [key for key in table.keys if key not in _UNPICTURED | unwanted and not tells_references(key)]
-    sets = _by_reference(table, records)
-    for k, (stem, (clip, members)) in enumerate(sets.items(), start=1):
+    for stem, (clip, members) in _by_reference(table, records).items():
         rows = choose(members, clip, keys)
-        written += _save_pages(target / f"comparison-{stem}", rows, comparison)
+        yield from _paged(f"comparison-{stem}", rows, None)
         if follower:
             first = [rows[0], *(row for row in rows[1:] if row.prompt == rows[1].prompt)]
-            written += _save_pages(target / f"tracks-{stem}", first, partial(overlay, tracker=follower))
-        log.info("pictures of %s (%d of %d)", stem, k, len(sets))
-    return written
+            yield from _paged(f"tracks-{stem}", first, follower)
 
 
-def _save_pages(path: Path, rows: Sequence[Shown], draw: Callable[[Sequence[Shown]], Figure]) -> list[str]:
+def _paged(stem: str, rows: Sequence[Chosen], follower: Follower | None) -> Iterator[_Picture]:
     """The figure, or of many rows its pages, of which the first has the plain name."""
-    names = (path if number == 1 else path.with_name(f"{path.name}-page{number}") for number in count(1))
-    return [name for page, stem in zip(pages(rows), names, strict=False) for name in save(stem, draw(page))]
+    for number, page in enumerate(pages(rows), start=1):
+        of = [repr(follower), [[*_written(row.label), *_written(row.prompt), _checksum(row.path)] for row in page]]
+        yield _Picture(stem if number == 1 else f"{stem}-page{number}", of, partial(_frames, page, follower))
+
+
+def _frames(rows: Sequence[Chosen], follower: Follower | None) -> Figure:
+    return overlay(read(rows), follower) if follower else comparison(read(rows))
+
+
+def _written(text: str) -> tuple[str, list[str]]:
+    """A text as figures have it: which fonts there are depends on the machine."""
+    return legible(text), families(legible(text))
+
+
+def _checksum(path: Path | None) -> str | None:
+    try:
+        return path and known_sha256(path)
+    except OSError:
+        return None
 
 
 def _by_reference(table: Table, records: Sequence[Record]) -> dict[str, tuple[str, list[Record]]]:
@@ -78,8 +127,9 @@ def _by_reference(table: Table, records: Sequence[Record]) -> dict[str, tuple[st
     return found
 
 
-def _plots(table: Table) -> Iterator[tuple[str, Figure]]:
-    if plotted := scatter(table, *AXES):
-        yield "scatter", plotted
+def _plots(table: Table) -> Iterator[_Picture]:
+    of = [repr(table), [_written(look.name) for look in table_looks(table)]]
+    if {*AXES} <= {column.name for column in table.columns}:
+        yield _Picture("scatter", of, partial(scatter, table, *AXES))
     for key in swept(table):
-        yield f"sweep-{key}", sweep(table, key)
+        yield _Picture(f"sweep-{key}", of, partial(sweep, table, key))

@@ -40,6 +40,7 @@ def place(video: Path, clip: str, folder: Path) -> Medium:
         with opened(path) as (container, stream):
             shape = stream.codec_context.width, stream.codec_context.height, stream.frames
             fps = float(stream.average_rate or 0)
+            stream.codec_context.thread_count = 1  # for one frame, starting more takes longer than decoding
             if not next(container.decode(stream), None):
                 raise InputError("no frames")
     except (InputError, OSError):
