@@ -147,6 +147,7 @@ def test_frames_begin_and_end_with_a_dot_and_their_pixels_stay_square() -> None:
 
 
 def assert_on_the_page(figure: Figure) -> None:
+    assert figure.dpi == DPI  # that of the file: hinting makes letters as wide as whole dots
     figure.draw_without_rendering()
     for text in figure.axes[0].texts:
         box = text.get_window_extent()
@@ -165,6 +166,17 @@ def test_text_without_spaces_stays_on_the_page() -> None:
     figure = comparison([Shown("word" * 30, "移动" * 100, video)])
     assert_on_the_page(figure)
     assert any(text.get_text().endswith("…”") for text in figure.axes[0].texts)
+
+
+def test_a_row_without_values_is_a_dash_as_in_tables() -> None:
+    assert names(["layout"], [(None,), ("deep",), ("all",)]) == ["–", "layout deep", "layout all"]
+
+
+def test_settings_are_broken_at_commas() -> None:
+    video = np.zeros((4, 8, 8, 3), dtype=np.uint8)
+    figure = comparison([Shown("optimizer adamw(lr=0.1,eps=1e-12)", "a ball", video)])
+    assert_on_the_page(figure)
+    assert "optimizer\nadamw(lr=0.1,\neps=1e-12)" in [text.get_text() for text in figure.axes[0].texts]
 
 
 def test_many_rows_are_pages_with_the_source_on_each(put: Put, tmp_path: Path) -> None:

@@ -17,14 +17,14 @@ _PLAIN = {FROZEN: "no customisation", SOURCE: "source itself", UNRELATED: "unrel
 
 
 def name(keys: Sequence[str], values: Values) -> str:
-    """Short and for people: `no customisation`, or `motion inversion, loss vmc`."""
+    """Short and for people: `no customisation`, or `motion inversion, loss vmc`; a dash, as in tables, for no value."""
     words = []
     for key, value in zip(keys, values, strict=True):
         if key == "method":
             words.append(_PLAIN.get(value or "", str(value).replace("_", " ")))
         elif value is not None:
             words.append(value if key == "motion" else f"{key.rpartition('.')[2]} {value}".replace("_", " "))
-    return ", ".join(words)
+    return ", ".join(words) or "–"
 
 
 def names(keys: Sequence[str], rows: Sequence[Values]) -> list[str]:

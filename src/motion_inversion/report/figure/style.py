@@ -85,7 +85,7 @@ def save(path: Path, figure: Figure) -> dict[str, str]:
 def sheet(height: float) -> tuple[Figure, Axes]:
     """An empty page in inches, across from the left and down from the top, for pictures and text; of whole dots."""
     height = math.ceil(height * DPI - _TINY) / DPI
-    figure = Figure(figsize=(WIDTH, height + _TINY))
+    figure = Figure(figsize=(WIDTH, height + _TINY), dpi=DPI)  # what is measured is as wide as what is saved
     axes = figure.add_axes((0, 0, 1, 1))
     axes.set_axis_off()
     axes.set(xlim=(0, WIDTH), ylim=(height, 0), autoscale_on=False)
@@ -115,11 +115,15 @@ def wrapped(axes: Axes, text: str, width: float, **style: Any) -> str:
 
 
 def _parts(word: str, fits: Callable[[str], bool]) -> Iterator[str]:
-    """A word, or the longest beginnings of it that fit: scripts without spaces have words of any length."""
+    """A word, or the longest beginnings of it that fit, up to a comma if they have one.
+
+    Scripts without spaces have words of any length.
+    """
     while not fits(word):
         length = next((k for k in range(len(word) - 1, 1, -1) if fits(word[:k])), 1)
         if length == len(word):
             break
+        length = word.rfind(",", 0, length) + 1 or length
         yield word[:length]
         word = word[length:]
     yield word
