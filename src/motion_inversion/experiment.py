@@ -63,7 +63,7 @@ class Experiment:
         threads: CPU threads; 0 takes as many as there are idle cores.
         logger: Trackers of the training beside the CSV file.
         frozen: Whether the frozen model makes the same samples from the same noise, which its methods compare with.
-        report: How results are summed up: a `Report` of everything but its source.
+        report: How results are summed up: a `Report` of everything but its source and its threads, which are ours.
     """
 
     dataset: Dataset
@@ -122,7 +122,7 @@ class Experiment:
 
     def summary(self) -> Report | None:
         """The report on all results of this name; None unless that stage is asked for."""
-        return self.report(source=(self.output / self.name,)) if "report" in self.stages else None
+        return self.report(source=(self.output / self.name,), threads=self.threads) if "report" in self.stages else None
 
     @property
     def objectives(self) -> dict[str, bool]:
