@@ -119,7 +119,11 @@ def test_nothing_but_optunas_samplers_is_built_for_a_search(
     call: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     words = ["hydra/sweeper=optuna_tpe", "objective=motion_fidelity"]
-    for more in ("hydra.sweeper.custom_search_space=os.system", "hydra.sweeper.sampler._target_=os.system"):
+    for more in (
+        "hydra.sweeper.custom_search_space=os.system",
+        "hydra.sweeper.custom_search_space=logging.config.fileConfig",
+        "hydra.sweeper.sampler._target_=os.system",
+    ):
         assert call(tmp_path / "output", *words, more, "-m") == 2
         assert f"{more} would run code of other packages than Hydra's" in capsys.readouterr().err
     assert not (tmp_path / "output").exists()

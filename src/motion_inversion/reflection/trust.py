@@ -64,8 +64,10 @@ def check_hydra(settings: Any, path: str = "hydra") -> None:
     for key, value in children:
         where = f"{path}.{key}"
         called = key in ("_target_", "()") or (key == "class" and "_logging." in where)
-        called = called or (key == "custom_search_space" and value is not None)  # a name that Optuna's sweeper calls
-        if called and not str(value).startswith(_HYDRAS if key == "_target_" else _LOGGING):
+        accepted = _HYDRAS if key == "_target_" else _LOGGING
+        if key == "custom_search_space" and value is not None:  # a name that Optuna's sweeper calls
+            called, accepted = True, ()
+        if called and not str(value).startswith(accepted):
             raise InputError(f"{where}={value} would run code of other packages than Hydra's; drop it")
         if isinstance(value, Mapping | list):
             check_hydra(value, where)
