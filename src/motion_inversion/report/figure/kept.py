@@ -1,6 +1,5 @@
 """Owns which figures of a folder stay: those that were drawn of the same, and whose files are as they were written."""
 
-import hashlib
 import json
 from contextlib import suppress
 from functools import cache
@@ -11,6 +10,7 @@ import matplotlib
 import PIL
 
 from motion_inversion import __version__
+from motion_inversion.reflection import description
 from motion_inversion.reflection.annotation import fits
 from motion_inversion.report.figure.style import file_names
 from motion_inversion.storage.document import parse_json, read_text
@@ -71,8 +71,7 @@ class Kept:
 
 def digest(content: Any) -> str:
     """The digest of JSON that says what a figure is drawn of; other versions or drawing code give another, too."""
-    text = json.dumps([__version__, matplotlib.__version__, PIL.__version__, _drawing(), content])
-    return hashlib.sha256(text.encode()).hexdigest()
+    return description.digest([__version__, matplotlib.__version__, PIL.__version__, _drawing(), content])
 
 
 @cache
