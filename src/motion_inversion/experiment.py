@@ -7,7 +7,6 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from statistics import fmean
 from typing import Any, Literal
 
 import torch
@@ -28,8 +27,9 @@ from motion_inversion.report.report import Report
 from motion_inversion.stage.address import Address
 from motion_inversion.stage.bound import bound
 from motion_inversion.stage.environment import deterministic_algorithms
-from motion_inversion.stage.evaluate import evaluate, scores
+from motion_inversion.stage.evaluate import evaluate
 from motion_inversion.stage.generate import generate
+from motion_inversion.stage.objective import check_objectives, means
 from motion_inversion.stage.outlook import Expected, expected
 from motion_inversion.stage.plan import plan
 from motion_inversion.stage.prepare import prepare
@@ -104,7 +104,7 @@ class Experiment:
                 "threads=0"
             )
         check_name(self.name)
-        self._check_objective()
+        check_objectives(self._sought, self.metric, self.stages)
         check_trainer(self.trainer)
         describe(self.method)
 
@@ -133,31 +133,11 @@ class Experiment:
         """The means of the objectives over the samples of this run. Raises InputError if there are none."""
         if not self._sought:
             return {}
-        clips = self._clips()
-        known = scores(self._addresses[0], clips)
-        count = sum(len(clip.prompts) * len(clip.seeds) for clip in clips)
-        for name in self.objectives:
-            if not known[name]:
-                raise InputError(
-                    f"objective={name} has no score of any sample; the log says why; choose another metric"
-                )
-            if len(known[name]) < count:
-                log.warning("%s, which is searched for, has a score of %d of %d samples", name, len(known[name]), count)
-        return {name: fmean(known[name]) for name in self.objectives}
+        return means(self._addresses[0], self._clips(), self._sought)
 
     @property
     def _sought(self) -> Sequence[str]:
         return [self.objective] if isinstance(self.objective, str) else self.objective
-
-    def _check_objective(self) -> None:
-        accepted = [name for name, metric in self.metric.items() if metric.higher_is_better is not None]
-        if unknown := [name for name in self._sought if name not in accepted]:
-            raise InputError(
-                f"objective={self.objective}: {', '.join(unknown)} is no metric of this run that has a better side; "
-                f"accepted are {', '.join(accepted) or 'none of these metrics'}; set objective=[]"
-            )
-        if self._sought and "evaluate" not in self.stages:
-            raise InputError(f"objective={self.objective} needs scores: add evaluate to stages={list(self.stages)}")
 
     def outlook(self) -> list[Expected]:
         """What a run makes, and what of it is there; no weights are loaded.

@@ -1,8 +1,6 @@
 """Generated clips → scores: one JSON record per clip."""
 
-import json
 import logging
-from collections.abc import Sequence
 
 from motion_inversion.data.clip import Clip
 from motion_inversion.method.training.logger import LoggerFactory
@@ -11,9 +9,8 @@ from motion_inversion.stage.content import made, place
 from motion_inversion.stage.cost import Cost, read_cost
 from motion_inversion.stage.measure import Subject, refusal
 from motion_inversion.stage.record import axes, configuration
-from motion_inversion.stage.request import Pair
+from motion_inversion.stage.request import Pair, pairs_of
 from motion_inversion.stage.tracking import track_scores
-from motion_inversion.storage.names import SCORE
 
 log = logging.getLogger(__name__)
 
@@ -26,7 +23,7 @@ def evaluate(address: Address, device: str, clip: Clip, logger: LoggerFactory | 
     Raises:
         InputError: if a clip isn't generated, or a metric can't be loaded.
     """
-    pairs = [(prompt, seed) for prompt in clip.prompts for seed in clip.seeds]
+    pairs = pairs_of(clip)
     missing = [pair for pair in pairs if not address.score(clip, *pair).exists()]
     if not missing:
         return {}
@@ -39,21 +36,8 @@ def evaluate(address: Address, device: str, clip: Clip, logger: LoggerFactory | 
         if reason := refusal(subject, address.metric, address.score(clip, *pair), device):
             failures[place(subject.video.folder, address.root)] = reason
     if logger:
-        track_scores(address, clip, scores(address, [clip]), logger)
+        track_scores(address, clip, logger)
     return failures
-
-
-def scores(address: Address, clips: Sequence[Clip]) -> dict[str, list[float]]:
-    """By metric, the scores of the samples of these clips that it has one of."""
-    found: dict[str, list[float]] = {name: [] for name in address.metric}
-    for clip in clips:
-        for prompt in clip.prompts:
-            for seed in clip.seeds:
-                if (score := address.score(clip, prompt, seed)).exists():
-                    metrics = json.loads((score.folder / SCORE).read_text())["metrics"]
-                    for name, values in found.items():
-                        values += [value] if (value := metrics[name]["value"]) is not None else []
-    return found
 
 
 def _subject(address: Address, clip: Clip, pair: Pair) -> Subject:

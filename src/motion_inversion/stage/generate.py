@@ -12,7 +12,7 @@ from motion_inversion.stage.address import Address
 from motion_inversion.stage.content import ANIMATION, STRIP, VIDEO, VIEW, made
 from motion_inversion.stage.cost import Cost, Meter, write_cost
 from motion_inversion.stage.progress import shown
-from motion_inversion.stage.request import Pair, initial_noise, sampling_request
+from motion_inversion.stage.request import Pair, initial_noise, pairs_of, sampling_request
 
 log = logging.getLogger(__name__)
 
@@ -23,7 +23,7 @@ def generate(address: Address, model: Backbone, clip: Clip, batch: int, gif: boo
     Raises:
         InputError: if the clip isn't prepared or the method not fitted, or the state is for another model.
     """
-    pairs = [(prompt, seed) for prompt in clip.prompts for seed in clip.seeds]
+    pairs = pairs_of(clip)
     missing = iter([pair for pair in pairs if not address.sample(clip, *pair).exists()])
     while chunk := list(islice(missing, batch)):
         _generate(address, model, clip, chunk)

@@ -15,6 +15,7 @@ from motion_inversion.stage.artifact import Artifact
 from motion_inversion.stage.bound import shown_as
 from motion_inversion.stage.cost import read_cost
 from motion_inversion.stage.prepare import prompts
+from motion_inversion.stage.request import pairs_of
 from motion_inversion.storage.names import MANIFEST, SCORE
 
 
@@ -62,7 +63,7 @@ def _artifacts(address: Address, clip: Clip, clips: Sequence[Clip]) -> Iterator[
     method = address.method
     if method.fits:
         yield "train", method.name, address.state(clip)
-    pairs = [(prompt, seed) for prompt in clip.prompts for seed in clip.seeds]
+    pairs = pairs_of(clip)
     for pair in pairs:
         yield "generate", method.name, address.sample(clip, *pair)
     for pair in pairs:

@@ -9,6 +9,7 @@ from motion_inversion.reflection.description import Json, digest
 from motion_inversion.stage.address import Address
 from motion_inversion.stage.content import place
 from motion_inversion.stage.record import axes, configuration, dataset
+from motion_inversion.stage.request import pairs_of
 from motion_inversion.storage.file import replacing
 from motion_inversion.storage.names import PLAN, PLAN_FORMAT
 
@@ -47,7 +48,7 @@ def _begun(address: Address, clip: Clip) -> bool:
     """Whether the method has begun with a clip: a state, half-made or whole, or one of its samples."""
     try:
         state = address.state(clip) if address.method.fits else None
-        samples = [address.sample(clip, prompt, seed) for prompt in clip.prompts for seed in clip.seeds]
+        samples = [address.sample(clip, *pair) for pair in pairs_of(clip)]
     except InputError:  # of footage that can't be read nothing is made
         return False
     return any(each.folder.exists() or each.workplace.exists() for each in [*samples, *([state] if state else [])])
@@ -58,20 +59,19 @@ def _samples(address: Address, clip: Clip) -> Iterator[dict[str, Json]]:
 
     Of footage that can't be read there is no place to name: a digest stands for all that would have made the samples.
     """
-    for prompt in clip.prompts:
-        for seed in clip.seeds:
-            try:
-                folder = address.sample(clip, prompt, seed).folder
-                reference = address.reference(clip).folder
-            except InputError:
-                folder = reference = address.root / clip.name / f"unreadable-{digest(configuration(address))}"
-            yield {
-                "clip": clip.name,
-                "motion": clip.motion,
-                "prompt": prompt,
-                "source_prompt": clip.source_prompt,
-                "seed": seed,
-                "dataset": dataset(clip),
-                "video": place(folder, address.root),
-                "reference": place(reference, address.root),
-            }
+    for prompt, seed in pairs_of(clip):
+        try:
+            folder = address.sample(clip, prompt, seed).folder
+            reference = address.reference(clip).folder
+        except InputError:
+            folder = reference = address.root / clip.name / f"unreadable-{digest(configuration(address))}"
+        yield {
+            "clip": clip.name,
+            "motion": clip.motion,
+            "prompt": prompt,
+            "source_prompt": clip.source_prompt,
+            "seed": seed,
+            "dataset": dataset(clip),
+            "video": place(folder, address.root),
+            "reference": place(reference, address.root),
+        }

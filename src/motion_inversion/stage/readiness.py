@@ -12,6 +12,7 @@ from motion_inversion.method.method import HasDetector
 from motion_inversion.method.training.fit import Trained, check_optimizer
 from motion_inversion.method.training.trainer import made
 from motion_inversion.stage.address import Address
+from motion_inversion.stage.request import pairs_of
 
 _LOADED: set[tuple[str, str]] = (
     set()
@@ -48,7 +49,7 @@ def _fitted(address: Address, clip: Clip) -> bool:
 
 def _scored(address: Address, clip: Clip) -> bool:
     try:
-        return all(address.score(clip, prompt, seed).folder.exists() for prompt in clip.prompts for seed in clip.seeds)
+        return all(address.score(clip, *pair).folder.exists() for pair in pairs_of(clip))
     except InputError:
         return False
 

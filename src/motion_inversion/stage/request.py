@@ -18,6 +18,11 @@ Pair = tuple[str, int]
 """A target prompt and a seed: one clip to generate."""
 
 
+def pairs_of(clip: Clip) -> list[Pair]:
+    """All that are to be generated of a clip: every target prompt with every seed."""
+    return [(prompt, seed) for prompt in clip.prompts for seed in clip.seeds]
+
+
 def initial_noise(address: Address, model: Backbone, clip: Clip, pairs: Sequence[Pair]) -> Latents:
     """Initial latents (b, c, f, h, w), one per pair.
 
