@@ -246,3 +246,6 @@ def test_a_report_has_the_threads_of_its_experiment(compose: Compose, tmp_path: 
     report = compose(tmp_path, "threads=1", "stages=[report]").summary()
     assert report is not None
     assert report.threads == 1
+    for other in ("+report.threads=2", "+report.source=[elsewhere]"):
+        with pytest.raises(InputError, match=r"is this experiment's own: drop it; threads=2 sets"):
+            compose(tmp_path, other)

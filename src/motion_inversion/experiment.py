@@ -105,6 +105,8 @@ class Experiment:
             )
         check_name(self.name)
         check_objectives(self._sought, self.metric, self.stages)
+        if taken := sorted({"source", "threads"} & {*getattr(self.report, "keywords", ())}):
+            raise InputError(f"report.{taken[0]} is this experiment's own: drop it; threads=2 sets the threads of both")
         check_trainer(self.trainer)
         describe(self.method)
 
