@@ -177,3 +177,20 @@ def test_places_are_readable(address: Address, clip: Clip, tmp_path: Path):
     assert "-3-" in sample
     assert address.text("").folder.name.startswith("empty-")
     assert address.text("../../é ').").folder.parent == tmp_path / "text"
+
+
+def test_what_is_found_once_is_found(address: Address, clip: Clip):
+    prompt, read = clip.prompts[0], list[None]()
+
+    class Counted(ShapesFootage):
+        def fingerprint(self) -> str:
+            read.append(None)
+            return super().fingerprint()
+
+    counted = replace(clip, footage=Counted(**vars(clip.footage)))
+    for _ in range(3):
+        assert address.sample(counted, prompt, 0) is address.sample(counted, prompt, 0)
+        assert address.score(counted, prompt, 0) is not address.score(counted, prompt, 1)
+        address.footage(counted)
+    assert len(read) == 1
+    assert address.state(replace(counted, source_prompt="other")).digest != address.state(counted).digest

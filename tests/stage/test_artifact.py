@@ -3,6 +3,7 @@
 import errno
 import json
 import multiprocessing
+import os
 import shutil
 import time
 from pathlib import Path
@@ -11,8 +12,8 @@ import pytest
 
 from dying import dies_at, files
 from motion_inversion.error import InputError
-from motion_inversion.stage.artifact import MANIFEST, Artifact, sha256_or_empty
-from motion_inversion.storage.file import replacing
+from motion_inversion.stage.artifact import MANIFEST, Artifact
+from motion_inversion.storage.file import replacing, sha256_of
 
 
 def make(folder: Path, identity: object = 1, text: str = "a") -> Artifact:
@@ -83,6 +84,27 @@ def test_a_missing_file_is_refused(tmp_path: Path):
         artifact.exists()
 
 
+def test_files_are_read_for_their_checksums_once_unless_they_change(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    made = make(tmp_path)
+    read: list[str] = []
+
+    def counted(*paths: Path) -> str:
+        read.extend(path.name for path in paths)
+        return sha256_of(*paths)
+
+    monkeypatch.setattr("motion_inversion.stage.artifact.sha256_of", counted)
+    assert made.exists() and made.checksum("a.txt")
+    assert read == []  # they were when it was made
+    another = Artifact(made.parent, made.label, made.identity)
+    assert another.exists() and another.exists() and another.checksum("a.txt") == sha256_of(made.folder / "a.txt")
+    assert read == ["a.txt"]
+    status = (made.folder / "a.txt").stat()
+    (made.folder / "a.txt").write_text("b")  # as long as before
+    os.utime(made.folder / "a.txt", ns=(status.st_atime_ns, status.st_mtime_ns + 1))
+    with pytest.raises(InputError, match=r"a\.txt was changed"):
+        another.exists()
+
+
 @pytest.mark.parametrize("content", ["", "[]", "{}", '{"identity": 1}', "\x00"])
 def test_a_broken_manifest_is_refused(tmp_path: Path, content: str):
     artifact = make(tmp_path)
@@ -141,8 +163,10 @@ def test_results_point_to_each_other_so_that_they_can_move_together(tmp_path: Pa
 
 
 def test_the_checksum_of_a_missing_file_is_that_of_nothing(tmp_path: Path):
-    (tmp_path / "empty").touch()
-    assert sha256_or_empty(tmp_path / "empty") == sha256_or_empty(tmp_path / "missing")
+    artifact = Artifact(tmp_path, "thing", 1)
+    artifact.folder.mkdir()
+    (artifact.folder / "empty").touch()
+    assert artifact.checksum("empty") == artifact.checksum("missing")
 
 
 def _make_slowly(folder: Path, log: Path) -> None:

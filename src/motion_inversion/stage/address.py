@@ -3,15 +3,15 @@
 import functools
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from motion_inversion.backbone.model import Model
 from motion_inversion.core.noise import Noise
 from motion_inversion.core.sampler import Ddim, OdeInversion
-from motion_inversion.data.clip import Clip, Footage
+from motion_inversion.data.clip import Clip
 from motion_inversion.method.method import Method
 from motion_inversion.metric.metric import Metric
 from motion_inversion.reflection.description import Json, describe
@@ -22,12 +22,29 @@ from motion_inversion.storage.names import SOURCE, UNRELATED
 # Settings of a trainer that change what is shown, or when it is interrupted, not what is learnt.
 _PRESENTATION = {"log_every_n_steps", "max_time"}
 
+Of = ParamSpec("Of")
+Found = TypeVar("Found")
+
+
+def _once(find: "Callable[Concatenate[Address, Of], Found]") -> "Callable[Concatenate[Address, Of], Found]":
+    """What an address finds of the same clip, prompt and seed is found once: all that ask share one object."""
+
+    @functools.wraps(find)
+    def found(self: "Address", *of: Of.args, **named: Of.kwargs) -> Found:
+        parts = [*of, *named.values()]
+        key = (find.__name__, *(id(part) if isinstance(part, Clip) else part for part in parts))
+        if key not in self.found:
+            self.found[key] = parts, find(self, *of, **named)  # while a clip is kept, its id is no other's
+        return self.found[key][1]
+
+    return found
+
 
 @dataclass(frozen=True, eq=False)
 class Address:
     """The axes of an experiment, and from them the address of each of its artifacts.
 
-    Descriptions and footage are read once, at their first use: an address lives as long as a run.
+    Descriptions, footage and artifacts are resolved once, at their first use: an address lives as long as a run.
     """
 
     root: Path
@@ -41,6 +58,7 @@ class Address:
     negative_prompt: str
     seed: int
     prompt_prefix: str = ""
+    found: dict[Any, Any] = field(default_factory=dict[Any, Any], init=False, repr=False)
 
     def worded(self, prompt: str) -> str:
         """A clip's prompt as the text encoder reads it."""
@@ -56,32 +74,38 @@ class Address:
         invariant = clip.appearance_invariant_prompt if self.method.appearance_invariant else None
         return self.worded(invariant or clip.source_prompt)
 
+    @_once
     def footage(self, clip: Clip) -> str:
         """Checksum of a clip's footage."""
-        return self._footage("footage", clip.name, clip.footage)
+        return clip.footage.fingerprint()
 
+    @_once
     def reference(self, clip: Clip) -> Artifact:
         """Frames and latents of a reference clip."""
         identity: Json = {"model": self._model, "footage": self.footage(clip)}
         return Artifact(self.root / clip.name / "prepare", "reference", identity)
 
+    @_once
     def control_maps(self, clip: Clip) -> Artifact | None:
         """The control maps that come with a clip; None if there are none, or the method reads none."""
         if clip.control_maps is None or not self.method.reads_control_maps:
             return None
-        identity: Json = {"model": self._model, "footage": self._footage("control_maps", clip.name, clip.control_maps)}
+        identity: Json = {"model": self._model, "footage": clip.control_maps.fingerprint()}
         return Artifact(self.root / clip.name / "prepare", "control_maps", identity)
 
+    @_once
     def inverted(self, clip: Clip) -> Artifact:
         """The reference's inverted noise."""
         told = replace(self.inversion, prompt=self.inversion_prompt(clip))
         identity = {"reference": self.reference(clip).digest, "inversion": describe(told)}
         return Artifact(self.root / clip.name / "prepare", "inversion", identity)
 
+    @_once
     def text(self, prompt: str) -> Artifact:
         """The text encoder's states of a prompt; clips share them."""
         return Artifact(self.root / "text", _slug(prompt) or "empty", {"model": self._model, "prompt": prompt})
 
+    @_once
     def state(self, clip: Clip) -> Artifact:
         """What the method learnt from a clip."""
         control_maps = self.control_maps(clip)
@@ -96,6 +120,7 @@ class Address:
         }
         return Artifact(self.root / clip.name / "train", self.method.name, identity)
 
+    @_once
     def sample(self, clip: Clip, prompt: str, seed: int) -> Artifact:
         """A generated clip."""
         identity: Json = {
@@ -116,6 +141,7 @@ class Address:
         label = f"{self.method.name}-{type(self.noise).__name__.lower()}-{_slug(prompt)}-{seed}"
         return Artifact(self.root / clip.name / "generate", label, identity)
 
+    @_once
     def score(self, clip: Clip, prompt: str, seed: int) -> Artifact:
         """The scores of a generated clip."""
         sample = self.sample(clip, prompt, seed)
@@ -128,6 +154,7 @@ class Address:
         }
         return Artifact(self.root / clip.name / "evaluate", sample.label, identity)
 
+    @_once
     def bound(self, clip: Clip, shown: Clip) -> Artifact:
         """The scores of a reference clip, `shown` as if it had been generated from `clip`."""
         identity: Json = {
@@ -156,15 +183,6 @@ class Address:
         method = describe(self.method)
         assert isinstance(method, dict)
         return method
-
-    @cached_property
-    def _fingerprints(self) -> dict[tuple[str, str], str]:
-        return {}
-
-    def _footage(self, kind: str, name: str, footage: Footage) -> str:
-        if (kind, name) not in self._fingerprints:
-            self._fingerprints[kind, name] = footage.fingerprint()
-        return self._fingerprints[kind, name]
 
     def _trainer(self) -> Json:
         if not isinstance(self.trainer, functools.partial):

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from functools import cached_property
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -24,6 +25,8 @@ log = logging.getLogger(__name__)
 class Artifact:
     """A folder `<parent>/<label>-<digest>`, addressed by what it depends on and nothing else.
 
+    Its files are read for their checksums once in the life of this object, and again if they change.
+
     parent: the folder of its stage.
     label: short and readable; not part of the identity.
     identity: what it depends on, as plain data; inputs that are artifacts are there by their digests.
@@ -33,7 +36,7 @@ class Artifact:
     label: str
     identity: Json
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """Ten hexadecimal digits that stand for the identity."""
         return digest(self.identity)
@@ -58,6 +61,10 @@ class Artifact:
             return False
         self._verify(self.folder)
         return True
+
+    def checksum(self, name: str) -> str:
+        """SHA-256 of one of its files, in hexadecimal; that of nothing if it is missing."""
+        return self._sum_of(self.folder / name)
 
     @contextmanager
     def making(self, *files: str, beside: Sequence[str] = ()) -> Iterator[Path | None]:
@@ -103,7 +110,7 @@ class Artifact:
                 "delete the folder, or set name= to keep both"
             )
         for name, expected in files.items():
-            found = sha256_or_empty(folder / name)
+            found = self._sum_of(folder / name)
             if found != expected:
                 raise InputError(
                     f"{folder / name} was changed after it was made (sha256 {found[:10]}, made with "
@@ -123,7 +130,7 @@ class Artifact:
 
     def _seal(self, files: Sequence[str]) -> None:
         sums = {
-            name: sha256_or_empty(self.workplace / name) for name in sorted(files) if (self.workplace / name).is_file()
+            name: self._sum_of(self.workplace / name) for name in sorted(files) if (self.workplace / name).is_file()
         }
         with replacing(self.workplace / MANIFEST) as part:
             part.write_text(json.dumps({"identity": self.identity, "files": sums}, indent=2) + "\n")
@@ -138,6 +145,20 @@ class Artifact:
         self.workplace.rename(self.folder)
         # Last: whoever waits for this file finds the artifact made.
         _remove(self.folder / LOCK)
+
+    @cached_property
+    def _sums(self) -> dict[tuple[str, int, int, int], str]:
+        """By a file's name, and its number, size and time in ns when it was read; a renamed folder keeps these."""
+        return {}
+
+    def _sum_of(self, path: Path) -> str:
+        if not path.is_file():
+            return sha256_of()
+        found = path.stat()
+        key = (path.name, found.st_ino, found.st_size, found.st_mtime_ns)
+        if key not in self._sums:
+            self._sums[key] = sha256_of(path)
+        return self._sums[key]
 
     def _left_over(self) -> bool:
         """Whether a process died when all but tidying up was done, or is at it."""
@@ -195,11 +216,6 @@ def _remove(path: Path) -> None:
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)
-
-
-def sha256_or_empty(path: Path) -> str:
-    """SHA-256 of a file, in hexadecimal; of nothing if it is missing."""
-    return sha256_of(*([path] if path.is_file() else []))
 
 
 def _difference(theirs: Json, ours: Json, path: str = "") -> str:

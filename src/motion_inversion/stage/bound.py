@@ -51,6 +51,7 @@ def _subject(address: Address, clip: Clip, method: str, shown: Clip, number: int
         video=made(address.reference(shown), "prepare"),
         reference=made(address.reference(clip), "prepare"),
         model=address.model.fingerprint,
+        footage=address.footage(clip),
     )
 
 

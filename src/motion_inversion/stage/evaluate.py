@@ -52,6 +52,7 @@ def _subject(address: Address, clip: Clip, pair: Pair) -> Subject:
         video=made(address.sample(clip, prompt, seed), "generate"),
         reference=made(address.reference(clip), "prepare"),
         model=address.model.fingerprint,
+        footage=address.footage(clip),
         cost=_cost(address, clip, pair),
     )
 

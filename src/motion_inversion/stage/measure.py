@@ -17,7 +17,7 @@ from motion_inversion.error import InputError
 from motion_inversion.metric.metric import Metric, NoScoreError
 from motion_inversion.metric.sample import Sample
 from motion_inversion.reflection.description import Json
-from motion_inversion.stage.artifact import Artifact, sha256_or_empty
+from motion_inversion.stage.artifact import Artifact
 from motion_inversion.stage.content import VIDEO
 from motion_inversion.stage.cost import Cost, Meter
 from motion_inversion.stage.environment import environment, git
@@ -35,7 +35,7 @@ class Subject:
         clip: The reference clip.
         method, prompt, seed, axes, config: What made it.
         video, reference: The artifacts that hold the clip and the reference.
-        model: Checksum of the model's weights.
+        model, footage: Checksums of the model's weights and of the clip's footage.
         cost: What its making took, by stage.
     """
 
@@ -48,6 +48,7 @@ class Subject:
     video: Artifact
     reference: Artifact
     model: str
+    footage: str
     cost: Mapping[str, Cost | None] = field(default_factory=dict)
 
 
@@ -111,8 +112,8 @@ def _facts(subject: Subject, artifact: Artifact, device: str) -> dict[str, objec
         "reference": f"{subject.reference.relative_to(artifact.folder)}/{VIDEO}",
         "checksums": {
             "model": subject.model,
-            "footage": clip.footage.fingerprint(),
-            "video": sha256_or_empty(video.folder / VIDEO),
+            "footage": subject.footage,
+            "video": video.checksum(VIDEO),
         },
         "config": subject.config,
         "environment": environment(torch.device(device)),
