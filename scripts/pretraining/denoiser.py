@@ -30,10 +30,25 @@ class ExplicitAttention(TorchFunctionMode):
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         if func is scaled_dot_product_attention:
-            query, key, value = args[:3]
-            weight = torch.softmax((query * query.shape[-1] ** -0.5) @ key.transpose(-1, -2), dim=-1)
-            return weight @ value
+            return _explicit(*args, **(kwargs or {}))
         return func(*args, **(kwargs or {}))
+
+
+def _explicit(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attn_mask: None = None,
+    dropout_p: float = 0.0,
+    is_causal: bool = False,
+    scale: float | None = None,
+    enable_gqa: bool = False,
+) -> Tensor:
+    """What scaled_dot_product_attention computes without mask, dropout and groups, which no network here uses."""
+    if attn_mask is not None or dropout_p or is_causal or enable_gqa:
+        raise ValueError("explicit attention is for attention without mask, dropout and groups")
+    factor = query.shape[-1] ** -0.5 if scale is None else scale
+    return torch.softmax((query * factor) @ key.transpose(-1, -2), dim=-1) @ value
 
 
 def attention(device: str) -> AbstractContextManager[Any]:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import torch
 from torch import Tensor, nn
-from transformers import CLIPTokenizer
+from transformers import CLIPTextModel, CLIPTokenizer
 
 from pretraining.denoiser import BUILD, attention
 from pretraining.diffusion import Pool, State, build_text_encoder, spread
@@ -27,8 +27,11 @@ def train(
     batch: int,
     rate: float,
     pool: int,
+    text_encoder: Path | None = None,
 ) -> None:
     """Trains to the budget's end or pause; saves a resumable state and the averaged model in `folder`/`kind`.
+
+    A new training's text encoder starts from `text_encoder`, a folder of another model's, if given.
 
     The loss is the mean squared error of what the network predicts (v, velocity), which weighs the high noise levels,
     where paths are decided, as they should be.
@@ -37,6 +40,8 @@ def train(
     torch.manual_seed(0)
     trained = BUILD[kind](device)
     network, text = trained.network.eval(), build_text_encoder(tokenizer).eval()
+    if text_encoder:
+        text.load_state_dict(CLIPTextModel.from_pretrained(text_encoder).state_dict())
     text.to(torch.device(device))  # pyright: ignore[reportArgumentType]
     models: dict[str, nn.Module] = {trained.part: network, "text_encoder": text}
     average = Average(models, 0.999)

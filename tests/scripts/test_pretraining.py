@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from pretraining import processes
+from pretraining.denoiser import BUILD, ExplicitAttention
 from pretraining.diffusion import spread
 from pretraining.lesson import LESSONS, UNET, Lesson
 from pretraining.optimizer import MATRIX_DECAY, MuonAdamW, orthogonalise
@@ -120,3 +121,18 @@ def test_a_budget_ends_by_steps_by_seconds_and_by_its_pause() -> None:
     assert list(Budget(steps=3, seconds=1e-9)) == []
     assert list(Budget(steps=3, seconds=1e9, pause_after=-1.0)) == []
     assert list(Budget(steps=5, seconds=1e9, step=3)) == [3, 4]
+
+
+@pytest.mark.parametrize("kind", BUILD)
+def test_attention_in_plain_products_is_the_networks_own(kind: str) -> None:
+    torch.manual_seed(0)
+    denoiser = BUILD[kind]("cpu")
+    latents, text, t = torch.randn(2, 12, 16, 8, 8), torch.randn(2, 32, 96), torch.tensor([3, 900])
+    with torch.no_grad():
+        for parameter in denoiser.network.parameters():
+            parameter.add_(0.02 * torch.randn_like(parameter))  # gates that start at zero hide what is behind them
+        expected = denoiser.predict(latents, t, text)
+        with ExplicitAttention():
+            explicit = denoiser.predict(latents, t, text)
+    assert explicit.shape == latents.shape and expected.std() > 0.01
+    torch.testing.assert_close(explicit, expected, rtol=0, atol=1e-4)
