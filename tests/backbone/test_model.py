@@ -16,6 +16,7 @@ from motion_inversion.core.condition import PROMPT_EMBEDS, Condition
 from motion_inversion.core.process import Stop
 from motion_inversion.core.sampler import OdeInversion
 from motion_inversion.error import InputError
+from motion_inversion.storage.embedded import locate
 
 
 def randn(seed: int, *shape: int) -> Tensor:
@@ -140,3 +141,19 @@ def test_an_autoencoder_of_another_family_is_refused_when_it_is_met(config: Mode
     frames = np.zeros((4, 64, 64, 3), np.uint8)
     with pytest.raises(InputError, match=r"4 channels, 4 frames, 8×8 .* takes 4 channels, 4 frames, 16×16: .*family"):
         model.encode(frames)
+
+
+def test_a_whole_model_of_which_parts_would_come_from_the_package_is_refused(config: Model):
+    parts = {"tokenizer": "embedded:shapes_shared", "vae": "embedded:shapes_shared"}
+    with pytest.raises(
+        InputError, match=r"^model\.path=.* is a whole model, but model=\w+ takes tokenizer and vae from"
+    ):
+        replace(config, parts=parts).load()
+    replace(config, parts={}).load()
+    Model("shapes", "embedded:shapes", UNet3D(), 16, 64, 64, parts=parts).load()
+
+
+def test_a_folder_that_lacks_what_the_package_has_takes_it_from_there(config: Model, tmp_path: Path):
+    parts = {"tokenizer": "embedded:shapes_shared", "vae": "embedded:shapes_shared"}
+    shutil.copytree(locate("embedded:shapes"), tmp_path / "mine")
+    Model("shapes", str(tmp_path / "mine"), UNet3D(), 16, 64, 64, parts=parts).load()

@@ -15,6 +15,7 @@ from motion_inversion.backbone.part import INDEX, ModelFolder
 from motion_inversion.backbone.unet2d import UNet2D
 from motion_inversion.backbone.unet3d import UNet3D
 from motion_inversion.error import InputError
+from motion_inversion.storage.embedded import locate
 
 NETWORKS = ("text_encoder", "vae", "unet")
 CLASSES = {part: classes[0] for part, classes in UNet3D.parts.items()}
@@ -78,6 +79,12 @@ def test_a_missing_part_is_named(folder: Path, part: str):
     shutil.rmtree(folder / part)
     with pytest.raises(InputError, match=rf"has no {part}/; accepted is a folder with tokenizer, .*scheduler"):
         opened(folder).check()
+
+
+def test_a_folder_of_another_family_is_called_what_it_is():
+    folder = opened(locate("embedded:shapes_dit"))
+    with pytest.raises(InputError, match=r"has no tokenizer/, but transformer/: it is a CogVideoXPipeline, and needs"):
+        folder.check()
 
 
 @pytest.mark.parametrize("part", CLASSES)

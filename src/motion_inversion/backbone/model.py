@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import torch
@@ -86,7 +87,20 @@ class Model:
         self.folder.check()
         model = Backbone(self)
         model.part("scheduler")  # the smallest: a hub that gives nothing is found out here, once
+        self._check_origin()
         return model
+
+    def _check_origin(self) -> None:
+        """Raises InputError for a complete model of the user's own of which parts would be taken from the package."""
+        if self.path.startswith(PREFIX):
+            return
+        own = Path(locate(self.path))
+        shared = [part for part, place in self.parts.items() if place.startswith(PREFIX)]
+        if replaced := [part for part in shared if not own.is_dir() or (own / part).is_dir()]:
+            raise InputError(
+                f"model.path={self.path} is a whole model, but model={self.name} takes {' and '.join(replaced)} from "
+                "the package; choose the model= that fits the folder, such as model=zeroscope, or set model.parts={}"
+            )
 
 
 class Backbone:

@@ -82,7 +82,7 @@ class ModelFolder:
                 continue
             if not folder.is_dir():
                 raise InputError(
-                    f"{option} has no {part}/; accepted is a folder with {', '.join(self.classes)}, "
+                    f"{option} has no {part}/{self._otherwise()}; accepted is a folder with {', '.join(self.classes)}, "
                     "as diffusers' save_pretrained writes it"
                 )
             patterns = _content(part)
@@ -160,6 +160,15 @@ class ModelFolder:
                 for file in sorted(path for path in folder.rglob("*") if path.is_file()):
                     digest.update(f"{part}/{file.name} {known_sha256(file)}\n".encode())
         return digest.hexdigest()[:16]
+
+    def _otherwise(self) -> str:
+        """What to say of a folder that is of another family: that its index names parts which this one doesn't know."""
+        index = self._index()
+        strange = [part for part, entry in index.items() if isinstance(entry, list) and part not in self.known]
+        if not strange:
+            return ""
+        kind = index.get("_class_name", "model of another family")
+        return f", but {strange[0]}/: it is a {kind}, and needs the model= for it"
 
     def _class_name(self, part: str) -> str:
         """The class that reads a part, by the folder's index, the part's own configuration or, last, the family's
