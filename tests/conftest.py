@@ -58,6 +58,7 @@ def small(tiny_model: Path) -> Callable[..., list[str]]:
             "metric=[motion_fidelity]",
             "dataset.only=[odd_path]",
             "threads=1",
+            "cache=null",  # tests/stage/test_cache.py has one
         ]
 
     return small

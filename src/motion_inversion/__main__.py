@@ -14,7 +14,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
-from motion_inversion.command import arguments, help_page
+from motion_inversion.command import arguments, cache, help_page
 from motion_inversion.command.jobs import rehearse
 from motion_inversion.command.outlook import outlook
 from motion_inversion.composition import build
@@ -65,6 +65,9 @@ def _run(words: list[str]) -> int:
         from motion_inversion.command import fetch  # which reads videos: seconds of imports
 
         return fetch.main(words[1:])
+    if words[:1] == [arguments.CACHE]:
+        sys.stdout.write(f"{cache.main(words[1:])}\n")
+        return 0
     if words[:1] == [arguments.STATUS]:
         sys.stdout.write(f"{status(words[1:])}\n")
         return 0

@@ -26,6 +26,7 @@ from motion_inversion.reflection.description import describe
 from motion_inversion.report.report import Report
 from motion_inversion.stage.address import Address
 from motion_inversion.stage.bound import bound
+from motion_inversion.stage.cache import Cache
 from motion_inversion.stage.environment import deterministic_algorithms
 from motion_inversion.stage.evaluate import evaluate
 from motion_inversion.stage.generate import generate
@@ -53,6 +54,7 @@ class Experiment:
         dataset, model, method, noise, inversion, sampler, metric, trainer: The axes.
         stages: Which stages to run; those before must have run with the same settings.
         name: Names the folder of results under `output`; runs of one name share what they have in common.
+        cache: A folder where experiments of all names share what depends on clip and model alone; None shares nothing.
         objective: Names of metrics whose means over the samples a search is to improve; one, or several.
         seed: Of the training's draws; samples have the dataset's seeds.
         negative_prompt: What guidance steers away from.
@@ -76,6 +78,7 @@ class Experiment:
     stages: Sequence[str]
     name: str
     output: Path
+    cache: Path | None = None
     objective: str | Sequence[str] = ()
     seed: int = 0
     trainer: Callable[..., Any] | None = None
@@ -104,6 +107,11 @@ class Experiment:
                 "threads=0"
             )
         check_name(self.name)
+        if self.cache and self.cache.resolve() in ((own := (self.output / self.name).resolve()), *own.parents):
+            raise InputError(
+                f"cache={self.cache} would hold the results of name={self.name} as well; set cache=… to a folder of "
+                "its own"
+            )
         check_objectives(self._sought, self.metric, self.stages)
         if taken := sorted({"source", "threads"} & {*getattr(self.report, "keywords", ())}):
             raise InputError(f"report.{taken[0]} is this experiment's own: drop it; threads=2 sets the threads of both")
@@ -261,6 +269,7 @@ class Experiment:
             negative_prompt=self.negative_prompt,
             prompt_prefix=self.prompt_prefix,
             seed=self.seed,
+            cache=self.cache and Cache(self.cache),
         )
 
 

@@ -16,7 +16,7 @@ from motion_inversion import __version__
 from motion_inversion.error import InputError
 
 _DRY_RUN = "--dry-run"
-FETCH, STATUS = "fetch", "status"  # words of tasks that need no configuration
+CACHE, FETCH, STATUS = "cache", "fetch", "status"  # words of tasks that need no configuration
 _COMPLETION = re.compile(r"(install|uninstall|query)=\w+")
 _ROOTS = ("report", "reproduce")  # words that stand for a root configuration of their own
 

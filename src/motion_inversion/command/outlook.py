@@ -20,6 +20,8 @@ class Result(Protocol):
     @property
     def there(self) -> bool: ...
     @property
+    def cached(self) -> bool: ...
+    @property
     def seconds(self) -> float | None: ...
 
 
@@ -53,7 +55,7 @@ def outlook(jobs: Sequence[Any], overrides: Sequence[Sequence[str]]) -> str:
         lines.append(f"job {number} of {len(jobs)}{f': {named}' if named else ''}")
         for stage, results in groupby(sorted(job.outlook(), key=_order), key=lambda each: each.stage):
             each = list(results)
-            missing = [result for result in each if not result.there]
+            missing = [result for result in each if not (result.there or result.cached)]
             shared = [result for result in missing if result.place in made]
             own = [result for result in missing if result.place not in made]
             made |= {result.place: number for result in own}
@@ -69,8 +71,9 @@ def _order(result: Result) -> int:
 
 
 def _stage_line(stage: str, every: Sequence[Result], own: Sequence[Result], shared: Sequence[Result]) -> str:
-    there = sum(result.there for result in every)
+    there, cached = sum(result.there for result in every), sum(result.cached for result in every)
     told = [f"{there:>3} there", f"{len(own):>3} to make"]
+    told += [f"{cached} in the cache"] if cached else []
     told += [f"{len(shared)} made by jobs before"] if shared else []
     known = [result.seconds for result in own if result.seconds is not None]
     told += [f"about {_clock(sum(known))}"] if known and len(known) == len(own) else []

@@ -17,6 +17,7 @@ from motion_inversion.metric.metric import Metric
 from motion_inversion.reflection.description import Json, describe
 from motion_inversion.reflection.source import own_code
 from motion_inversion.stage.artifact import Artifact
+from motion_inversion.stage.cache import Cache
 from motion_inversion.storage.names import SOURCE, UNRELATED
 
 # Settings of a trainer that change what is shown, or when it is interrupted, not what is learnt.
@@ -58,6 +59,7 @@ class Address:
     negative_prompt: str
     seed: int
     prompt_prefix: str = ""
+    cache: Cache | None = None
     found: dict[Any, Any] = field(default_factory=dict[Any, Any], init=False, repr=False)
 
     def worded(self, prompt: str) -> str:
@@ -83,7 +85,7 @@ class Address:
     def reference(self, clip: Clip) -> Artifact:
         """Frames and latents of a reference clip."""
         identity: Json = {"model": self._model, "footage": self.footage(clip)}
-        return Artifact(self.root / clip.name / "prepare", "reference", identity)
+        return Artifact(self.root / clip.name / "prepare", "reference", identity, self.cache)
 
     @_once
     def control_maps(self, clip: Clip) -> Artifact | None:
@@ -91,19 +93,20 @@ class Address:
         if clip.control_maps is None or not self.method.reads_control_maps:
             return None
         identity: Json = {"model": self._model, "footage": clip.control_maps.fingerprint()}
-        return Artifact(self.root / clip.name / "prepare", "control_maps", identity)
+        return Artifact(self.root / clip.name / "prepare", "control_maps", identity, self.cache)
 
     @_once
     def inverted(self, clip: Clip) -> Artifact:
         """The reference's inverted noise."""
         told = replace(self.inversion, prompt=self.inversion_prompt(clip))
         identity = {"reference": self.reference(clip).digest, "inversion": describe(told)}
-        return Artifact(self.root / clip.name / "prepare", "inversion", identity)
+        return Artifact(self.root / clip.name / "prepare", "inversion", identity, self.cache)
 
     @_once
     def text(self, prompt: str) -> Artifact:
         """The text encoder's states of a prompt; clips share them."""
-        return Artifact(self.root / "text", _slug(prompt) or "empty", {"model": self._model, "prompt": prompt})
+        identity: Json = {"model": self._model, "prompt": prompt}
+        return Artifact(self.root / "text", _slug(prompt) or "empty", identity, self.cache)
 
     @_once
     def state(self, clip: Clip) -> Artifact:
@@ -168,7 +171,8 @@ class Address:
 
     @cached_property
     def _model(self) -> Json:
-        return {"weights": self.model.fingerprint, "settings": describe(self.model)}
+        settings = describe(self.model)
+        return {"weights": self.model.fingerprint, "settings": settings, **_own_code(settings)}
 
     @cached_property
     def _metrics(self) -> dict[str, Json]:

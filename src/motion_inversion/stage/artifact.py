@@ -15,6 +15,8 @@ from filelock import FileLock, Timeout
 
 from motion_inversion.error import InputError
 from motion_inversion.reflection.description import Json, digest
+from motion_inversion.stage.cache import Cache
+from motion_inversion.stage.environment import preparation
 from motion_inversion.storage.file import disk_space, replacing, sha256_of
 from motion_inversion.storage.names import COST, LOCK, MANIFEST, UNFINISHED
 
@@ -30,11 +32,13 @@ class Artifact:
     parent: the folder of its stage.
     label: short and readable; not part of the identity.
     identity: what it depends on, as plain data; inputs that are artifacts are there by their digests.
+    cache: where experiments of other names find it; None if it is this one's alone.
     """
 
     parent: Path
     label: str
     identity: Json
+    cache: Cache | None = None
 
     @cached_property
     def digest(self) -> str:
@@ -42,14 +46,28 @@ class Artifact:
         return digest(self.identity)
 
     @property
+    def name(self) -> str:
+        """Of its folder."""
+        return f"{self.label}-{self.digest}"
+
+    @property
     def folder(self) -> Path:
         """Where it is, or will be."""
-        return self.parent / f"{self.label}-{self.digest}"
+        return self.parent / self.name
 
     @property
     def workplace(self) -> Path:
         """Where it is made: what an interrupted run leaves here, the next one goes on with."""
-        return self.parent / f"{self.label}-{self.digest}{UNFINISHED}"
+        return self.parent / f"{self.name}{UNFINISHED}"
+
+    @property
+    def cached(self) -> bool:
+        """Whether the cache has it; its checksums are looked at when it is taken."""
+        return self.cache is not None and (self.cache.folder / self._shared_name / MANIFEST).is_file()
+
+    @property
+    def _shared_name(self) -> str:
+        return f"{preparation()}/{self.parent.name}/{self.name}"
 
     def exists(self) -> bool:
         """Whether it is complete.
@@ -89,15 +107,29 @@ class Artifact:
                 _remove(self.folder / LOCK)
                 yield None
                 return
-            if not self._sealed():
-                with disk_space(self.workplace):
-                    yield self.workplace
-                    self._seal(files)
-            else:
+            if self._sealed():
                 yield None
+            else:
+                with disk_space(self.workplace), self._shared() as taken:
+                    yield None if taken else self.workplace
+                    if not taken:
+                        self._seal(files)
             self._place(files, beside)
 
-    def _verify(self, folder: Path) -> None:
+    @contextmanager
+    def _shared(self) -> Iterator[bool]:
+        """Whether the workplace holds what the cache had; else the cache gets what the block seals there."""
+        if self.cache is None:
+            yield False
+            return
+        with self.cache.held(self._shared_name):
+            taken = self.cache.take(self._shared_name, self.workplace, self._verify)
+            yield taken
+            if not taken:
+                self.cache.give(self._shared_name, self.workplace, self._verify(self.workplace))
+
+    def _verify(self, folder: Path) -> list[str]:
+        """The names of the files of the artifact in a folder. Raises InputError if they aren't what was made."""
         path = folder / MANIFEST
         try:
             manifest = json.loads(path.read_text())
@@ -116,6 +148,7 @@ class Artifact:
                     f"{folder / name} was changed after it was made (sha256 {found[:10]}, made with "
                     f"{expected[:10]}); delete {folder} to make it anew"
                 )
+        return [*files]
 
     def _sealed(self) -> bool:
         """Whether a process died between the last file and the renaming; a manifest of anything else is removed."""

@@ -1,6 +1,7 @@
 """Where numbers come from: versions, hardware, and the state of the code."""
 
 import functools
+import hashlib
 import importlib.metadata
 import os
 import platform
@@ -14,6 +15,7 @@ import torch
 
 from motion_inversion import __version__
 from motion_inversion.error import InputError
+from motion_inversion.storage.file import sha256_of
 
 _PACKAGES = (
     "torch",
@@ -25,6 +27,7 @@ _PACKAGES = (
     "numpy",
     "av",
 )
+_PREPARING = ("backbone", "core", "data", "stage", "storage")  # our packages that prepare a clip
 
 
 class Git(TypedDict):
@@ -50,6 +53,18 @@ def device_name(device: torch.device) -> str:
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     return platform.processor() or platform.machine()
+
+
+@functools.cache
+def preparation() -> str:
+    """Eight hexadecimal digits that stand for the code that prepares clips: this package's, and that of others.
+
+    Results of one name may come from several versions, which their records say; what all names share may not.
+    """
+    package = Path(__file__).parents[1]
+    ours = sorted(path for part in _PREPARING for path in (package / part).rglob("*.py"))
+    versions = [f"{each} {importlib.metadata.version(each)}" for each in _PACKAGES]
+    return hashlib.sha256(" ".join([sha256_of(*ours), *versions]).encode()).hexdigest()[:8]
 
 
 @contextmanager

@@ -26,12 +26,14 @@ class Expected:
     stage: the stage that makes it.
     place: its folder.
     there: whether it exists; its checksums are looked at only when it is used.
+    cached: whether it isn't there, but the cache has it.
     seconds: what making it may take, by what results of its kind took before; None where there are none.
     """
 
     stage: str
     place: Path
     there: bool
+    cached: bool
     seconds: float | None
 
 
@@ -46,8 +48,9 @@ def expected(addresses: Sequence[Address], clips: Sequence[Clip], stages: Collec
         for stage, kind, artifact in (each for clip in clips for each in _artifacts(address, clip, clips)):
             if stage in stages and artifact.folder not in found:
                 there = (artifact.folder / MANIFEST).is_file()
-                seconds = None if there else _seconds(address.root, stage, kind, _steps(artifact.identity))
-                found[artifact.folder] = Expected(stage, artifact.folder, there, seconds)
+                cached = not there and artifact.cached
+                seconds = None if there or cached else _seconds(address.root, stage, kind, _steps(artifact.identity))
+                found[artifact.folder] = Expected(stage, artifact.folder, there, cached, seconds)
     return list(found.values())
 
 

@@ -29,7 +29,9 @@ def write_run(address: Address, clips: Sequence[Clip], experiment: object, devic
     told = describe(experiment, whole=True)
     assert isinstance(told, dict)
     record: dict[str, Json] = {
-        "experiment": {key: value for key, value in told.items() if key != "output"},  # results can be moved
+        "experiment": {
+            key: value for key, value in told.items() if key not in ("output", "cache")
+        },  # results can be moved
         "conditions": dict(conditions(device)),
         "checksums": {"model": address.model.fingerprint, **{clip.name: _footage(address, clip) for clip in clips}},
     }

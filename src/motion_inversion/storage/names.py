@@ -17,6 +17,7 @@ MANIFEST = "manifest.json"
 UNFINISHED = ".part"
 LOSSES = "loss.csv"  # of a training, step by step
 JOBS = "jobs.json"  # of a sweep
+CACHED = ".cache"  # below `output`: what experiments of all names share
 LOCK = ".lock"  # in an unfinished artifact, held by the process that makes it
 
 FROZEN = "none"  # the method that is no customisation: the frozen model

@@ -38,8 +38,11 @@ def write_plain(path: Path, tensors: Mapping[str, Tensor], metadata: dict[str, s
     """Writes a safetensors file, atomically. Raises InputError if it can't be written."""
     with replacing(path) as temporary:
         plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+        temporary.touch()
+        mode = temporary.stat().st_mode  # as for any new file: the library's own can be read by nobody else
         try:
             save_file(plain, temporary, metadata)
+            temporary.chmod(mode)
         except SafetensorError as error:  # which a full disk is to the library
             raise OSError(str(error)) from error
 
