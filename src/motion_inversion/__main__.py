@@ -15,6 +15,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from motion_inversion.command import arguments, cache, help_page
+from motion_inversion.command.agent import answering, check_agent
 from motion_inversion.command.jobs import rehearse
 from motion_inversion.command.outlook import outlook
 from motion_inversion.composition import build
@@ -91,6 +92,7 @@ def _run(words: list[str]) -> int:
             sys.stdout.write(f"a search of {rehearsal.trials} trials; these jobs have each of its values once:\n")
         sys.stdout.write(outlook(rehearsal.built, rehearsal.jobs))
     else:
+        check_agent(several=rehearsal.folder is not None)
         ledger = Ledger(rehearsal.folder) if rehearsal.folder else None
         if ledger:
             ledger.open(rehearsal.jobs, rehearsal.count)
@@ -141,7 +143,9 @@ def _job(config: DictConfig) -> float | list[float] | None:
             return values[0] if len(values) == 1 else values
     else:
         try:
-            run(build(config), sweeping=False)
+            job = build(config)
+            with answering(job):
+                run(job, sweeping=False)
         except InputError as error:
             if _debugging():
                 raise

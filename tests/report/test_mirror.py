@@ -1,48 +1,21 @@
 """The offline copy in Weights & Biases, read back from its run file."""
 
 import json
-import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 import wandb
-from wandb.proto import wandb_internal_pb2
 
 from motion_inversion.data.video import write_video
 from motion_inversion.report.collect import collect
 from motion_inversion.report.mirror import WandbMirror
 from motion_inversion.report.record import lines
 from motion_inversion.report.table import tabulate
+from tracked import entries
 
 Put = Callable[..., Path]
-Entry: Any = wandb_internal_pb2.__dict__["Record"]  # made at run time, unseen by type checkers
-
-
-def entries(run: Path) -> list[Any]:
-    """Everything in the run file of an offline run."""
-    return [Entry.FromString(message) for message in messages(next(run.glob("*.wandb")).read_bytes())]
-
-
-def messages(content: bytes) -> Iterator[bytes]:
-    """The messages of a LevelDB log, which a run file is after 7 bytes of its own.
-
-    It has blocks of 32 KiB; in these, pieces of a message with a checksum (4 bytes), their length (2) and their
-    kind (1): whole, first, middle, last. Less than 7 bytes at a block's end are padding.
-    """
-    place, message = 7, b""
-    while place < len(content):
-        if (left := 2**15 - place % 2**15) < 7:
-            place += left
-            continue
-        length, kind = struct.unpack_from("<4xHB", content, place)
-        message += content[place + 7 : place + 7 + length]
-        place += 7 + length
-        if kind in (1, 4):
-            yield message
-            message = b""
 
 
 def test_records_tables_and_clips_are_in_the_run(put: Put, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
