@@ -193,6 +193,16 @@ def test_archives_that_are_damaged_are_named_and_the_rest_is_fetched(fetch: Fetc
     assert lines[-1].startswith("3 of 4 files are in ")
 
 
+def test_a_member_that_unpacks_to_far_more_is_refused(fetch: Fetch, downloads: Path, tmp_path: Path) -> None:
+    (downloads / "Repository-main/data/car.mp4").unlink()
+    with zipfile.ZipFile(downloads / "bomb.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("Repository-main/data/car.mp4", bytes(70 << 20))
+    code, lines = fetch("--from", downloads)
+    assert code == 1
+    assert any("car.mp4 in " in line and "would unpack 71" in line and "no video does that" in line for line in lines)
+    assert not (tmp_path / "data/Repository/data/car.mp4").exists()
+
+
 def test_an_interrupted_copy_leaves_nothing_and_a_killed_one_is_swept(
     fetch: Fetch, downloads: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -82,6 +83,37 @@ def test_bytes_that_are_not_text_are_a_fault(put: Put, tmp_path: Path) -> None:
     put()
     put(seed=1).write_bytes(b"\xff\xfe\xff")
     assert len(collect(tmp_path).faults) == 1
+
+
+@pytest.mark.parametrize("way", ["a path", "a link"])
+@pytest.mark.parametrize("key", ["video", "reference"])
+def test_what_lies_outside_of_its_experiment_is_a_fault(put: Put, tmp_path: Path, way: str, key: str) -> None:
+    put()
+    path = put(seed=1)
+    (tmp_path / "private").mkdir()
+    (tmp_path / "private/video.mkv").touch()
+    content = json.loads(path.read_text())
+    if way == "a path":
+        path.write_text(json.dumps(content | {key: "../../../../private/video.mkv"}))
+    else:
+        (path.parent / "out.mkv").symlink_to(tmp_path / "private/video.mkv")
+        path.write_text(json.dumps(content | {key: "out.mkv"}))
+    found = collect(tmp_path)
+    assert len(found.records) == 1
+    assert found.faults == (
+        f"{path}: it shows {tmp_path}/private/video.mkv, outside of {tmp_path / 'name'}; move that there",
+    )
+
+
+def test_results_behind_a_link_are_found(put: Put, tmp_path: Path) -> None:
+    put()
+    shutil.move(tmp_path / "name", tmp_path / "disk")
+    (tmp_path / "name").symlink_to(tmp_path / "disk")
+    assert len(collect(tmp_path / "name").records) == 1
+    (tmp_path / "disk/odd_path").rename(tmp_path / "moved")
+    (tmp_path / "disk/odd_path").symlink_to(tmp_path / "moved")
+    found = collect(tmp_path / "name/odd_path/evaluate")
+    assert (len(found.records), found.faults) == (1, ())
 
 
 def test_an_evaluation_without_manifest_is_a_fault_and_a_part_is_passed_over(put: Put, tmp_path: Path) -> None:

@@ -85,9 +85,21 @@ def _usable(path: Path, faults: list[str]) -> Iterator[Record]:
     try:
         if not path.with_name(MANIFEST).is_file():
             raise ValueError(f"there is no {MANIFEST} beside it, so the evaluation didn't finish; repeat it")
-        yield parse(read_text(path, _REPEAT), path)
+        yield _inside(parse(read_text(path, _REPEAT), path), [*path.resolve().parents][:4][-1])
     except (OSError, ValueError) as error:
         faults.append(f"{path}: {error}")
+
+
+def _inside(record: Record, results: Path) -> Record:
+    """The record, if what it shows lies in the folder of its experiment: a report copies it, whoever wrote the record.
+
+    Raises:
+        ValueError: a path or a link leads out of that folder.
+    """
+    for path in (record.video, record.reference):
+        if not path.is_relative_to(results):
+            raise ValueError(f"it shows {path}, outside of {results}; move that there")
+    return record
 
 
 def _lines(path: Path, faults: list[str]) -> Iterator[Record]:
@@ -114,9 +126,9 @@ def _planned(path: Path, faults: list[str]) -> Iterator[Record]:
             paths = {key: (path.parent / sample[key]).resolve() for key in ("video", "reference")}
             failures = plan["failures"]
             reason = str(failures.get(sample["video"]) or failures.get(sample["clip"]) or _NOT_MADE)
-            yield Record(
-                path=path, metrics=(), checksums={}, cost={}, environment={}, missing=reason, **shared | sample | paths
-            )
+            told = {**shared, **sample, **paths, "missing": reason}
+            planned = Record(path=path, metrics=(), checksums={}, cost={}, environment={}, **told)
+            yield _inside(planned, path.parent.resolve())
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         faults.append(f"{path}: {type(error).__name__}: {error}; delete it and run again")
 

@@ -16,6 +16,7 @@ from motion_inversion.error import InputError
 
 # DAVIS names a clip's masks like its frames; they are wanted where a manifest says so, never in place of frames.
 _MASKS = "Annotations"
+_SMALL, _DENSEST = 1 << 26, 100  # bytes that any member may have; times its packed size that a larger one may
 _DAMAGE = (zipfile.BadZipFile, ZlibError, EOFError, NotImplementedError, RuntimeError)
 
 Parts = tuple[str, ...]
@@ -51,8 +52,19 @@ class Stored:
             with self.disk.open("rb") as stream:
                 yield stream
         else:
-            with zipfile.ZipFile(self.disk) as archive, archive.open(self.member) as stream:
-                yield stream
+            with zipfile.ZipFile(self.disk) as archive:
+                _refuse_bomb(self.disk, archive.getinfo(self.member))
+                with archive.open(self.member) as stream:
+                    yield stream
+
+
+def _refuse_bomb(archive: Path, member: zipfile.ZipInfo) -> None:
+    """Raises InputError for a member that unpacks to far more than pictures and videos, which are packed already, do."""
+    if member.file_size > max(_SMALL, _DENSEST * member.compress_size):
+        raise InputError(
+            f"{member.filename} in {archive} would unpack {member.compress_size} bytes to {member.file_size}: no video "
+            "does that; download it again, or unpack it yourself"
+        )
 
 
 @dataclass(frozen=True)
