@@ -59,7 +59,7 @@ class Stored:
 
 
 def _refuse_bomb(archive: Path, member: zipfile.ZipInfo) -> None:
-    """Raises InputError for a member that unpacks to far more than pictures and videos, which are packed already, do."""
+    """Raises InputError for a member that unpacks to far more than pictures and videos do."""
     if member.file_size > max(_SMALL, _DENSEST * member.compress_size):
         raise InputError(
             f"{member.filename} in {archive} would unpack {member.compress_size} bytes to {member.file_size}: no video "
