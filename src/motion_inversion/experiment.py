@@ -169,14 +169,18 @@ class Experiment:
             self.logger.require()
         if report := self.summary():
             report.wandb.require()
-        clips, model = self._clips(), self.model.load()
+        clips, model = self._clips(), self.model.load(kept=True)
         self.method.require(model)
         check_words(self._addresses[0], model, clips)
         require_ready(self._addresses[0], model, clips, self.stages)
         self._say_if_done(clips)
         failures: dict[str, str] = {}
-        with _nothing_empty(self.output, self.name), deterministic_algorithms(self.deterministic):
-            self._make(clips, model, failures)
+        try:
+            with _nothing_empty(self.output, self.name), deterministic_algorithms(self.deterministic):
+                self._make(clips, model, failures)
+        except BaseException:
+            model.drop()  # who knows what of it was being changed
+            raise
         return _failure(clips, failures)
 
     def _make(self, clips: Sequence[Clip], model: Backbone, failures: dict[str, str]) -> None:

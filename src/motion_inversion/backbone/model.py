@@ -78,14 +78,18 @@ class Model:
         """Checksum of the weights: a moved folder is the same model, replaced weights are another."""
         return self.folder.fingerprint()
 
-    def load(self) -> "Backbone":
+    def load(self, kept: bool = False) -> "Backbone":
         """The model, its parts to be read when first used.
+
+        Args:
+            kept: Whether to take what was read of the same weights by the last that was `kept`, as the job before of a
+                sweep, and to leave it to the next. Whoever is interrupted while the network is changed must `drop` it.
 
         Raises:
             InputError: for a missing or incomplete folder, or one that the hub doesn't give.
         """
         self.folder.check()
-        model = Backbone(self)
+        model = Backbone(self, _kept_parts(self) if kept else {})
         model.part("scheduler")  # the smallest: a hub that gives nothing is found out here, once
         self._check_origin()
         return model
@@ -106,11 +110,11 @@ class Model:
 class Backbone:
     """A loaded model; every part is read at its first use and can be dropped again with `release`."""
 
-    def __init__(self, config: Model) -> None:
+    def __init__(self, config: Model, parts: dict[str, Any] | None = None) -> None:
         self.config = config
         self.device = device_of(config.device)
         self.dtype: torch.dtype = getattr(torch, config.dtype)
-        self._parts: dict[str, Any] = {}
+        self._parts: dict[str, Any] = {} if parts is None else parts
 
     @property
     def capabilities(self) -> frozenset[Capability]:
@@ -145,6 +149,10 @@ class Backbone:
             del self._parts[part]
         if self.device.type == "cuda":
             torch.cuda.empty_cache()
+
+    def drop(self) -> None:
+        """Lets go of all parts, so that whoever comes next reads them anew."""
+        self.release("")
 
     @property
     def network(self) -> nn.Module:
@@ -259,6 +267,20 @@ class Backbone:
     def sites(self) -> tuple[Site, ...]:
         """Where motion embeddings can attach at the model's size, in forward order."""
         return self.config.family.sites(self)
+
+
+# What the last model that was kept has read, by all that the parts depend on. One, as a GPU may hold no second.
+_KEPT: dict[tuple[str, ...], dict[str, Any]] = {}
+
+
+def _kept_parts(config: Model) -> dict[str, Any]:
+    key = (config.fingerprint, repr(config.family), config.dtype, str(device_of(config.device)))
+    if key not in _KEPT:
+        for parts in _KEPT.values():
+            parts.clear()
+        _KEPT.clear()
+        _KEPT[key] = {}
+    return _KEPT[key]
 
 
 def _sides(shape: Sequence[int]) -> str:
