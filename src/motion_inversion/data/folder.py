@@ -90,7 +90,7 @@ class Folder:
         said: set[str] = set()
         for file in self.files:
             with opened_image(file) as image:
-                said.add(reading(image))
+                said.add(reading(image, file))
         return " and ".join(sorted(filter(None, said)))
 
     def require_unbroken(self, first: int, last: int) -> None:
