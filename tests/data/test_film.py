@@ -4,6 +4,7 @@ import struct
 from collections.abc import Callable
 from fractions import Fraction
 from hashlib import sha256
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import av
 import numpy as np
 import pytest
 from av.video.frame import VideoFrame
-from PIL import Image
+from PIL import Image, ImageCms
 
 from motion_inversion.data import decode
 from motion_inversion.data.clip import VideoFile, sha256_of_clip
@@ -110,7 +111,7 @@ def test_a_mirrored_display_matrix_is_honoured(tmp_path: Path) -> None:
         where = pixels[-8 if bottom else 8, -8 if right else 8]
         assert np.abs(where - RED).max() < 12
         assert reading(tmp_path / "b.mp4", "crop") == said
-    with pytest.raises(InputError, match=r"isn't a quarter turn; turn its pictures with ffmpeg.*dataset\.path="):
+    with pytest.raises(InputError, match=r"isn't followed here; turn its pictures with ffmpeg.*dataset\.path="):
         first(tagged(0.7071, 0.7071, -0.7071, 0.7071))
 
 
@@ -238,6 +239,52 @@ def test_of_two_videos_one_is_read_and_told(tmp_path: Path, caplog: pytest.LogCa
             out.mux(stream.encode(None))
     assert first(tmp_path / "a.mkv")[8, 8].tolist() == list(RED)
     assert "holds 2 videos; number 0 of them is read, of 64x32 pixels" in caplog.text
+
+
+def test_a_codec_that_isnt_read_is_told(tmp_path: Path) -> None:
+    encode(tmp_path / "a.mp4", "libx264", flat())
+    (tmp_path / "a.mp4").write_bytes((tmp_path / "a.mp4").read_bytes().replace(b"avc1", b"zzz9"))
+    with pytest.raises(InputError, match=r"encoded in a way that isn't read here; .*ffmpeg -i .*dataset\.path="):
+        first(tmp_path / "a.mp4")
+
+
+def test_pictures_with_exif_in_a_video_are_read_unless_turned_by_it(tmp_path: Path) -> None:
+    """PyAV 18 knows neither EXIF nor the views of spatial video among what FFmpeg notes beside a frame."""
+    for orientation in (1, 6, 3):
+        exif = Image.Exif()
+        exif[0x0112], exif[0x010F] = orientation, "a camera"
+        content = BytesIO()
+        Image.new("RGB", (64, 32), RED).save(content, "JPEG", exif=exif, quality=95)
+        with av.open(tmp_path / "a.avi", "w") as out:
+            stream = out.add_stream("mjpeg", 10)
+            stream.width, stream.height, stream.pix_fmt = 64, 32, "yuvj420p"
+            packet = av.Packet(content.getvalue())
+            packet.stream, packet.pts, packet.dts, packet.time_base = stream, 0, 0, Fraction(1, 10)
+            out.mux(packet)
+        (tmp_path / "a.jpg").write_bytes(content.getvalue())
+        for file in (tmp_path / "a.avi", tmp_path / "a.jpg"):
+            if orientation == 1:
+                assert np.abs(first(file)[8, 8] - RED).max() <= 6
+            else:
+                with pytest.raises(InputError, match=r"shown turned by .* degrees, .*ffmpeg -i .*dataset\.path="):
+                    first(file)
+
+
+def test_png_pictures_with_a_profile_in_a_video_are_refused(tmp_path: Path) -> None:
+    """PyAV 18 frees the profile's name twice, so asking for it would end the process."""
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    for name, given in (("plain.mov", None), ("profiled.mov", profile)):
+        content = BytesIO()
+        Image.new("RGB", (64, 32), RED).save(content, "PNG", icc_profile=given)
+        with av.open(tmp_path / name, "w") as out:
+            stream = out.add_stream("png", 10)
+            stream.width, stream.height, stream.pix_fmt = 64, 32, "rgb24"
+            packet = av.Packet(content.getvalue())
+            packet.stream, packet.pts, packet.dts, packet.time_base = stream, 0, 0, Fraction(1, 10)
+            out.mux(packet)
+    assert first(tmp_path / "plain.mov")[8, 8].tolist() == list(RED)
+    with pytest.raises(InputError, match=r"PNG pictures with a colour profile.* -c copy .* set dataset\.path=frames"):
+        first(tmp_path / "profiled.mov")
 
 
 def test_frames_too_large_are_refused(tmp_path: Path) -> None:

@@ -69,3 +69,19 @@ def test_only_new_ways_of_reading_are_told(tmp_path: Path) -> None:
     assert Folder(tmp_path).reading("crop") == ""
     Image.new("I;16", (8, 8), 40000).save(tmp_path / "2.png")
     assert Folder(tmp_path).reading("crop") == "scaled from 16 bits"
+
+
+def test_a_number_that_begins_anew_within_the_cut_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Two cameras, or two scenes, whose names differ in numbers alone."""
+    save(tmp_path, *(f"cam{camera}_{index:03}.png" for camera in (1, 2) for index in range(4)))
+    read_video(tmp_path, 4, 8, 8)
+    read_video(tmp_path, 4, 8, 8, start=4)
+    assert not caplog.records
+    read_video(tmp_path, 5, 8, 8)
+    assert "counts anew within the cut: cam1_003.png is followed by cam2_000.png" in caplog.text
+
+
+def test_two_numbers_that_count_together_are_one_series(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    save(tmp_path, *(f"{index:03}_{40 * index}ms.png" for index in range(4)))
+    read_video(tmp_path, 4, 8, 8)
+    assert not caplog.records

@@ -14,7 +14,7 @@ DEEP = np.repeat(np.array([0, 128 * 257, 65535], np.uint16), 2)[None].repeat(4, 
 
 def read(file: Path) -> tuple[np.ndarray, str]:
     with opened_image(file) as image:
-        return np.asarray(standard(image, file)), reading(image)
+        return np.asarray(standard(image, file)), reading(image, file)
 
 
 @pytest.mark.parametrize("name", ["a.png", "a.tif", "a.pgm"])

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -132,11 +133,15 @@ def test_bad_names_are_explained() -> None:
         OpenClip(pretrained="opneai").load("cpu")
 
 
-def test_a_failed_download_says_how_to_give_a_file(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_download_says_how_to_give_a_file(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     def refuse(*_: object, **__: object) -> str:
+        logging.getLogger("huggingface_hub.utils._http").warning("Retrying in 1s")
         raise OSError("no route\nto host")
 
     monkeypatch.setattr(open_clip.factory, "download_pretrained", refuse)
     with pytest.raises(InputError, match="openai.*no route to host.*judge.pretrained=/path/to/") as caught:
         OpenClip().load("cpu")
     assert "\n" not in str(caught.value)
+    assert max((record.levelno for record in caplog.records), default=0) <= logging.INFO  # open_clip says it as well

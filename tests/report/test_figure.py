@@ -204,6 +204,21 @@ def test_each_cut_of_a_clip_has_its_own_figure(put: Put, tmp_path: Path) -> None
     assert {"comparison-odd_path-start-0.png", "comparison-odd_path-start-8.png"} <= set(names)
 
 
+def test_scenes_that_share_a_name_have_figures_of_their_own(put: Put, tmp_path: Path) -> None:
+    """Their prompts differ, so nothing else tells them apart: samples would stand below the other's source."""
+    for scene in ("a", "b"):
+        reference = f"../../prepare/reference-{scene}/video.mkv"
+        put(20, prompt=f"a {scene}", checksums={"footage": 12 * scene}, reference=reference)
+    put(20, clip="pan", checksums={"footage": 12 * "c"})
+    records = collect(tmp_path).records
+    names = {name.rpartition(".")[0] for name in write_figures(records, tabulate(records), tmp_path / "out")}
+    assert {name for name in names if name.startswith("comparison")} == {
+        "comparison-odd_path-footage-aaaaaaaa",
+        "comparison-odd_path-footage-bbbbbbbb",
+        "comparison-pan",
+    }
+
+
 def test_a_dollar_is_a_dollar() -> None:
     figure = comparison([Shown("source", "costs $5 or $6_x$", None)])
     assert drawn(figure).size

@@ -113,3 +113,22 @@ def test_alternatives_of_a_sweep_make_rows_and_a_study_that_grows_does_not(
     Report(tmp_path, tmp_path / "report").run()
     assert table(tmp_path / "report" / "records.jsonl").keys == (key,)
     assert first.is_file()
+
+
+def test_cuts_of_one_clip_have_rows_of_their_own_whatever_the_prompts(put: Put, tmp_path: Path) -> None:
+    put(metrics=text(0.2), **cut(0))
+    put(metrics=text(0.4), **cut(8, prompt="a green cross"))
+    made = table(tmp_path)
+    assert made.keys == ("method", "dataset.start")
+    assert rows(made) == [(("motion_inversion", "0"), 0.2, 1), (("motion_inversion", "8"), 0.4, 1)]
+
+
+def test_scenes_that_share_a_name_alone_are_clips_of_their_own(put: Put, tmp_path: Path) -> None:
+    """As drawn by two seeds of a set, whose prompts differ as well: three seeds of one sample count once."""
+    for scene, level in (("a", 0.2), ("b", 0.4)):
+        for seed in range(3):
+            given = {"dataset": {"camera": scene}, "checksums": {"footage": 12 * scene}, "prompt": f"a {scene}"}
+            put(metrics=text(level + 0.01 * seed), seed=seed, source_prompt=scene, **given)
+    made = table(tmp_path)
+    assert rows(made) == [(("motion_inversion",), pytest.approx(0.31), 6)]
+    assert (made.rows[0].clips, made.rows[0].cells[0].score.clips) == (2, 2)

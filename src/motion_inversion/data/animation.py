@@ -1,4 +1,4 @@
-"""Animated images that FFmpeg reads badly or not at all: WebP and AVIF, by Pillow."""
+"""Animated images that FFmpeg, or PyAV, reads badly or not at all: WebP, AVIF and PNG, by Pillow."""
 
 import logging
 from collections.abc import Generator
@@ -9,11 +9,11 @@ from pathlib import Path
 from PIL import Image
 
 from motion_inversion.data.moment import Moment
-from motion_inversion.data.still import opened_image, standard
+from motion_inversion.data.still import DAMAGE, opened_image, reading, standard
 
 log = logging.getLogger(__name__)
 
-FORMATS = ("WEBP", "AVIF")
+FORMATS = ("WEBP", "AVIF", "PNG")
 
 
 def is_animation(path: Path) -> bool:
@@ -23,7 +23,7 @@ def is_animation(path: Path) -> bool:
             return True
     except Image.DecompressionBombError:  # which whoever opens it says
         return True
-    except (OSError, ValueError, SyntaxError):
+    except DAMAGE:
         return False
 
 
@@ -37,11 +37,12 @@ class Animation:
         """Its pictures, as far as they can be decoded: the log says where reading ends early."""
         with opened_image(self.path, FORMATS) as image:
             elapsed = 0
-            for index in range(getattr(image, "n_frames", 1)):
+            first = 1 if image.info.get("default_image") else 0  # of a PNG, for programs that know no animations
+            for index in range(first, getattr(image, "n_frames", 1)):
                 try:
                     image.seek(index)
                     image.load()
-                except (OSError, EOFError, ValueError) as error:
+                except DAMAGE as error:
                     log.warning("%s breaks off after %d frames: %s", self.path, index, error)
                     return
                 yield Moment(elapsed / 1000, partial(standard, image, self.path))
@@ -55,5 +56,6 @@ class Animation:
             return 1000 / duration if duration else None
 
     def reading(self, fit: str) -> str:
-        """Always "": these were never read otherwise."""
-        return ""
+        """As in `Source`."""
+        with opened_image(self.path, FORMATS) as image:
+            return reading(image, self.path)

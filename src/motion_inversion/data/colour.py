@@ -17,6 +17,13 @@ _TO_BT709: dict[Primaries, list[list[float]]] = {
     "BT.2020": [[1.6605, -0.5876, -0.0728], [-0.1246, 1.1329, -0.0083], [-0.0182, -0.1006, 1.1187]],
     "Display P3": [[1.2249, -0.2247, 0], [-0.0420, 1.0419, 0], [-0.0197, -0.0786, 1.0979]],
 }
+# Code points of H.273. Other old television primaries differ from BT.709 by less than players care for.
+_PRIMARIES: dict[int, Primaries] = {9: "BT.2020", 12: "Display P3"}
+_TRANSFERS: dict[int, Transfer] = {16: "PQ", 18: "HLG"}
+_UNSPECIFIED = (0, 2)
+_STANDARD_PRIMARIES = (*_UNSPECIFIED, 1, 4, 5, 6, 7, 22)
+_STANDARD_TRANSFERS = (*_UNSPECIFIED, 1, 3, 4, 5, 6, 7, 11, 12, 13, 14, 15)
+
 _KNEE = 0.8  # linear light up to which a tone map changes nothing; standard white is 1
 _WHITE = 203  # cd/m² of standard white in PQ, and what 75 % of HLG stands for (BT.2408)
 
@@ -27,6 +34,24 @@ class Light:
 
     transfer: Transfer
     primaries: Primaries
+
+    @classmethod
+    def of(cls, primaries: int, transfer: int) -> "Light | None":
+        """What H.273's code points stand for, unless it is what screens show anyway; those must be followed."""
+        curve = _TRANSFERS.get(transfer, "sRGB")
+        gamut = _PRIMARIES.get(primaries, "BT.709")
+        if curve != "sRGB" and primaries in _UNSPECIFIED:
+            gamut = "BT.2020"
+        return None if (curve, gamut) == ("sRGB", "BT.709") else cls(curve, gamut)
+
+    @staticmethod
+    def follows(primaries: int, transfer: int) -> bool:
+        """Whether pictures with these code points can be brought to sRGB."""
+        known = transfer in _STANDARD_TRANSFERS or transfer in _TRANSFERS
+        return known and (primaries in _STANDARD_PRIMARIES or primaries in _PRIMARIES)
+
+    def __str__(self) -> str:
+        return f"{self.primaries} {self.transfer}"
 
     def standard(self, picture: UInt16[np.ndarray, "h w 3"]) -> UInt8[np.ndarray, "h w 3"]:
         """The picture in sRGB: light of HLG and PQ in units of standard white, colours out of gamut clipped.

@@ -18,6 +18,7 @@ from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
+from motion_inversion.data.cropping import Crop, stated_crop
 from motion_inversion.data.location import ACCEPTED, located
 from motion_inversion.data.moment import Moment
 from motion_inversion.data.showing import Showing
@@ -40,8 +41,9 @@ class Film:
     def moments(self) -> Generator[Moment, None, None]:
         """Its frames, as far as they can be decoded: the log says where reading ends early."""
         with opened(self.path) as (container, stream):
+            crop = self._crop(container, stream)
             for frame in _progressive(self._sound(container, stream), stream):
-                showing = Showing.of(frame, stream, self.path)
+                showing = Showing.of(frame, stream, self.path, crop)
                 yield Moment(frame.time, partial(showing.picture, frame), showing.shown_aspect)
 
     def rate(self) -> float | None:
@@ -56,7 +58,7 @@ class Film:
             frame = next(self._sound(container, stream), None)
             if frame is None:
                 return ""
-            showing = Showing.of(frame, stream, self.path)
+            showing = Showing.of(frame, stream, self.path, self._crop(container, stream))
             said = [
                 f"pixels of {showing.aspect}" if showing.aspect != 1 and fit == "crop" else "",
                 showing.reading,
@@ -64,6 +66,15 @@ class Film:
                 "deinterlaced" if frame.interlaced_frame else "",
             ]
             return " ".join(filter(None, said))
+
+    def _crop(self, container: InputContainer, stream: VideoStream) -> Crop:
+        return stated_crop(
+            located(self.path),
+            container.format.name,
+            stream.id,
+            _films(container).index(stream),
+            (stream.width, stream.height),
+        )
 
     def _sound(self, container: InputContainer, stream: VideoStream) -> Iterator[VideoFrame]:
         """The frames before the first one that is damaged."""
@@ -103,13 +114,18 @@ def opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
                 f"{path} has frames of {stream.width}x{stream.height}, more than {LARGEST:,} pixels; make them smaller "
                 f"with ffmpeg -i {path} -vf scale=1280:-2 smaller.mp4 and set dataset.path=smaller.mp4"
             )
+        if stream.codec_context.name == "png" and _has_profile(path, stream.index):
+            raise InputError(
+                f"{path} holds PNG pictures with a colour profile, which is heeded in a folder of images alone; take "
+                f"them out with mkdir frames; ffmpeg -i {path} -c copy frames/%05d.png and set dataset.path=frames"
+            )
         stream.codec_context.options = {"max_pixels": str(LARGEST)}
         yield container, stream
 
 
 def _main_stream(path: Path, container: InputContainer) -> VideoStream:
     """The stream that players choose, which is never the picture of a cover."""
-    films = [stream for stream in container.streams.video if not stream.disposition & _STILLS]
+    films = _films(container)
     best = container.streams.best("video")
     stream = best if best in films else next(iter(films), None)
     # FFmpeg draws any .txt file as a terminal's screen.
@@ -117,6 +133,11 @@ def _main_stream(path: Path, container: InputContainer) -> VideoStream:
         kinds = "a cover" if container.streams.video and container.format.name != "tty" else "text"
         kinds = "audio" if container.streams.audio and kinds == "text" else kinds
         raise InputError(f"{path} has no pictures, only {kinds}; give {ACCEPTED} with dataset.path=…")
+    if stream.codec_context is None:  # pyright: ignore[reportUnnecessaryComparison]
+        raise InputError(
+            f"{path} is encoded in a way that isn't read here; convert it with ffmpeg -i {path} converted.mp4 and set "
+            "dataset.path=converted.mp4"
+        )
     if len(films) > 1:
         size = f"{stream.width}x{stream.height}"
         log.warning(
@@ -125,6 +146,16 @@ def _main_stream(path: Path, container: InputContainer) -> VideoStream:
             *(path, len(films), films.index(stream), size, path),
         )
     return stream
+
+
+def _has_profile(path: Path, index: int) -> bool:
+    """PyAV ends the process when asked for what FFmpeg notes beside such a frame (its name is freed twice)."""
+    with av.open(path.absolute(), metadata_errors="ignore") as container:
+        return any(b"iCCP" in bytes(packet) for packet in container.demux(container.streams[index]))
+
+
+def _films(container: InputContainer) -> list[VideoStream]:
+    return [stream for stream in container.streams.video if not stream.disposition & _STILLS]
 
 
 def _decoded(container: InputContainer, stream: VideoStream) -> Iterator[VideoFrame]:

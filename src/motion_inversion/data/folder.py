@@ -1,5 +1,6 @@
 """Folders of numbered images: which files are a clip's, and whether they are all of it."""
 
+import logging
 import re
 from collections import Counter
 from collections.abc import Generator, Sequence
@@ -13,6 +14,8 @@ from motion_inversion.data.location import ACCEPTED, located
 from motion_inversion.data.moment import Moment
 from motion_inversion.data.still import opened_image, reading, standard
 from motion_inversion.error import InputError
+
+log = logging.getLogger(__name__)
 
 IMAGE_SUFFIXES = (
     *(".png", ".apng", ".jpg", ".jpeg", ".jfif", ".webp", ".avif", ".bmp", ".tif", ".tiff", ".tga", ".jp2"),
@@ -90,17 +93,21 @@ class Folder:
         said: set[str] = set()
         for file in self.files:
             with opened_image(file) as image:
-                said.add(reading(image))
+                said.add(reading(image, file))
         return " and ".join(sorted(filter(None, said)))
 
     def require_unbroken(self, first: int, last: int) -> None:
         """That the images between these two, counted from 0, follow one another in even steps.
+
+        The log says where one number begins anew under another, as names of two cameras do, and some dates.
 
         Raises:
             InputError: some are missing, so that what moves would jump.
         """
         files = self.files[first : last + 1]
         place = _counting_place([_natural(file.stem) for file in self.files])
+        if place is None:
+            self._tell_new_beginnings(files)
         if place is None or len(files) < 3:
             return
         numbers = [int(_natural(file.stem)[place]) for file in files]
@@ -111,6 +118,18 @@ class Folder:
                 f"images are missing in {self.path}: {files[index].name} is followed by {files[index + 1].name}; add "
                 f"them, renumber the images if they do belong together, or set dataset.start={first + index + 1}"
             )
+
+    def _tell_new_beginnings(self, files: Sequence[Path]) -> None:
+        for before, after in zip(files, files[1:], strict=False):
+            pairs = zip(_natural(before.stem)[1::2], _natural(after.stem)[1::2], strict=True)
+            signs = [int(late) - int(early) for early, late in pairs if late != early]
+            if min(signs, default=0) < 0:
+                log.warning(
+                    "%s counts anew within the cut: %s is followed by %s; if these are two clips, put each into a "
+                    "folder of its own",
+                    *(self.path, before.name, after.name),
+                )
+                return
 
 
 def _listed(folder: Path) -> list[Path]:

@@ -1,4 +1,4 @@
-"""Image files as 8-bit sRGB: depth, colour profile, orientation and transparency as viewers show them."""
+"""Image files as 8-bit sRGB: depth, colours, orientation, cropping and transparency as viewers show them."""
 
 import warnings
 from collections.abc import Iterator
@@ -10,9 +10,14 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageCms, ImageOps
 
+from motion_inversion.data.colour import Light
+from motion_inversion.data.cropping import WHOLE, Crop
+from motion_inversion.data.tag import stated_crop_of, stated_light
 from motion_inversion.error import InputError
 
 DEEP = ("I;16", "I;16L", "I;16B", "I;16N")  # Pillow's names for 16-bit grey
+# What Pillow raises of files that are damaged.
+DAMAGE = (OSError, SyntaxError, ValueError, EOFError, MemoryError, RuntimeError, ArithmeticError)
 _SAME = 2  # levels by which a profile may differ from sRGB and still be taken for it
 
 
@@ -32,7 +37,7 @@ def opened_image(file: Path, formats: tuple[str, ...] | None = None) -> Iterator
     except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
         limit = f"{Image.MAX_IMAGE_PIXELS or 0:,}"
         raise InputError(f"{file} has more than {limit} pixels; make it smaller or set dataset.path=…") from error
-    except (OSError, SyntaxError, ValueError, EOFError, MemoryError) as error:
+    except DAMAGE as error:
         if isinstance(error, InputError):
             raise
         raise InputError(f"{file} can't be read as an image; repair it or set dataset.path=…") from error
@@ -44,9 +49,10 @@ def standard(image: Image.Image, file: Path) -> Image.Image:
     Grey of 16 bits is scaled so that its largest value is white, as a viewer does.
 
     Raises:
-        InputError: values without a fixed white, which are floating-point or 32-bit numbers.
+        InputError: values without a fixed white, which are floating-point or 32-bit numbers; colours that can't be
+            followed here.
     """
-    upright = ImageOps.exif_transpose(image)
+    upright = ImageOps.exif_transpose(_cropped(image, stated_crop_of(image, file)))
     if image.mode in DEEP or _counts_to_65535(image):
         levels = np.asarray(upright).astype(np.uint32)
         upright = Image.fromarray(((levels * 255 + 32767) // 65535).astype(np.uint8))
@@ -56,10 +62,11 @@ def standard(image: Image.Image, file: Path) -> Image.Image:
             f"{file} holds {kind} numbers, which have no white of their own; save it with 8 or 16 bits, black being 0 "
             "and white the largest value, or set dataset.path=…"
         )
+    light = stated_light(image, file)
+    if light is not None:
+        return opaque(_by_light(upright, light))
     profile = foreign_profile(upright)
-    if profile is None:
-        return opaque(upright)
-    return opaque(_by_profile(upright, profile))
+    return opaque(upright if profile is None else by_profile(upright, profile))
 
 
 def opaque(image: Image.Image) -> Image.Image:
@@ -70,11 +77,15 @@ def opaque(image: Image.Image) -> Image.Image:
     return Image.alpha_composite(Image.new("RGBA", over.size, "white"), over).convert("RGB")
 
 
-def reading(image: Image.Image) -> str:
-    """What `standard` does that it did not always do, in words; "" for nearly every image."""
+def reading(image: Image.Image, file: Path) -> str:
+    """What `standard` does that it did not always do, in words; "" for nearly every image. Errors as there."""
+    light = stated_light(image, file)
+    crop = stated_crop_of(image, file)
     said = [
         "scaled from 16 bits" if image.mode in DEEP or _counts_to_65535(image) else "",
-        "by its profile" if foreign_profile(image) is not None else "",
+        f"from {light}" if light else "",
+        "by its profile" if not light and foreign_profile(image) is not None else "",
+        f"cropped by {crop}" if crop != WHOLE else "",
     ]
     return " ".join(filter(None, said))
 
@@ -84,16 +95,34 @@ def foreign_profile(image: Image.Image) -> bytes | None:
     profile = image.info.get("icc_profile")
     if image.mode == "LAB":
         return profile or ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")).tobytes()
-    mode = _profiled_mode(image)
-    return profile if profile and _differs(profile, mode) else None
+    return foreign(profile, _profiled_mode(image)) if profile else None
 
 
-def _by_profile(image: Image.Image, profile: bytes) -> Image.Image:
+def foreign(profile: bytes, mode: str) -> bytes | None:
+    """The profile if colours of this mode differ by it from what the numbers are in sRGB."""
+    return profile if _differs(profile, mode) else None
+
+
+def by_profile(image: Image.Image, profile: bytes) -> Image.Image:
+    """The image in sRGB, its transparency kept."""
     mode = _profiled_mode(image)
-    alpha = image.convert("RGBA").getchannel("A") if image.has_transparency_data else None
-    colours = _transformed(image if image.mode == mode else image.convert(mode), profile)
-    if alpha:
-        colours.putalpha(alpha)
+    return _with_alpha_of(image, _transformed(image if image.mode == mode else image.convert(mode), profile))
+
+
+def _cropped(image: Image.Image, crop: Crop) -> Image.Image:
+    left, top, right, bottom = crop
+    # Pillow's copies of a TIFF lose its orientation.
+    return image if crop == WHOLE else image.crop((left, top, image.width - right, image.height - bottom))
+
+
+def _by_light(image: Image.Image, light: Light) -> Image.Image:
+    codes = np.asarray(image.convert("RGB")).astype(np.uint16) * 257
+    return _with_alpha_of(image, Image.fromarray(light.standard(codes)))
+
+
+def _with_alpha_of(image: Image.Image, colours: Image.Image) -> Image.Image:
+    if image.has_transparency_data:
+        colours.putalpha(image.convert("RGBA").getchannel("A"))
     return colours
 
 

@@ -2,7 +2,9 @@
 
 import difflib
 import gzip
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from string import ascii_lowercase
@@ -12,6 +14,8 @@ import numpy as np
 import open_clip
 import torch
 from annotated_types import Ge
+from huggingface_hub.constants import is_offline_mode
+from huggingface_hub.utils import logging as hub_logging
 from jaxtyping import Float, UInt8
 from PIL import Image
 from torch import Tensor
@@ -20,6 +24,8 @@ from motion_inversion.core.vocabulary import Vocabulary, words_of
 from motion_inversion.error import InputError
 from motion_inversion.metric.weight_file import short_sha256
 from motion_inversion.storage.embedded import PREFIX, locate
+
+log = logging.getLogger(__name__)
 
 # How the messages below name the option they ask to change: all metrics take their encoder from there.
 _ENCODER = "model.judge"
@@ -150,6 +156,8 @@ class OpenClip:
                 f"{_ENCODER}.pretrained={self.pretrained}: accepted for {self.model_name} are a weights file "
                 f"that exists and {', '.join(tags) or 'no tag'}; set {override}"
             )
+        if self.pretrained in tags and not is_offline_mode():
+            log.info("asking the hub for %s; HF_HUB_OFFLINE=1 uses what was downloaded earlier", self.version())
         return _read(self, self.model_name, device, override, pretrained=self.pretrained)
 
 
@@ -239,13 +247,35 @@ def _read(
 ) -> LoadedClip:
     """Model, preprocessing and tokenizer by the name that open_clip has for them."""
     try:
-        opened: Any = open_clip.create_model_from_pretrained(name, pretrained, device=device)
-        words = open_clip.get_tokenizer(name, **tokenizer)
+        with _telling_once():
+            opened: Any = open_clip.create_model_from_pretrained(name, pretrained, device=device)
+            words = open_clip.get_tokenizer(name, **tokenizer)
     except Exception as error:  # open_clip, the hub and the file formats share no type of exception
         what = " ".join(f"{type(error).__name__}: {error}".split())[:300]
         raise InputError(f"can't read {source} ({what}); set {override}") from error
     model, preprocess = opened
     return LoadedClip(model.eval(), preprocess, words, device, source.batch_size)
+
+
+@contextmanager
+def _telling_once() -> Iterator[None]:
+    """Without open_clip's lines, by the root logger, of what it then raises, and those of the hub's attempts.
+
+    open_clip's warnings stay.
+    """
+
+    def is_new(record: logging.LogRecord) -> bool:
+        return record.levelno < logging.ERROR or Path(record.pathname).parent.name != open_clip.__name__
+
+    root = logging.getLogger()
+    verbosity = hub_logging.get_verbosity()
+    root.addFilter(is_new)
+    hub_logging.set_verbosity_error()
+    try:
+        yield
+    finally:
+        root.removeFilter(is_new)
+        hub_logging.set_verbosity(verbosity)
 
 
 def _check_batch(size: int) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from typing import TypeAlias
 
 from motion_inversion.error import InputError
-from motion_inversion.report.record import DATASET, FOOTAGE, SOURCE_PROMPT, Record
+from motion_inversion.report.record import CUT, DATASET, FOOTAGE, SOURCE_PROMPT, Record
 from motion_inversion.storage.names import FROZEN
 
 SAMPLE = ("clip", "prompt", "seed")
@@ -60,10 +60,23 @@ def tells_references(key: str) -> bool:
     return key in (FOOTAGE, SOURCE_PROMPT) or key.startswith(DATASET)
 
 
+def reference_keys(records: Sequence[Record], keys: Sequence[str]) -> list[str]:
+    """Those of `keys` that say something of the reference, and footage if clips of one name still differ in it."""
+    telling = [key for key in keys if tells_references(key)]
+    for group in grouped(records, (*telling, "clip")).values():
+        if len({record.footage for record in group if record.footage}) > 1:
+            return [*telling, FOOTAGE]
+    return telling
+
+
 def _of_references(records: Sequence[Record], keys: Sequence[str]) -> list[str]:
-    """What tells apart the references of samples that agree in `keys`, clip, prompt and seed: settings, or footage."""
-    telling = [key for key in _differing(records, keys) if tells_references(key)]
-    return [key for key in telling if key != FOOTAGE] or telling
+    """What tells apart the references of samples that agree in `keys`, clip, prompt and seed: settings, or footage.
+
+    How a file was cut does whatever the prompts are; scenes that share a name alone are clips of their own.
+    """
+    cuts = [key for key in _differing(records, keys, ("clip",)) if key in CUT]
+    telling = [key for key in _differing(records, (*keys, *cuts)) if tells_references(key)]
+    return cuts + ([key for key in telling if key != FOOTAGE] or telling)
 
 
 def unseparated(records: Sequence[Record], keys: Sequence[str]) -> list[str]:
@@ -74,8 +87,8 @@ def unseparated(records: Sequence[Record], keys: Sequence[str]) -> list[str]:
     return chosen or [path for path in differing if path != FOOTAGE] or differing
 
 
-def _differing(records: Sequence[Record], keys: Sequence[str]) -> list[str]:
-    repeats = [group for group in grouped(records, (*keys, *SAMPLE)).values() if len(group) > 1]
+def _differing(records: Sequence[Record], keys: Sequence[str], sample: Sequence[str] = SAMPLE) -> list[str]:
+    repeats = [group for group in grouped(records, (*keys, *sample)).values() if len(group) > 1]
     paths = dict.fromkeys(key for group in repeats for record in group for key in record.settings)
     return [
         path for path in paths if any(len({record.settings.get(path) for record in group}) > 1 for group in repeats)

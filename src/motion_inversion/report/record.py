@@ -15,6 +15,7 @@ from motion_inversion.storage.names import FORMAT, SOURCE, UNRELATED
 
 # Keys of `Record.settings` that say which reference a sample is of; the settings of a dataset begin with DATASET.
 FOOTAGE, SOURCE_PROMPT, DATASET = "footage", "source_prompt", "dataset."
+CUT = tuple(f"{DATASET}{key}" for key in ("start", "stride", "fps", "fit"))  # how frames are taken from a file
 
 _KEYS: dict[str, Any] = {
     "clip": str,
@@ -113,6 +114,11 @@ class Record:
     def footage(self) -> str:
         """The checksum of the reference's frames and their cut; "" if unknown."""
         return self.checksums.get(FOOTAGE, "")
+
+    @property
+    def source(self) -> str:
+        """Its clip, told apart from another of that name, as scenes of another seed or files in other folders are."""
+        return f"{self.clip} {self.footage}"
 
     @property
     def identity(self) -> tuple[object, ...]:

@@ -183,7 +183,9 @@ def _bounding(kind: Kind, table: Table, bounds: Sequence[Record]) -> list[Row]:
 
 
 def _row(values: Values, members: Sequence[Record], cells: Sequence[Cell], kind: Kind = "sample") -> Row:
-    return Row(values, len(members), len({record.clip for record in members}), tuple(cells), kind)
+    known = {record.source: record.clip for record in members if record.footage}
+    unknown = {record.clip for record in members} - {*known.values()}
+    return Row(values, len(members), len(known) + len(unknown), tuple(cells), kind)
 
 
 def _columns(records: Sequence[Record]) -> tuple[Column, ...]:
@@ -230,12 +232,12 @@ def _told_apart(versions: Sequence[str]) -> list[str]:
 def _cell(members: Sequence[Record], scores: Mapping[Record, float], pairs: Mapping[Record, Record | None]) -> Cell:
     """The cell of `members` by what the column shows of each record, and by their partners."""
     shown = [record for record in members if record in scores]
-    score = estimate([scores[record] for record in shown], [record.clip for record in shown])
+    score = estimate([scores[record] for record in shown], [record.source for record in shown])
     paired = [record for record in shown if record in pairs]
     if not paired:
         return Cell(score, None)
     differences = [scores[record] - _of(scores, pairs[record]) for record in paired]
-    clips = [record.clip for record in paired]
+    clips = [record.source for record in paired]
     return Cell(score, estimate(differences, clips), sign_flip(differences, clips))
 
 

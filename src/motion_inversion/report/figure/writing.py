@@ -20,7 +20,7 @@ from motion_inversion.report.figure.scatter import scatter
 from motion_inversion.report.figure.series import name, table_looks
 from motion_inversion.report.figure.style import file_names, save
 from motion_inversion.report.figure.sweep import sweep, swept
-from motion_inversion.report.group import grouped, tells_references
+from motion_inversion.report.group import grouped, reference_keys, tells_references
 from motion_inversion.report.record import Record
 from motion_inversion.report.table import Table
 from motion_inversion.storage.file import known_sha256
@@ -115,7 +115,7 @@ def _checksum(path: Path | None) -> str | None:
 
 def _by_reference(table: Table, records: Sequence[Record]) -> dict[str, tuple[str, list[Record]]]:
     """By what files are called, each clip with its records, and those of its cuts apart if there are several."""
-    cuts = [key for key in table.keys if tells_references(key)]
+    cuts = reference_keys([record for record in records if not record.is_bound], table.keys)
     found: dict[str, tuple[str, list[Record]]] = {}
     for clip in sorted({record.clip for record in records if not record.is_bound}):
         members = [record for record in records if record.clip == clip and not record.is_bound]

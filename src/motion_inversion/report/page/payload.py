@@ -10,7 +10,7 @@ from motion_inversion.report.cost import CostTable
 from motion_inversion.report.estimate import Estimate
 from motion_inversion.report.figure.series import is_yardstick, looks, name, table_looks
 from motion_inversion.report.format import cost_lines
-from motion_inversion.report.group import row_keys, tells_references, values
+from motion_inversion.report.group import reference_keys, row_keys, values
 from motion_inversion.report.page.media import Medium
 from motion_inversion.report.record import Record
 from motion_inversion.report.table import Cell, Table
@@ -53,7 +53,7 @@ def payload(
     """
     shown = [record for record in records if not record.is_bound]
     varied = row_keys(shown) if shown else ()
-    cuts = [key for key in varied if tells_references(key)]
+    cuts = reference_keys(shown, varied)
     keys = [key for key in varied if key not in (*_OWN, *cuts)]
     groups = list(dict.fromkeys(values(record, keys) for record in shown))
     groups.sort(key=lambda group: not is_yardstick(keys, group))
