@@ -26,8 +26,8 @@ from motion_inversion.embedding.site import Site
 from motion_inversion.error import InputError
 from motion_inversion.method.method import Fitting, Reference, Request, sample_guided
 from motion_inversion.method.state import identity
-from motion_inversion.method.training.fit import check_training, run_trainer
-from motion_inversion.method.training.module import MotionLearning, Noised, loss_of
+from motion_inversion.method.training.noised import Noised, loss_of
+from motion_inversion.method.training.setting import check_training
 
 log = logging.getLogger(__name__)
 
@@ -129,6 +129,9 @@ class MotionInversion:
         return loss_of("motion", self.loss, model)
 
     def _learn(self, model: Backbone, embeddings: MotionEmbeddings, reference: Reference, fitting: Fitting) -> int:
+        from motion_inversion.method.training.fit import run_trainer
+        from motion_inversion.method.training.module import MotionLearning
+
         parts = {"motion": embeddings}
         module = MotionLearning(
             model,

@@ -1,6 +1,5 @@
 """What depends on what: the identity, and so the place, of every artifact of an experiment."""
 
-import functools
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -13,6 +12,7 @@ from motion_inversion.core.noise import Noise
 from motion_inversion.core.sampler import Ddim, OdeInversion
 from motion_inversion.data.clip import Clip, Footage
 from motion_inversion.method.method import Method
+from motion_inversion.method.training.trainer import settings_of
 from motion_inversion.metric.metric import Metric
 from motion_inversion.reflection.description import Json, describe
 from motion_inversion.reflection.source import own_code
@@ -167,9 +167,9 @@ class Address:
         return self._fingerprints[kind, name]
 
     def _trainer(self) -> Json:
-        if not isinstance(self.trainer, functools.partial):
+        if self.trainer is None:
             return None
-        return {key: describe(value) for key, value in self.trainer.keywords.items() if key not in _PRESENTATION}
+        return {key: describe(value) for key, value in settings_of(self.trainer).items() if key not in _PRESENTATION}
 
 
 def _own_code(*descriptions: Json) -> dict[str, Json]:

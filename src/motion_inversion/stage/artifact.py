@@ -14,6 +14,7 @@ from filelock import FileLock, Timeout
 
 from motion_inversion.error import InputError
 from motion_inversion.reflection.description import Json, digest
+from motion_inversion.storage.checksum import known_sha256
 from motion_inversion.storage.file import disk_space, replacing, sha256_of
 from motion_inversion.storage.names import COST, LOCK, MANIFEST, UNFINISHED
 
@@ -199,7 +200,7 @@ def _remove(path: Path) -> None:
 
 def sha256_or_empty(path: Path) -> str:
     """SHA-256 of a file, in hexadecimal; of nothing if it is missing."""
-    return sha256_of(*([path] if path.is_file() else []))
+    return known_sha256(path) if path.is_file() else sha256_of()
 
 
 def _difference(theirs: Json, ours: Json, path: str = "") -> str:

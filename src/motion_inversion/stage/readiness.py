@@ -9,8 +9,7 @@ from motion_inversion.backbone.model import Backbone
 from motion_inversion.data.clip import Clip
 from motion_inversion.error import InputError
 from motion_inversion.method.method import HasDetector
-from motion_inversion.method.training.fit import Trained, check_optimizer
-from motion_inversion.method.training.trainer import made
+from motion_inversion.method.training.setting import Trained, check_optimizer
 from motion_inversion.stage.address import Address
 from motion_inversion.stage.request import pairs_of
 
@@ -30,7 +29,7 @@ def require_ready(address: Address, model: Backbone, clips: Sequence[Clip], stag
         raise InputError(
             "model.dtype=float16 takes a GPU: on a CPU accepted are float32 and bfloat16; set model.dtype=float32"
         )
-    if "generate" in stages:
+    if "generate" in stages and not all(_sampled(address, clip) for clip in clips):
         model.process.timesteps(address.sampler.steps, "sampler.steps")
         if address.noise.needs_inversion:
             model.process.timesteps(address.inversion.steps, "inversion.steps")
@@ -47,6 +46,13 @@ def _fitted(address: Address, clip: Clip) -> bool:
         return False
 
 
+def _sampled(address: Address, clip: Clip) -> bool:
+    try:
+        return all(address.sample(clip, *pair).folder.exists() for pair in pairs_of(clip))
+    except InputError:
+        return False
+
+
 def _scored(address: Address, clip: Clip) -> bool:
     try:
         return all(address.score(clip, *pair).folder.exists() for pair in pairs_of(clip))
@@ -55,6 +61,8 @@ def _scored(address: Address, clip: Clip) -> bool:
 
 
 def _require_fit(address: Address, model: Backbone, clips: Sequence[Clip]) -> None:
+    from motion_inversion.method.training.lightning import made
+
     if address.trainer is not None:
         if isinstance(address.method, Trained):
             check_optimizer(address.method)

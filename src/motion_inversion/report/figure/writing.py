@@ -13,9 +13,10 @@ from matplotlib.figure import Figure
 from motion_inversion.report.figure.choice import Chosen, choose, read
 from motion_inversion.report.figure.comparison import comparison, pages
 from motion_inversion.report.figure.crew import each
+from motion_inversion.report.figure.follower import Follower
 from motion_inversion.report.figure.font import families, legible
 from motion_inversion.report.figure.kept import Kept, digest
-from motion_inversion.report.figure.overlay import Follower, overlay
+from motion_inversion.report.figure.overlay import overlay
 from motion_inversion.report.figure.scatter import scatter
 from motion_inversion.report.figure.series import name, table_looks
 from motion_inversion.report.figure.style import file_names, save
@@ -23,7 +24,7 @@ from motion_inversion.report.figure.sweep import sweep, swept
 from motion_inversion.report.group import grouped, tells_references
 from motion_inversion.report.record import Record
 from motion_inversion.report.table import Table
-from motion_inversion.storage.file import known_sha256
+from motion_inversion.storage.checksum import known_sha256
 
 log = logging.getLogger(__name__)
 
