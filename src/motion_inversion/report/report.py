@@ -14,6 +14,7 @@ from motion_inversion.machine import idle_cores
 from motion_inversion.report.collect import Collection, collect
 from motion_inversion.report.cost import costs
 from motion_inversion.report.figure.follower import Follower
+from motion_inversion.report.figure.writing import write_figures
 from motion_inversion.report.format import cost_to_csv, part, to_csv, to_markdown
 from motion_inversion.report.latex import Layout, to_latex
 from motion_inversion.report.mirror import WandbMirror
@@ -65,8 +66,6 @@ class Report:
             InputError: no scores, a key in `rows` or a metric in `columns` that no record has, a baseline that no row
                 is, or a target that can't be written.
         """
-        from motion_inversion.report.figure.writing import write_figures
-
         sources, target = self._places()
         found = collect(*sources)
         tables = self._tables(found)
