@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from huggingface_hub import HfApi
 
 import motion_inversion.__main__ as command
 from motion_inversion.backbone import part
@@ -173,8 +174,8 @@ def test_names_that_there_are_not(refused: Refused, words: list[str], message: s
         ("threads=1000000", "threads=1000000: accepted are 1 to "),
         ("method.optimizer.lr=1e300", "method.optimizer.lr=1e+300 is not a float | Tensor that a tensor holds; set "),
         ("method.loss.beta=1e300", "method.loss.beta=1e+300 is not a float that a tensor holds; set "),
-        ("+trainer.num_nodes=4", "trainer.num_nodes follows from the other settings and can't be set;"),
-        ("trainer.gradient_clip_val=nan", "trainer.gradient_clip_val=nan is not a finite int | float | null"),
+        ("+trainer.num_nodes=4", "trainer.num_nodes is not an argument of Trainer"),
+        ("trainer.gradient_clip_val=nan", "trainer.gradient_clip_val=nan is not a finite float | null"),
         ("name=", "name is empty, but names the folder of the results; set name="),
         ("dataset.only=[pen]", "dataset.only: no clip 'pen'; accepted are odd_path, pan"),
         ("sampler.steps=0", "sampler.steps=0: at least one step is needed; set sampler.steps=50"),
@@ -185,11 +186,12 @@ def test_names_that_there_are_not(refused: Refused, words: list[str], message: s
         ("method.preview_every=-1", "method.preview_every=-1: at least 0 is needed; set"),
         ("method.optimizer.lr=-1", "method.optimizer can't be made: Invalid learning rate: -1; as in"),
         ("trainer.max_steps=-1", "trainer.max_steps=-1: at least 1 is needed; set trainer.max_steps=1"),
-        ("~trainer.max_steps", "trainer.max_steps=-1: at least 1 is needed; set trainer.max_steps=1"),
+        ("~trainer.max_steps", "trainer.max_steps is missing, Trainer ("),
         ("trainer.accumulate_grad_batches=0", "trainer.accumulate_grad_batches=0: at least 1 is needed"),
-        ("trainer.precision=fp8", "trainer.precision='fp8' is not a 64 | 32 | 16 |"),
-        ("+trainer.gradient_clip_algorithm=big", "the trainer refuses its settings:"),
-        ("+trainer.max_epochs=3", "trainer.max_epochs follows from the other settings and can't be set;"),
+        ("trainer.precision=fp8", "trainer.precision='fp8' is not a '32-true' | '16-mixed'"),
+        ("+trainer.gradient_clip_algorithm=big", "trainer.gradient_clip_algorithm='big' is not a 'norm'"),
+        ("+trainer.max_time=soon", "the trainer refuses its settings:"),
+        ("+trainer.max_epochs=3", "trainer.max_epochs is not an argument of Trainer"),
     ],
 )
 def test_values_that_are_not_accepted(refused: Refused, word: str, message: str) -> None:
@@ -256,7 +258,7 @@ def test_a_model_that_is_neither_here_nor_on_the_hub(refused: Refused, monkeypat
         raise OSError("no way there")
 
     monkeypatch.setattr(part, "is_offline_mode", lambda: False)
-    monkeypatch.setattr(part.HfApi, "model_info", unreachable)
+    monkeypatch.setattr(HfApi, "model_info", unreachable)
     line = refused("model.path=models/mine")
     assert line.startswith("model.path=models/mine is no folder here, and the hub has no such model to give (no way")
     assert "; give a local folder: model.path=/path/to/model, or set HF_HUB_OFFLINE=1" in line

@@ -205,14 +205,15 @@ def test_partial_nodes_are_checked_too() -> None:
     assert misfit == "method.optimizer.eps='small' is not a float; set method.optimizer.eps=1e-08"
 
 
-def test_the_trainer_is_checked_through_its_decorator() -> None:
+def test_a_class_is_checked_through_the_decorator_of_its_constructor() -> None:
     trainer = {"_target_": "pytorch_lightning.Trainer", "_partial_": True}
-    check(node(Root, trainer=trainer | {"max_steps": 400, "accelerator": "cpu", "precision": "16-mixed"}))
-    unknown, misfit = faults(node(Root, trainer=trainer | {"max_step": 400, "precision": "17"}))
+    root = {**node(Root), "trust": ["pytorch_lightning"]}
+    check({**root, "trainer": trainer | {"max_steps": 400, "accelerator": "cpu", "precision": "16-mixed"}})
+    unknown, misfit = faults({**root, "trainer": trainer | {"max_step": 400, "precision": "17"}})
     assert "trainer.max_step " in unknown
     assert "'trainer.max_steps'" in unknown
     assert misfit.startswith("trainer.precision='17' is not a")
-    assert build(node(Root, trainer=trainer)).trainer.func is pytorch_lightning.Trainer
+    assert build({**root, "trainer": trainer}).trainer.func is pytorch_lightning.Trainer
 
 
 def test_open_keyword_arguments_let_no_misspelling_through() -> None:

@@ -1,7 +1,6 @@
 """The command line: composes and builds every job before the first one runs, then hands over to Hydra."""
 
 import contextlib
-import io
 import logging
 import os
 import sys
@@ -80,13 +79,12 @@ def _run(words: list[str]) -> int:
     if command.is_hydras:
         application()
         return 0
-    rehearsal = rehearse(command, Path(command.hydra.config_path or _conf()))
+    conf = Path(command.hydra.config_path or _conf())
+    rehearsal = rehearse(command, conf)
     sys.argv[1:] = rehearsal.words
     if command.hydra.help:
-        page = io.StringIO()
-        with contextlib.redirect_stdout(page), contextlib.suppress(SystemExit):
-            application()
-        sys.stdout.write(help_page.fitted(page.getvalue()))
+        folders = [conf, *([Path(command.hydra.config_dir)] if command.hydra.config_dir else [])]
+        sys.stdout.write(help_page.page(rehearsal.help, folders))
     elif command.dry_run:
         if rehearsal.trials:
             sys.stdout.write(f"a search of {rehearsal.trials} trials; these jobs have each of its values once:\n")

@@ -22,6 +22,7 @@ from motion_inversion.error import InputError
 from motion_inversion.method.frozen import Frozen
 from motion_inversion.method.method import Fitting, Reference, Request
 from motion_inversion.method.motion_inversion import MotionInversion
+from motion_inversion.method.state import STATE
 from motion_inversion.method.training.module import MotionLearning
 
 Fittings = Callable[..., Fitting]
@@ -161,6 +162,28 @@ def test_embeddings_given_are_adopted_without_training(
     adopted = load_file(fitting().state)
     assert adopted.keys() == expected.keys()
     assert all(torch.equal(adopted[name], expected[name]) for name in expected)
+
+
+def test_a_state_is_read_once_for_all_batches_and_anew_when_it_is_another(
+    model: Backbone,
+    method: MotionInversion,
+    brief: tuple[Tensor, Request],
+    learnt: Path,
+    monkeypatch: pytest.MonkeyPatch,
+):
+    noise, request = brief
+    model, paths, load = model.config.load(), list[Path](), MotionEmbeddings.load
+    monkeypatch.setattr(MotionEmbeddings, "load", lambda path: paths.append(path) or load(path))
+    first, second = (method.sample(model, learnt, noise, request) for _ in range(2))
+    assert torch.equal(first, second)
+    assert paths == [learnt]
+    model.release(STATE)
+    method.sample(model, learnt, noise, request)
+    assert paths == [learnt] * 2
+    changed = load(learnt).scaled(1.0, 2.0)
+    changed.save(learnt, {})
+    assert not torch.equal(method.sample(model, learnt, noise, request), first)
+    assert paths == [learnt] * 3
 
 
 def test_embeddings_of_another_length_are_refused_or_resampled(

@@ -16,7 +16,8 @@ from torch import Tensor
 from motion_inversion.backbone.model import Backbone
 from motion_inversion.core.condition import PROMPT_EMBEDS, Condition
 from motion_inversion.method.method import Fitting, Reference, Request
-from motion_inversion.method.training.module import MotionLearning, Noised
+from motion_inversion.method.training.module import MotionLearning
+from motion_inversion.method.training.noised import Noised
 
 
 class Trained(NamedTuple):

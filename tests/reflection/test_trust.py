@@ -61,7 +61,7 @@ def test_python_itself_is_refused_whoever_trusts_it(target: str) -> None:
         "torch.hub.load",
         "torch.utils.cpp_extension.load",
         "numpy.load",
-        "pytorch_lightning.Trainer.fit",
+        "pytorch_lightning.Trainer",
         "pytorch_lightning.loggers.WandbLogger",
         "yaml.unsafe_load",
         "pip._internal.main",
@@ -69,11 +69,8 @@ def test_python_itself_is_refused_whoever_trusts_it(target: str) -> None:
 )
 def test_installed_packages_are_refused_until_they_are_trusted(target: str) -> None:
     package = target.partition(".")[0]
-    if target.startswith("pytorch_lightning.Trainer"):
-        assert "cannot be imported" in refusal(target)
-    else:
-        assert refusal(target).startswith(f"_target_: {target} is of the package {package}, whose code would run;")
-        assert refusal(target).endswith(f"trust=[{package}]")
+    assert refusal(target).startswith(f"_target_: {target} is of the package {package}, whose code would run;")
+    assert refusal(target).endswith(f"trust=[{package}]")
 
 
 def test_what_is_trusted_is_built() -> None:

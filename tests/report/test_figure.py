@@ -13,8 +13,8 @@ from PIL import Image
 from motion_inversion.data.video import write_lossless
 from motion_inversion.error import InputError
 from motion_inversion.report.collect import collect
-from motion_inversion.report.figure.choice import Shown, choose, read
-from motion_inversion.report.figure.comparison import HEADING, LABEL, comparison, pages
+from motion_inversion.report.figure.choice import Shown, choose, pages, read
+from motion_inversion.report.figure.comparison import HEADING, LABEL, comparison
 from motion_inversion.report.figure.series import looks, names
 from motion_inversion.report.figure.style import DPI, WIDTH, save
 from motion_inversion.report.figure.writing import write_figures

@@ -10,8 +10,8 @@ import pytest
 from motion_inversion.data.video import write_lossless
 from motion_inversion.error import InputError
 from motion_inversion.report.collect import collect
-from motion_inversion.report.figure import kept, writing
-from motion_inversion.report.figure.style import file_names
+from motion_inversion.report.figure import kept, style, writing
+from motion_inversion.report.figure.kept import file_names
 from motion_inversion.report.table import tabulate
 from motion_inversion.storage.file import sha256_of
 
@@ -45,7 +45,7 @@ def drawn(put: Put, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Draw:
         assert sorted([*names, kept.NAME]) == sorted(path.name for path in (tmp_path / "out").iterdir())
         return {*seen}
 
-    monkeypatch.setattr(writing, "save", quick)
+    monkeypatch.setattr(style, "save", quick)
     return draw
 
 
@@ -118,8 +118,8 @@ def test_an_interrupted_report_goes_on_where_it_was(
         return save(path, figure)
 
     with monkeypatch.context() as patched:
-        save = writing.save
-        patched.setattr(writing, "save", interrupted)
+        save = style.save
+        patched.setattr(style, "save", interrupted)
         with pytest.raises(InputError, match="the disk is full"):
             drawn()
     assert drawn() == {"comparison-pan"}

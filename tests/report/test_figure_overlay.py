@@ -11,7 +11,8 @@ from matplotlib.figure import Figure
 
 from motion_inversion.data.video import Video
 from motion_inversion.report.figure.choice import Shown
-from motion_inversion.report.figure.overlay import DIRECTION, LATTICE, Follower, overlay
+from motion_inversion.report.figure.follower import Follower
+from motion_inversion.report.figure.overlay import DIRECTION, LATTICE, overlay
 
 
 @dataclass

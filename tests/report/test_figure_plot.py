@@ -9,7 +9,8 @@ from matplotlib.figure import Figure
 
 from motion_inversion.report.estimate import Estimate
 from motion_inversion.report.figure.scatter import scatter
-from motion_inversion.report.figure.sweep import sweep, swept
+from motion_inversion.report.figure.sweep import sweep
+from motion_inversion.report.figure.swept import swept
 from motion_inversion.report.table import Cell, Column, Kind, Row, Table
 
 NAN = float("nan")

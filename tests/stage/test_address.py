@@ -62,7 +62,7 @@ def own(**changes: Any) -> Change:
 
 
 def trainer(**changes: Any) -> Change:
-    return lambda address: replace(address, trainer=functools.partial(address.trainer, **changes))  # pyright: ignore[reportArgumentType]
+    return lambda address: replace(address, trainer=replace(address.trainer, **changes))  # pyright: ignore[reportArgumentType]
 
 
 @pytest.mark.parametrize(

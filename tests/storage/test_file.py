@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from motion_inversion.error import InputError
-from motion_inversion.storage.file import known_sha256, replacing, sha256_of
+from motion_inversion.storage.file import replacing
 
 
 def test_the_file_appears_only_when_the_block_ends_and_with_its_parents(tmp_path: Path) -> None:
@@ -40,10 +40,3 @@ def test_a_place_that_cannot_be_written_is_named_with_its_override(tmp_path: Pat
     with pytest.raises(InputError, match="output=…"), replacing(tmp_path) as part:
         part.write_text("a folder can't be replaced by a file")
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
-
-
-def test_a_known_checksum_follows_the_content(tmp_path: Path) -> None:
-    path = tmp_path / "weights"
-    for content in (b"one", b"other", b"third"):  # the last has the length of the one before
-        path.write_bytes(content)
-        assert known_sha256(path) == known_sha256(path) == sha256_of(path)

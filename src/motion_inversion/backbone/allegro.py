@@ -8,7 +8,6 @@ from typing import Annotated, Any, ClassVar
 
 import torch
 from annotated_types import Ge, Interval
-from diffusers.models.embeddings import get_3d_rotary_pos_embed_allegro
 from torch import nn
 
 from motion_inversion.backbone.checkpointing import checkpoint_by_diffusers
@@ -128,6 +127,8 @@ def _rope(transformer: Any, tokens: tuple[int, int, int]) -> Any:
 
 @lru_cache(maxsize=16)
 def _rotary(width: int, tokens: tuple[int, int, int], scale: tuple[float, float, float]) -> Any:
+    from diffusers.models.embeddings import get_3d_rotary_pos_embed_allegro
+
     frames, rows, columns = tokens
     found: Any = get_3d_rotary_pos_embed_allegro(
         embed_dim=width,

@@ -7,7 +7,6 @@ from typing import Annotated, Any, ClassVar
 
 import torch
 from annotated_types import Ge
-from diffusers.models.unets.unet_motion_model import AnimateDiffTransformer3D, UNetMotionModel
 from torch import nn
 
 from motion_inversion.backbone.checkpointing import checkpoint_by_diffusers
@@ -74,6 +73,8 @@ class AnimateDiff:
         Raises:
             InputError: for an image UNet without a motion adapter.
         """
+        from diffusers.models.unets.unet_motion_model import UNetMotionModel
+
         unet = model.part("unet")
         if isinstance(unet, UNetMotionModel):
             return unet
@@ -91,6 +92,8 @@ class AnimateDiff:
 
     def sites(self, model: Backbone) -> tuple[Site, ...]:
         """Every block of the motion modules, each with two attentions over time."""
+        from diffusers.models.unets.unet_motion_model import AnimateDiffTransformer3D
+
         _, _, frames, rows, columns = model.latent_shape
         return find_sites(self.network(model), AnimateDiffTransformer3D, _place, _run, (frames, rows, columns))
 
@@ -100,6 +103,8 @@ class AnimateDiff:
 
 
 def _joined(model: Backbone) -> nn.Module:
+    from diffusers.models.unets.unet_motion_model import UNetMotionModel
+
     joined: Any = UNetMotionModel.from_unet2d(model.part("unet"), model.part("motion_adapter"))
     return joined.requires_grad_(False).eval().to(model.device, model.dtype)
 

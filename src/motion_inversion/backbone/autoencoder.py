@@ -4,8 +4,6 @@ from typing import Any, TypeAlias
 
 import numpy as np
 import torch
-from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
-from diffusers.models.autoencoders.autoencoder_kl_allegro import AutoencoderKLAllegro
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
@@ -47,7 +45,7 @@ def decode(vae: Any, latents: Latents, chunk: int) -> Pixels:
         frames = torch.cat([vae.decode(part).sample.float() for part in raw[0].transpose(0, 1).split(chunk)])
     else:
         frames = vae.decode(raw).sample.float()[0]
-        if not isinstance(vae, AutoencoderKLAllegro):  # it alone puts frames before channels
+        if not _puts_frames_first(vae):
             frames = frames.transpose(0, 1)
     if not torch.isfinite(frames).all():
         raise FloatingPointError("the autoencoder's output is not finite: model.dtype=float32")
@@ -56,7 +54,16 @@ def decode(vae: Any, latents: Latents, chunk: int) -> Pixels:
 
 
 def _of_pictures(vae: Any) -> bool:
+    from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
+
     return isinstance(vae, AutoencoderKL)
+
+
+def _puts_frames_first(vae: Any) -> bool:
+    """Whether frames come before channels, as in one autoencoder alone."""
+    from diffusers.models.autoencoders.autoencoder_kl_allegro import AutoencoderKLAllegro
+
+    return isinstance(vae, AutoencoderKLAllegro)
 
 
 def _normalisation(vae: Any) -> tuple[Any, Any]:

@@ -9,8 +9,6 @@ from typing import Annotated, Any, ClassVar
 
 import torch
 from annotated_types import Ge, Interval
-from diffusers.models.embeddings import get_3d_rotary_pos_embed
-from diffusers.pipelines.cogvideo.pipeline_cogvideox import get_resize_crop_region_for_grid
 from torch import Tensor, nn
 
 from motion_inversion.backbone.checkpointing import checkpoint_by_diffusers
@@ -123,6 +121,9 @@ def _rope(transformer: Any, size: tuple[int, ...]) -> tuple[Tensor, Tensor]:
 @lru_cache(maxsize=16)
 def _rotary(width: int, frames: int, grid: tuple[int, int], trained: tuple[int, int], sliced: bool) -> Any:
     """CogVideoX 1.0 stretches the grid it was trained on to another size, 1.5 takes a piece of it."""
+    from diffusers.models.embeddings import get_3d_rotary_pos_embed
+    from diffusers.pipelines.cogvideo.pipeline_cogvideox import get_resize_crop_region_for_grid
+
     cpu = torch.device("cpu")
     if sliced:
         return get_3d_rotary_pos_embed(width, None, grid, frames, grid_type="slice", max_size=trained, device=cpu)

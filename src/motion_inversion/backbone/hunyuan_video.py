@@ -7,7 +7,6 @@ from typing import Annotated, ClassVar
 
 import torch
 from annotated_types import Ge, Interval
-from diffusers.pipelines.hunyuan_video.pipeline_hunyuan_video import DEFAULT_PROMPT_TEMPLATE
 from torch import nn
 
 from motion_inversion.backbone.checkpointing import checkpoint_by_diffusers
@@ -74,6 +73,8 @@ class HunyuanVideo:
     @torch.no_grad()
     def embed(self, model: Backbone, prompts: Sequence[str]) -> Condition:
         """The language model's states of the prompt in its template, less the template; and CLIP's pooled vector."""
+        from diffusers.pipelines.hunyuan_video.pipeline_hunyuan_video import DEFAULT_PROMPT_TEMPLATE
+
         cut, name = DEFAULT_PROMPT_TEMPLATE["crop_start"], model.config.name
         worded = [DEFAULT_PROMPT_TEMPLATE["template"].format(prompt) for prompt in prompts]
         found = tokenize(model.part("tokenizer"), worded, self.length + cut, name)

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
 from annotated_types import Ge, Interval
-from diffusers.pipelines.mochi.pipeline_mochi import linear_quadratic_schedule
 from torch import nn
 
 from motion_inversion.backbone.checkpointing import checkpoint_by_diffusers
@@ -61,6 +60,8 @@ class Mochi:
 
     def process(self, model: Backbone) -> Process:
         """A straight path; half of the steps go to the noisiest fortieth of it."""
+        from diffusers.pipelines.mochi.pipeline_mochi import linear_quadratic_schedule
+
         return process_of(
             model.part("scheduler"),
             sigmas=lambda steps: linear_quadratic_schedule(steps, _THRESHOLD, max(1, steps // 2)),

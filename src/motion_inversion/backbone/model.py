@@ -90,7 +90,8 @@ class Model:
         """
         self.folder.check()
         model = Backbone(self, _kept_parts(self) if kept else {})
-        model.part("scheduler")  # the smallest: a hub that gives nothing is found out here, once
+        if not self.folder.holds("scheduler"):
+            model.part("scheduler")  # the smallest: a hub that gives nothing is found out here, once
         self._check_origin()
         return model
 
@@ -213,7 +214,7 @@ class Backbone:
         config = self.config
         if not config.parts.get("tokenizer", config.path).startswith(PREFIX):
             return None
-        return words_of(self.part("tokenizer").get_vocab())
+        return words_of(config.folder.vocabulary("tokenizer"))
 
     def embed(self, prompts: Sequence[str]) -> Condition:
         """What the network is told of prompts, in float32.

@@ -10,16 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import transformers
-from huggingface_hub import HfApi, hf_hub_download
 from huggingface_hub.constants import is_offline_mode
-from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError, LocalEntryNotFoundError
 from torch import nn
 
 from motion_inversion.backbone.family import Classes
 from motion_inversion.error import InputError
+from motion_inversion.storage.checksum import noted_sha256
 from motion_inversion.storage.document import parse_json, read_text
-from motion_inversion.storage.file import known_sha256
 from motion_inversion.storage.kind import check_weights
 
 log = logging.getLogger(__name__)
@@ -28,8 +25,9 @@ INDEX = "model_index.json"
 WEIGHTLESS = ("tokenizer", "scheduler")
 # Of these patterns, a file must match one. A tokenizer without a vocabulary would load, and know no word.
 _WEIGHTS = ("*.safetensors", "*.bin")
+_VOCABULARY = "vocab.json"
 _CONTENT = {
-    "tokenizer": ("vocab.json", "tokenizer.json", "spiece.model", "*.model"),
+    "tokenizer": (_VOCABULARY, "tokenizer.json", "spiece.model", "*.model"),
     "scheduler": ("scheduler_config.json", "config.json"),
 }
 _MOST_LEVELS = 100_000  # of noise; a scheduler makes tables of as many
@@ -94,6 +92,10 @@ class ModelFolder:
         """What the folder's index says beside its parts, such as the boundary between two experts; None if nothing."""
         return self._index().get(name)
 
+    def holds(self, part: str) -> bool:
+        """Whether the part is in a local folder, and no hub is asked for it."""
+        return self._local(part) is not None
+
     def has(self, part: str) -> bool:
         """Whether the part is there, or may be, on the hub."""
         folder = self._local(part)
@@ -105,6 +107,8 @@ class ModelFolder:
         Raises:
             InputError: if it is missing or broken, or of a class that isn't one of the known.
         """
+        from transformers.utils.logging import disable_progress_bar
+
         place, option = self.elsewhere.get(part, self.path), self._option(part)
         if not Path(place).is_dir():
             require_reachable(option, place)
@@ -115,7 +119,7 @@ class ModelFolder:
         if type(levels) is not int or not 2 <= levels <= _MOST_LEVELS:
             raise InputError(f"{option}: {part} has num_train_timesteps={levels!r}; accepted are 2 to {_MOST_LEVELS}")
         kind, library = _import(name)
-        transformers.utils.logging.disable_progress_bar()  # a second's bar per part hides the lines that matter
+        disable_progress_bar()  # a second's bar per part hides the lines that matter
         source = {"subfolder": part} if part not in self.elsewhere or (Path(place) / part).is_dir() else {}
         try:
             if part.startswith(WEIGHTLESS):
@@ -149,6 +153,16 @@ class ModelFolder:
         found = [folder / name for name in _CONFIGURATIONS if (folder / name).is_file()] if folder else []
         return {key: value for path in reversed(found) for key, value in _json(path).items()}
 
+    def vocabulary(self, part: str) -> dict[str, Any]:
+        """The ids of the tokens of a tokenizer that has a vocab.json, in a local folder.
+
+        Raises:
+            InputError: if that can't be read.
+        """
+        folder = self._local(part)
+        assert folder is not None
+        return _json(folder / _VOCABULARY)
+
     def fingerprint(self) -> str:
         """Tells models apart by the content of all their files. A hub id is its name."""
         digest = hashlib.sha256()
@@ -158,7 +172,7 @@ class ModelFolder:
                 digest.update(f"{part} {self.elsewhere.get(part, self.path)}\n".encode())
             else:
                 for file in sorted(path for path in folder.rglob("*") if path.is_file()):
-                    digest.update(f"{part}/{file.name} {known_sha256(file)}\n".encode())
+                    digest.update(f"{part}/{file.name} {noted_sha256(file)}\n".encode())
         return digest.hexdigest()[:16]
 
     def _otherwise(self) -> str:
@@ -271,6 +285,9 @@ def _json(path: Path) -> dict[str, Any]:
 
 @functools.cache
 def _hub_index(name: str) -> dict[str, Any]:
+    from huggingface_hub import hf_hub_download
+    from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError, LocalEntryNotFoundError
+
     try:
         return _json(Path(hf_hub_download(name, INDEX)))
     except (EntryNotFoundError, LocalEntryNotFoundError, HfHubHTTPError, OSError, ValueError):
@@ -293,6 +310,8 @@ def require_reachable(option: str, path: str) -> None:
     """
     if is_offline_mode():
         return
+    from huggingface_hub import HfApi
+
     try:
         HfApi().model_info(path, timeout=10)
     except Exception as error:  # that of an HTTP library, which depends on the hub client's version

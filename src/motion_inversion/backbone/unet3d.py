@@ -7,7 +7,6 @@ from typing import Annotated, Any, ClassVar
 
 import torch
 from annotated_types import Ge
-from diffusers.models.transformers.transformer_temporal import TransformerTemporalModel
 from torch import nn
 
 from motion_inversion.backbone.checkpointing import checkpoint_blocks
@@ -85,6 +84,8 @@ class UNet3D:
 
     def sites(self, model: Backbone) -> tuple[Site, ...]:
         """Every temporal transformer block but those of the transformer ahead of the first level."""
+        from diffusers.models.transformers.transformer_temporal import TransformerTemporalModel
+
         _, _, frames, rows, columns = model.latent_shape
         return find_sites(model.part("unet"), TransformerTemporalModel, _place, _run, (frames, rows, columns))
 

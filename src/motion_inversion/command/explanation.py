@@ -37,9 +37,13 @@ def compose(name: str, overrides: list[str], with_hydra: bool = False) -> DictCo
     except UNCOMPOSED as error:
         raise _explained(error, name, overrides) from error
     check_hydra(OmegaConf.to_container(composed.hydra, resolve=False))
-    if not with_hydra:
-        with open_dict(composed):
-            del composed["hydra"]
+    return composed if with_hydra else without_hydra(composed)
+
+
+def without_hydra(composed: DictConfig) -> DictConfig:
+    """A configuration less Hydra's own settings."""
+    with open_dict(composed):
+        del composed["hydra"]
     return composed
 
 

@@ -18,7 +18,7 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from motion_inversion.command import override, search
 from motion_inversion.command.arguments import Command
-from motion_inversion.command.explanation import UNCOMPOSED, compose, loader
+from motion_inversion.command.explanation import UNCOMPOSED, compose, loader, without_hydra
 from motion_inversion.composition import CompositionError, build
 from motion_inversion.error import InputError
 from motion_inversion.reflection.trust import check_hydra
@@ -35,6 +35,7 @@ class Rehearsal:
     folder: of the sweep that they are, by the command or by the configuration; None if they are none.
     built: the object of each job; none where a configuration is only shown.
     words: what Hydra is to read.
+    help: the template of the root's help page.
     """
 
     jobs: list[list[str]]
@@ -42,6 +43,7 @@ class Rehearsal:
     folder: Path | None
     built: list[Any]
     words: list[str]
+    help: str
 
     @property
     def count(self) -> int:
@@ -52,11 +54,13 @@ class Rehearsal:
 class _Jobs(NamedTuple):
     """The overrides of each job; the folder of the sweep, if the command or the configuration makes them one.
 
+    composed: the configuration of the only job, or of the first as far as Hydra's own settings go.
     starters: words that Hydra is to read before the command's overrides.
     trials: of a search, 0 if it is none.
     """
 
     jobs: list[list[str]]
+    composed: DictConfig
     folder: Path | None = None
     starters: Sequence[str] = ()
     trials: int = 0
@@ -74,20 +78,23 @@ def rehearse(command: Command, conf: Path) -> Rehearsal:
     faults: list[str] = []
     built: list[Any] = []
     with hydra.initialize_config_dir(str(conf), version_base="1.3"):
-        jobs, folder, starters, trials = _jobs(command.root, overrides, command.hydra.multirun)
+        jobs, first, folder, starters, trials = _jobs(command.root, overrides, command.hydra.multirun)
+        page = str(first.hydra.help.template)
         if command.shows:
-            compose(command.root, jobs[0])
-            return Rehearsal(jobs, trials, None, [], _words(command, (), jobs[0] if folder else ()))
+            if folder:
+                compose(command.root, jobs[0])
+            return Rehearsal(jobs, trials, None, [], _words(command, (), jobs[0] if folder else ()), page)
         trusted = _trusted(command.hydra.overrides)
         for job in _told(jobs) if folder else jobs:
             try:
-                built.append(build(_composed(command.root, job, trusted)))
+                config = compose(command.root, job) if folder else without_hydra(first)
+                built.append(build(_trusting(config, trusted)))
             except InputError as error:
                 faults += [_with_remedy(fault, job) for fault in str(error).splitlines()]
     if faults:
         raise CompositionError(*dict.fromkeys(faults))
     directions = [search.direction(built)] if trials else []
-    return Rehearsal(jobs, trials, folder, built, _words(command, [*starters, *directions], ()))
+    return Rehearsal(jobs, trials, folder, built, _words(command, [*starters, *directions], ()), page)
 
 
 def _trusted(overrides: list[str]) -> set[str]:
@@ -96,9 +103,8 @@ def _trusted(overrides: list[str]) -> set[str]:
     return {str(package) for value in values if isinstance(value, list) for package in value}
 
 
-def _composed(name: str, job: list[str], trusted: set[str]) -> DictConfig:
+def _trusting(config: DictConfig, trusted: set[str]) -> DictConfig:
     """The configuration of a job, in which no file trusts more than the command does."""
-    config = compose(name, job)
     if isinstance(packages := config.get("trust"), ListConfig) and {*packages} - trusted:
         raise InputError(f"a file can't set trust={packages}; give it on the command line if you do")
     return config
@@ -114,13 +120,14 @@ def _jobs(name: str, overrides: list[str], multirun: bool) -> _Jobs:
     """
     given = override.read(overrides, loader())
     fixed = [str(each.input_line) for each in given if not each.is_sweep_override()]
-    settings, starters = _settings(name, given, fixed)
+    composed, starters = _first(name, given, fixed)
+    settings = composed.hydra
     check_hydra(OmegaConf.to_container(settings, resolve=False))
     if not multirun and settings.mode is not RunMode.MULTIRUN:
         if several := next((each for each in given if each.is_sweep_override()), None):
             raise override.several(str(several.input_line))
         _require_room("hydra.run.dir", Path(settings.run.dir))
-        return _Jobs([overrides])
+        return _Jobs([overrides], composed)
     _require_room("hydra.sweep.dir", Path(settings.sweep.dir))
     for part in ("launcher", "sweeper"):
         _require_plugin(settings, part)
@@ -141,8 +148,8 @@ def _jobs(name: str, overrides: list[str], multirun: bool) -> _Jobs:
     folder = Path(settings.sweep.dir).absolute()
     starters.append(f"hydra.sweep.dir={override.quoted(str(folder))}")
     if searching:
-        return _Jobs(search.every_value(lines), folder, starters, settings.sweeper.n_trials)
-    return _Jobs([list(job) for job in itertools.product(*lines.values())], folder, starters)
+        return _Jobs(search.every_value(lines), composed, folder, starters, settings.sweeper.n_trials)
+    return _Jobs([list(job) for job in itertools.product(*lines.values())], composed, folder, starters)
 
 
 def _require_room(option: str, folder: Path) -> None:
@@ -171,19 +178,19 @@ def _require_plugin(settings: DictConfig, part: str) -> None:
         ) from error
 
 
-def _settings(name: str, given: Sequence[Override], fixed: list[str]) -> tuple[DictConfig, list[str]]:
-    """Hydra's own settings of a command, and the starters that they take.
+def _first(name: str, given: Sequence[Override], fixed: list[str]) -> tuple[DictConfig, list[str]]:
+    """The configuration of a command without its sweeps, Hydra's own settings in it, and the starters that it takes.
 
     A sweep of the configuration's is then among the starters as a whole, or its first value would replace it.
     """
     try:
-        return hydra.compose(name, fixed, return_hydra_config=True).hydra, []
+        return hydra.compose(name, fixed, return_hydra_config=True), []
     except UNCOMPOSED:
         configured = _configured_by_choices(name, fixed)
         swept = {each.get_key_element(): each for each in [*configured, *given] if each.is_discrete_sweep()}
         starters = [f"{key}={next(sweep.sweep_string_iterator())}" for key, sweep in swept.items()]
-        settings = compose(name, [*starters, *fixed], with_hydra=True).hydra
-        return settings, [*starters, *(str(sweep.input_line) for sweep in configured)]
+        composed = compose(name, [*starters, *fixed], with_hydra=True)
+        return composed, [*starters, *(str(sweep.input_line) for sweep in configured)]
 
 
 def _configured(settings: DictConfig) -> list[Override]:

@@ -7,7 +7,6 @@ from functools import lru_cache
 from typing import Any
 
 import torch
-from diffusers.models.attention_processor import Attention
 from torch import nn
 
 from motion_inversion.embedding.site import Site
@@ -65,6 +64,8 @@ class _Recorder:
     found: list[Site]
 
     def __call__(self, module: Any, inputs: tuple[Any, ...]) -> None:
+        from diffusers.models.attention_processor import Attention
+
         rows, columns = inputs[0].shape[-2:]
         section, level = self.place
         for index, block in enumerate(module.transformer_blocks):

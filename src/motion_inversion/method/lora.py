@@ -17,8 +17,8 @@ from motion_inversion.core.timestep import Timestep
 from motion_inversion.method.layer.lora import LowRank, check_dropout, check_rank
 from motion_inversion.method.method import Fitting, Reference, Request, sample_guided
 from motion_inversion.method.state import read_state, write_state
-from motion_inversion.method.training.fit import check_training, run_trainer
-from motion_inversion.method.training.module import MotionLearning, Noised, loss_of
+from motion_inversion.method.training.noised import Noised, loss_of
+from motion_inversion.method.training.setting import check_training
 
 log = logging.getLogger(__name__)
 
@@ -79,6 +79,9 @@ class Lora:
         Raises:
             InputError: if nothing in the model attends over frames, or the loss stops being finite.
         """
+        from motion_inversion.method.training.fit import run_trainer
+        from motion_inversion.method.training.module import MotionLearning
+
         lora = self._lora(model, fitting.seed)
         count = sum(tensor.numel() for tensor in lora.tensors().values())
         log.info("%s parameters in %d layers", f"{count:,}", len(lora.tensors()) // 2)

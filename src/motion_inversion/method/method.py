@@ -50,7 +50,7 @@ class Fitting:
 
     folder: for what must survive an interruption; the same folder is given again when the command is repeated.
     state: where the finished state goes, a file inside the artifact.
-    trainer: a partial `pytorch_lightning.Trainer`.
+    trainer: what makes Lightning's trainer, with settings of its own.
     seed: of all draws.
     label: what progress is told of, such as clip and method.
     identity: what the loggers' runs are grouped and configured by.

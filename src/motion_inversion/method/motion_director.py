@@ -9,7 +9,6 @@ from typing import Annotated, ClassVar
 
 import torch
 from annotated_types import Le
-from diffusers.models.transformers.transformer_temporal import TransformerTemporalModel
 
 from motion_inversion.backbone.model import Backbone
 from motion_inversion.core.loss import Loss
@@ -18,8 +17,8 @@ from motion_inversion.core.timestep import Timestep
 from motion_inversion.method.layer.lora import LowRank, check_dropout, check_rank, linear_names
 from motion_inversion.method.method import Fitting, Reference, Request, sample_guided
 from motion_inversion.method.state import read_state, write_state
-from motion_inversion.method.training.fit import check_training, run_trainer
-from motion_inversion.method.training.module import MotionLearning, Noised, loss_of
+from motion_inversion.method.training.noised import Noised, loss_of
+from motion_inversion.method.training.setting import check_training
 from motion_inversion.method.training.spatial_path import PART, SpatialPath
 
 log = logging.getLogger(__name__)
@@ -93,6 +92,9 @@ class MotionDirector:
         Raises:
             InputError: if the model isn't one for video, or a loss stops being finite.
         """
+        from motion_inversion.method.training.fit import run_trainer
+        from motion_inversion.method.training.module import MotionLearning
+
         loras = self._loras(model, fitting.seed)
         log.info("%s parameters in %d layers", *_size(loras))
         rates = {PART: self.spatial.lr}
@@ -137,6 +139,8 @@ class MotionDirector:
             return sample_guided(model, noise, request)
 
     def _loras(self, model: Backbone, seed: int) -> dict[str, LowRank]:
+        from diffusers.models.transformers.transformer_temporal import TransformerTemporalModel
+
         self.require(model)
         names = linear_names(model.network, TransformerTemporalModel, ("attn1", "attn2", "ff"))
         temporal = LowRank(model.network, names, self.rank, self.dropout, seed)

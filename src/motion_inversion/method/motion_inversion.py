@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, cast
 
 import torch
 from annotated_types import Le
@@ -25,9 +25,9 @@ from motion_inversion.embedding.official import import_official
 from motion_inversion.embedding.site import Site
 from motion_inversion.error import InputError
 from motion_inversion.method.method import Fitting, Reference, Request, sample_guided
-from motion_inversion.method.state import identity
-from motion_inversion.method.training.fit import check_training, run_trainer
-from motion_inversion.method.training.module import MotionLearning, Noised, loss_of
+from motion_inversion.method.state import identity, kept
+from motion_inversion.method.training.noised import Noised, loss_of
+from motion_inversion.method.training.setting import check_training
 
 log = logging.getLogger(__name__)
 
@@ -120,7 +120,7 @@ class MotionInversion:
         """
         assert state is not None
         self.require(model)
-        embeddings = MotionEmbeddings.load(state)
+        embeddings = cast(MotionEmbeddings, kept(model, state, MotionEmbeddings.load))
         fitted = embeddings.fitted(model.sites())
         return self._sample(model, fitted.to(model.device), noise, request)
 
@@ -129,6 +129,9 @@ class MotionInversion:
         return loss_of("motion", self.loss, model)
 
     def _learn(self, model: Backbone, embeddings: MotionEmbeddings, reference: Reference, fitting: Fitting) -> int:
+        from motion_inversion.method.training.fit import run_trainer
+        from motion_inversion.method.training.module import MotionLearning
+
         parts = {"motion": embeddings}
         module = MotionLearning(
             model,

@@ -9,8 +9,7 @@ from motion_inversion.core.shape import Latents, Scalar
 from motion_inversion.embedding.embeddings import MotionEmbeddings
 from motion_inversion.method.method import Fitting, Reference, Request
 from motion_inversion.method.motion_inversion import MotionInversion
-from motion_inversion.method.training.fit import run_trainer
-from motion_inversion.method.training.module import MotionLearning, Noised
+from motion_inversion.method.training.noised import Noised
 from motion_inversion.method.training.spatial_path import PART, SpatialPath
 
 
@@ -36,6 +35,9 @@ class MotionInversionHybrid(MotionInversion):
         model.require(self.name, "separate layers for space and time")
 
     def _learn(self, model: Backbone, embeddings: MotionEmbeddings, reference: Reference, fitting: Fitting) -> int:
+        from motion_inversion.method.training.fit import run_trainer
+        from motion_inversion.method.training.module import MotionLearning
+
         lora, motion = self.spatial.lora(model, fitting.seed), self.losses(model)
 
         def losses(noised: Noised) -> dict[str, Scalar]:

@@ -1,13 +1,16 @@
 """The file that keeps what a method learnt as tensors by name, and what method and model they are for."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from motion_inversion.backbone.model import Backbone
 from motion_inversion.error import InputError
+from motion_inversion.storage.checksum import known_sha256
 from motion_inversion.storage.tensor_file import load_named, save_named
+
+STATE = "state"  # by which a model has what was read of one, beside its parts
 
 _FORMAT = "motion-inversion-state/1"
 _REMEDY = "give the state that `train` wrote with the same settings"
@@ -41,6 +44,17 @@ def read_state(path: Path, method: str, model: Backbone, expected: Mapping[str, 
         )
     _require_layout(path, tensors, expected)
     return tensors
+
+
+def kept(model: Backbone, path: Path, read: Callable[[Path], nn.Module]) -> nn.Module:
+    """What `read` makes of a state, once for all batches: it stays with the model until another is read, or `STATE`
+    is released. It is not to be changed."""
+
+    def make() -> nn.Module:
+        model.release(STATE)
+        return read(path)
+
+    return model.made(f"{STATE} {known_sha256(path)}", make)
 
 
 def identity(model: Backbone) -> dict[str, str]:

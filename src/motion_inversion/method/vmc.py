@@ -18,8 +18,8 @@ from motion_inversion.core.timestep import Timestep
 from motion_inversion.method.layer.projection import Projections
 from motion_inversion.method.method import Fitting, Reference, Request, sample_guided
 from motion_inversion.method.state import read_state, write_state
-from motion_inversion.method.training.fit import check_training, run_trainer
-from motion_inversion.method.training.module import MotionLearning, loss_of
+from motion_inversion.method.training.noised import loss_of
+from motion_inversion.method.training.setting import check_training
 
 log = logging.getLogger(__name__)
 
@@ -81,6 +81,9 @@ class Vmc:
         Raises:
             InputError: if attention over time isn't a layer of its own, or the loss stops being finite.
         """
+        from motion_inversion.method.training.fit import run_trainer
+        from motion_inversion.method.training.module import MotionLearning
+
         self.require(model)
         tuned = temporal_projections(model.network)
         tensors = tuned.tensors()

@@ -11,7 +11,6 @@ from string import ascii_lowercase
 from typing import Annotated, Any, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
-import open_clip
 import torch
 from annotated_types import Ge
 from huggingface_hub.constants import is_offline_mode
@@ -133,6 +132,8 @@ class OpenClip:
 
     def version(self) -> str:
         """Model and tag; model and checksum for a local file."""
+        import open_clip
+
         if self.pretrained in open_clip.list_pretrained_tags_by_model(self.model_name):
             return f"{self.model_name}/{self.pretrained}"
         return f"{self.model_name}/{short_sha256(self.pretrained, f'{_ENCODER}.pretrained=/path/to/a/file')}"
@@ -143,6 +144,8 @@ class OpenClip:
         Raises:
             InputError: for an unknown model or tag, a failed download, or a file that doesn't fit the model.
         """
+        import open_clip
+
         models, tags = open_clip.list_models(), open_clip.list_pretrained_tags_by_model(self.model_name)
         override = f"{_ENCODER}.pretrained=/path/to/open_clip_model.safetensors"
         if self.model_name not in models:
@@ -246,6 +249,8 @@ def _read(
     **tokenizer: Any,
 ) -> LoadedClip:
     """Model, preprocessing and tokenizer by the name that open_clip has for them."""
+    import open_clip
+
     try:
         with _telling_once():
             opened: Any = open_clip.create_model_from_pretrained(name, pretrained, device=device)
@@ -265,7 +270,7 @@ def _telling_once() -> Iterator[None]:
     """
 
     def is_new(record: logging.LogRecord) -> bool:
-        return record.levelno < logging.ERROR or Path(record.pathname).parent.name != open_clip.__name__
+        return record.levelno < logging.ERROR or Path(record.pathname).parent.name != "open_clip"
 
     root = logging.getLogger()
     verbosity = hub_logging.get_verbosity()

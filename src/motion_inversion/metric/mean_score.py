@@ -1,9 +1,9 @@
 """What all metrics share: the mean over samples, and for those that look through CLIP, the encoder."""
 
-from typing import ClassVar
+from functools import cached_property
+from typing import Any, ClassVar
 
 import torch
-import torchmetrics
 from torch import Tensor
 
 from motion_inversion.core.vocabulary import Reader, Vocabulary
@@ -13,21 +13,19 @@ from motion_inversion.metric.sample import Sample
 from motion_inversion.metric.shared_clip import shared
 
 
-class MeanScore(torchmetrics.Metric):
-    """The mean over samples of a score that a subclass gives to each."""
+class MeanScore:
+    """The mean over samples, by torchmetrics, of a score that a subclass gives to each."""
 
     name: ClassVar[str]
     against_frozen: ClassVar[bool] = False
-    full_state_update = False
     lower: float
     upper: float
-    total: Tensor
-    count: Tensor
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.add_state("total", torch.zeros(()), dist_reduce_fx="sum")
-        self.add_state("count", torch.zeros(()), dist_reduce_fx="sum")
+    @cached_property
+    def _mean(self) -> Any:
+        from torchmetrics import MeanMetric
+
+        return MeanMetric()
 
     def score(self, sample: Sample) -> float:
         """One sample's score; comes after `load`."""
@@ -39,12 +37,15 @@ class MeanScore(torchmetrics.Metric):
         Raises:
             InputError: as `score`.
         """
-        self.total += self.score(sample)
-        self.count += 1
+        self._mean.update(self.score(sample))
 
     def compute(self) -> Tensor:
         """The mean over the samples; NaN without one."""
-        return self.total / self.count
+        return self._mean.compute()
+
+    def reset(self) -> None:
+        """Forgets the samples added."""
+        self._mean.reset()
 
 
 class MeanClipScore(MeanScore):
@@ -58,7 +59,6 @@ class MeanClipScore(MeanScore):
     upper = 1.0
 
     def __init__(self, encoder: ClipSource = OpenClip()) -> None:
-        super().__init__()
         self.encoder = encoder
         self._loaded: ClipEncoder | None = None
 
@@ -70,7 +70,6 @@ class MeanClipScore(MeanScore):
         """
         if self._loaded is None:
             self._loaded = shared(self.encoder, device)
-            self.to(device)
 
     @property
     def loaded(self) -> ClipEncoder:

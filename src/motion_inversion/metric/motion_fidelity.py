@@ -37,7 +37,6 @@ class MotionFidelity(MeanScore):
     higher_is_better = True
 
     def __init__(self, variant: Fidelity = Bidirectional(), tracker: Tracker = Dis()) -> None:
-        super().__init__()
         self.variant, self.tracker = variant, tracker
         self.lower, self.upper = variant.lower, variant.upper
         self._track: Track | None = None
@@ -55,7 +54,6 @@ class MotionFidelity(MeanScore):
         """
         if self._track is None:
             self._track = self.tracker.load(device)
-            self.to(device)
 
     def score(self, sample: Sample) -> float:
         """The fidelity of the generated clip.

@@ -3,11 +3,11 @@
 from pathlib import Path
 
 from motion_inversion.error import InputError
-from motion_inversion.storage.file import known_sha256
+from motion_inversion.storage.checksum import noted_sha256
 
 
 def short_sha256(path: str | Path, override: str) -> str:
-    """`sha256:` and the first 48 bits of a file's SHA-256, read once as long as the file stays as it is.
+    """`sha256:` and the first 48 bits of a file's SHA-256 (see `noted_sha256`).
 
     Args:
         path: The file.
@@ -17,6 +17,6 @@ def short_sha256(path: str | Path, override: str) -> str:
         InputError: if it can't be read.
     """
     try:
-        return f"sha256:{known_sha256(Path(path))[:12]}"
+        return f"sha256:{noted_sha256(Path(path))[:12]}"
     except OSError as error:
         raise InputError(f"can't read {path} ({error.strerror}); set {override}") from error

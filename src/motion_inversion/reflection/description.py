@@ -10,7 +10,7 @@ from pathlib import PurePath
 from typing import Any, TypeAlias
 
 from motion_inversion.error import InputError
-from motion_inversion.storage.file import known_sha256
+from motion_inversion.storage.checksum import noted_sha256
 
 Json: TypeAlias = "bool | int | float | str | list[Any] | dict[str, Any] | None"
 
@@ -82,7 +82,7 @@ def _kept(value: object, whole: bool) -> dict[str, Any]:
         marks = {field.name: field.metadata.get("digest", True) for field in dataclasses.fields(value) if field.init}
         kept = {name: getattr(value, name) for name, mark in marks.items() if whole or mark}
         if not whole:
-            kept |= {name: known_sha256(path) for name, path in kept.items() if marks[name] == "content" and path}
+            kept |= {name: noted_sha256(path) for name, path in kept.items() if marks[name] == "content" and path}
         return kept
     try:
         parameters = inspect.signature(type(value)).parameters.values()

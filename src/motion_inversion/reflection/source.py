@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from motion_inversion.reflection.description import Json
-from motion_inversion.storage.file import known_sha256
+from motion_inversion.storage.checksum import known_sha256
 
 _INSTALLED = tuple(Path(sysconfig.get_path(name)).resolve() for name in ("stdlib", "platstdlib", "purelib", "platlib"))
 _PACKAGE = __name__.partition(".")[0]

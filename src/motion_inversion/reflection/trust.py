@@ -12,7 +12,7 @@ from motion_inversion.error import InputError
 
 _OURS = "motion_inversion"
 # The classes of other packages that this project's configurations need: these, and what is below these names.
-_KNOWN = ("pytorch_lightning.Trainer", "pytorch_lightning.trainer.trainer.Trainer", "torch.optim")
+_KNOWN = ("torch.optim",)
 _HYDRAS = ("hydra._internal.core_plugins.", "hydra.experimental.callbacks.", "hydra_plugins.", "optuna.samplers.")
 _LOGGING = ("logging.", "colorlog.", "rich.logging.")
 _INSTALLED = ("site-packages", "dist-packages")
@@ -21,7 +21,7 @@ _INSTALLED = ("site-packages", "dist-packages")
 def check_module(target: str, trusted: Collection[str] = ()) -> None:
     """Checks the package that a target is in, before anything of it is imported: importing runs code as well.
 
-    Accepted are this package; Lightning's trainer and torch's optimizers; modules that lie outside the folders of
+    Accepted are this package; torch's optimizers; modules that lie outside the folders of
     installed packages, as in one of PYTHONPATH, since whoever runs the command put them there; and `trusted` packages.
 
     Raises:

@@ -13,7 +13,7 @@ from rich.console import Console
 from motion_inversion.machine import idle_cores
 from motion_inversion.report.collect import Collection, collect
 from motion_inversion.report.cost import costs
-from motion_inversion.report.figure.overlay import Follower
+from motion_inversion.report.figure.follower import Follower
 from motion_inversion.report.figure.writing import write_figures
 from motion_inversion.report.format import cost_to_csv, part, to_csv, to_markdown
 from motion_inversion.report.latex import Layout, to_latex

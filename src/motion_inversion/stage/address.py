@@ -13,6 +13,7 @@ from motion_inversion.core.noise import Noise
 from motion_inversion.core.sampler import Ddim, OdeInversion
 from motion_inversion.data.clip import Clip
 from motion_inversion.method.method import Method
+from motion_inversion.method.training.trainer import settings_of
 from motion_inversion.metric.metric import Metric
 from motion_inversion.reflection.description import Json, describe
 from motion_inversion.reflection.source import own_code
@@ -189,9 +190,9 @@ class Address:
         return method
 
     def _trainer(self) -> Json:
-        if not isinstance(self.trainer, functools.partial):
+        if self.trainer is None:
             return None
-        return {key: describe(value) for key, value in self.trainer.keywords.items() if key not in _PRESENTATION}
+        return {key: describe(value) for key, value in settings_of(self.trainer).items() if key not in _PRESENTATION}
 
 
 def _own_code(*descriptions: Json) -> dict[str, Json]:

@@ -17,6 +17,7 @@ from motion_inversion.error import InputError
 from motion_inversion.reflection.description import Json, digest
 from motion_inversion.stage.cache import Cache
 from motion_inversion.stage.environment import preparation
+from motion_inversion.storage.checksum import known_sha256
 from motion_inversion.storage.file import disk_space, replacing, sha256_of
 from motion_inversion.storage.names import COST, LOCK, MANIFEST, UNFINISHED
 
@@ -27,7 +28,7 @@ log = logging.getLogger(__name__)
 class Artifact:
     """A folder `<parent>/<label>-<digest>`, addressed by what it depends on and nothing else.
 
-    Its files are read for their checksums once in the life of this object, and again if they change.
+    Its files are read for their checksums once in a process, and again if they change.
 
     parent: the folder of its stage.
     label: short and readable; not part of the identity.
@@ -82,7 +83,7 @@ class Artifact:
 
     def checksum(self, name: str) -> str:
         """SHA-256 of one of its files, in hexadecimal; that of nothing if it is missing."""
-        return self._sum_of(self.folder / name)
+        return _sum_of(self.folder / name)
 
     @contextmanager
     def making(self, *files: str, beside: Sequence[str] = ()) -> Iterator[Path | None]:
@@ -142,7 +143,7 @@ class Artifact:
                 "delete the folder, or set name= to keep both"
             )
         for name, expected in files.items():
-            found = self._sum_of(folder / name)
+            found = _sum_of(folder / name)
             if found != expected:
                 raise InputError(
                     f"{folder / name} was changed after it was made (sha256 {found[:10]}, made with "
@@ -162,9 +163,7 @@ class Artifact:
         return True
 
     def _seal(self, files: Sequence[str]) -> None:
-        sums = {
-            name: self._sum_of(self.workplace / name) for name in sorted(files) if (self.workplace / name).is_file()
-        }
+        sums = {name: _sum_of(self.workplace / name) for name in sorted(files) if (self.workplace / name).is_file()}
         with replacing(self.workplace / MANIFEST) as part:
             part.write_text(json.dumps({"identity": self.identity, "files": sums}, indent=2) + "\n")
 
@@ -178,20 +177,6 @@ class Artifact:
         self.workplace.rename(self.folder)
         # Last: whoever waits for this file finds the artifact made.
         _remove(self.folder / LOCK)
-
-    @cached_property
-    def _sums(self) -> dict[tuple[str, int, int, int], str]:
-        """By a file's name, and its number, size and time in ns when it was read; a renamed folder keeps these."""
-        return {}
-
-    def _sum_of(self, path: Path) -> str:
-        if not path.is_file():
-            return sha256_of()
-        found = path.stat()
-        key = (path.name, found.st_ino, found.st_size, found.st_mtime_ns)
-        if key not in self._sums:
-            self._sums[key] = sha256_of(path)
-        return self._sums[key]
 
     def _left_over(self) -> bool:
         """Whether a process died when all but tidying up was done, or is at it."""
@@ -249,6 +234,11 @@ def _remove(path: Path) -> None:
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)
+
+
+def _sum_of(path: Path) -> str:
+    """SHA-256 of a file, in hexadecimal; of nothing if it is missing."""
+    return known_sha256(path) if path.is_file() else sha256_of()
 
 
 def _difference(theirs: Json, ours: Json, path: str = "") -> str:

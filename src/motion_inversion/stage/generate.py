@@ -8,6 +8,7 @@ from motion_inversion.data.clip import Clip
 from motion_inversion.data.picture import save_png, strip
 from motion_inversion.data.video import Video, read_exact, write_gif, write_lossless, write_video
 from motion_inversion.error import InputError
+from motion_inversion.method.state import STATE
 from motion_inversion.stage.address import Address
 from motion_inversion.stage.content import ANIMATION, STRIP, VIDEO, VIEW, made
 from motion_inversion.stage.cost import Cost, Meter, write_cost
@@ -25,8 +26,11 @@ def generate(address: Address, model: Backbone, clip: Clip, batch: int, gif: boo
     """
     pairs = pairs_of(clip)
     missing = iter([pair for pair in pairs if not address.sample(clip, *pair).exists()])
-    while chunk := list(islice(missing, batch)):
-        _generate(address, model, clip, chunk)
+    try:
+        while chunk := list(islice(missing, batch)):
+            _generate(address, model, clip, chunk)
+    finally:
+        model.release(STATE)
     if gif:
         for pair in pairs:
             folder = address.sample(clip, *pair).folder

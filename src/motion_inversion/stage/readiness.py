@@ -9,10 +9,9 @@ from motion_inversion.backbone.model import Backbone
 from motion_inversion.data.clip import Clip
 from motion_inversion.error import InputError
 from motion_inversion.method.method import HasDetector
-from motion_inversion.method.training.fit import Trained, check_optimizer
-from motion_inversion.method.training.trainer import made
+from motion_inversion.method.training.setting import Trained, check_optimizer
 from motion_inversion.stage.address import Address
-from motion_inversion.stage.request import pairs_of
+from motion_inversion.stage.outlook import expected
 
 _LOADED: set[tuple[str, str]] = (
     set()
@@ -20,41 +19,41 @@ _LOADED: set[tuple[str, str]] = (
 
 
 def require_ready(address: Address, model: Backbone, clips: Sequence[Clip], stages: Sequence[str]) -> None:
-    """Tries what the stages will need beside the model and the clips.
+    """Tries what the stages will need, beside the clips, as far as they have something to make.
 
     Raises:
-        InputError: for a type that the device computes nothing in, steps that the noise levels don't hold, a trainer or
-            an optimizer that refuses its settings, a detector without its weights, or a metric without its own.
+        InputError: for a type that the device computes nothing in, a scheduler that can't be read, steps that the
+            noise levels don't hold, a trainer or an optimizer that refuses its settings, a detector without its
+            weights, or a metric without its own.
     """
     if model.config.dtype == "float16" and model.device.type == "cpu":
         raise InputError(
             "model.dtype=float16 takes a GPU: on a CPU accepted are float32 and bfloat16; set model.dtype=float32"
         )
-    if "generate" in stages:
+    missing = _missing(address, clips, stages)
+    if missing & {"prepare", "train", "generate"}:
+        model.part("scheduler")
+    if "generate" in missing:
         model.process.timesteps(address.sampler.steps, "sampler.steps")
         if address.noise.needs_inversion:
             model.process.timesteps(address.inversion.steps, "inversion.steps")
-    if "train" in stages and address.method.fits and not all(_fitted(address, clip) for clip in clips):
+    if "train" in missing and address.method.fits:
         _require_fit(address, model, clips)
-    if "evaluate" in stages and not all(_scored(address, clip) for clip in clips):
+    if "evaluate" in missing:
         _require_metrics(address)
 
 
-def _fitted(address: Address, clip: Clip) -> bool:
+def _missing(address: Address, clips: Sequence[Clip], stages: Sequence[str]) -> set[str]:
+    """The stages that have something to make; all, where footage can't be read, which is for its stage to say."""
     try:
-        return address.state(clip).folder.exists()
-    except InputError:  # footage that can't be read, which is for the stage to say
-        return False
-
-
-def _scored(address: Address, clip: Clip) -> bool:
-    try:
-        return all(address.score(clip, *pair).folder.exists() for pair in pairs_of(clip))
+        return {each.stage for each in expected([address], clips, stages) if not each.there}
     except InputError:
-        return False
+        return {*stages}
 
 
 def _require_fit(address: Address, model: Backbone, clips: Sequence[Clip]) -> None:
+    from motion_inversion.method.training.lightning import made
+
     if address.trainer is not None:
         if isinstance(address.method, Trained):
             check_optimizer(address.method)

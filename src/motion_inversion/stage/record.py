@@ -10,6 +10,7 @@ from typing import Any
 
 from motion_inversion.core.sampler import Ddim
 from motion_inversion.data.clip import Clip
+from motion_inversion.method.training.trainer import settings_of
 from motion_inversion.reflection.description import Json, describe, digest
 from motion_inversion.stage.address import Address
 
@@ -41,8 +42,8 @@ def axes(address: Address) -> dict[str, str]:
         found["inversion"] = address.inversion
     if address.method.fits:
         found["training_seed"] = address.seed
-        if isinstance(address.trainer, functools.partial):
-            found["iterations"] = address.trainer.keywords.get("max_steps")
+        if address.trainer is not None:
+            found["iterations"] = settings_of(address.trainer).get("max_steps")
     if dataclasses.is_dataclass(address.method):
         found |= {field.name: getattr(address.method, field.name) for field in dataclasses.fields(address.method)}
     hidden = {"checkpoint_every", "preview_every"}

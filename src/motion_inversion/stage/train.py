@@ -14,7 +14,6 @@ from motion_inversion.data.video import read_exact, write_video
 from motion_inversion.error import InputError
 from motion_inversion.method.method import Fitting, Reference, Request
 from motion_inversion.method.training.checkpoint import CHECKPOINTS, latest
-from motion_inversion.method.training.fit import PREVIEWS
 from motion_inversion.method.training.logger import FOLDERS, LoggerFactory
 from motion_inversion.stage.address import Address
 from motion_inversion.stage.content import VIDEO, made, read_condition, read_tensor
@@ -27,7 +26,8 @@ from motion_inversion.storage.names import LOCK, LOSSES
 
 log = logging.getLogger(__name__)
 
-_BESIDE = (PREVIEWS, *FOLDERS, CHECKPOINTS)  # what differs from run to run
+_PREVIEWS = "preview"
+_BESIDE = (_PREVIEWS, *FOLDERS, CHECKPOINTS)  # what differs from run to run
 
 
 def train(address: Address, model: Backbone, clip: Clip, loggers: tuple[LoggerFactory, ...], where: str = "") -> None:
@@ -73,7 +73,7 @@ def _fit(
         control_maps=read_exact(made(control_maps, "prepare").folder / VIDEO) if control_maps else None,
     )
     log.info("%s: fitting %s", clip.name, method.name)
-    show = _preview(address, model, clip, folder / PREVIEWS)
+    show = _preview(address, model, clip, folder / _PREVIEWS)
     state = folder / method.state_file
     trainer, label = address.trainer or _no_trainer, f"clip {where} · {method.name}"
     fitting = Fitting(folder, state, trainer, address.seed, loggers, show, shown(label), label, identity(address, clip))

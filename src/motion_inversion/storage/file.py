@@ -1,7 +1,6 @@
 """Owns writing a file whole or not at all, and reading one for its checksum."""
 
 import errno
-import functools
 import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -73,14 +72,3 @@ def sha256_of(*paths: Path) -> str:
             while block := stream.read(_BLOCK):
                 digest.update(block)
     return digest.hexdigest()
-
-
-def known_sha256(path: Path) -> str:
-    """The same of one file, read once as long as its size and its time of change stay."""
-    state = path.stat()
-    return _sha256(path.absolute(), state.st_size, state.st_mtime_ns)
-
-
-@functools.lru_cache(maxsize=256)
-def _sha256(path: Path, size: int, modified: int) -> str:
-    return sha256_of(path)

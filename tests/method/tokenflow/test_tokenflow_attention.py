@@ -1,5 +1,7 @@
 """The two processors on a single self-attention: what they have in common with the ordinary one."""
 
+from typing import Any, cast
+
 import pytest
 import torch
 from diffusers.models.attention_processor import Attention
@@ -16,7 +18,7 @@ PLACES = 6
 
 @pytest.fixture(scope="module")
 def attention(image_model: Backbone) -> Attention:
-    return self_attentions(image_model.network)[0]
+    return cast(Attention, self_attentions(image_model.network)[0])
 
 
 def hidden(attention: Attention, frames: int, seed: int = 1) -> Tensor:
@@ -26,7 +28,7 @@ def hidden(attention: Attention, frames: int, seed: int = 1) -> Tensor:
 
 def extended(attention: Attention, tokens: Tensor, injected: bool = False) -> tuple[Tensor, Keyframes]:
     """The output of an attention that sees keyframes together, and what it leaves."""
-    found: dict[Attention, Keyframes] = {}
+    found: Any = {}
     with torch.no_grad(), processed({attention: ExtendedAttention(injected, found)}):
         output = attention(tokens)
     return output, found[attention]

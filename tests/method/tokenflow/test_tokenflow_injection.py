@@ -1,10 +1,11 @@
 """What is taken over from the source, where and how long."""
 
+from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
-from diffusers.models.attention_processor import Attention
 from torch import nn
 from trial import randn
 
@@ -13,8 +14,8 @@ from motion_inversion.error import InputError
 from motion_inversion.method.tokenflow.injection import PlugAndPlay, given_by_source
 
 
-def names(unet: nn.Module, layers: list[Attention] | list[nn.Module]) -> list[str]:
-    known = {module: name for name, module in unet.named_modules()}
+def names(unet: nn.Module, layers: Sequence[Any]) -> list[str]:
+    known: dict[Any, str] = {module: name for name, module in unet.named_modules()}
     return [known[layer] for layer in layers]
 
 

@@ -18,8 +18,8 @@ from motion_inversion.core.timestep import Uniform
 from motion_inversion.error import InputError
 from motion_inversion.method.method import Reference
 from motion_inversion.method.motion_inversion import MotionInversion
-from motion_inversion.method.training.fit import check_optimizer
 from motion_inversion.method.training.module import MotionLearning, ReferenceData
+from motion_inversion.method.training.setting import check_optimizer
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from motion_inversion.backbone.model import Backbone
 from motion_inversion.core.condition import Condition
 from motion_inversion.error import InputError
 from motion_inversion.method.layer.lora import LowRank
-from motion_inversion.method.training.module import Noised
+from motion_inversion.method.training.noised import Noised
 from motion_inversion.method.training.spatial_path import SpatialPath
 
 

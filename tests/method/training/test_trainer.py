@@ -1,8 +1,10 @@
 """The trainer: what of it can be set, what it refuses in one line, and that a training that ends early is no state."""
 
 import functools
+import inspect
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import fields, replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,7 +15,8 @@ from safetensors.torch import load_file
 from motion_inversion.backbone.model import Backbone
 from motion_inversion.error import InputError
 from motion_inversion.method.method import Fitting, Reference
-from motion_inversion.method.training.trainer import check_trainer, made
+from motion_inversion.method.training.lightning import made
+from motion_inversion.method.training.trainer import Trainer, check_trainer
 
 
 @pytest.mark.parametrize(
@@ -83,3 +86,13 @@ def test_a_training_that_never_begins_is_no_state(
     with pytest.raises(InputError, match=r"^training ended at step \d of 4"):
         method.fit(model, reference, never)
     assert not never.state.exists()
+
+
+def test_settings_are_arguments_of_lightnings_trainer_and_what_is_seldom_set_is_left_out_unless_it_is(tmp_path: Path):
+    accepted = inspect.signature(pl.Trainer).parameters
+    assert {field.name for field in fields(Trainer)} <= {*accepted}
+    usual = {"accumulate_grad_batches", "gradient_clip_val", "precision", "fast_dev_run", "log_every_n_steps"}
+    assert Trainer(max_steps=2).keywords.keys() == {"max_steps", *usual}
+    assert Trainer(max_steps=2, profiler="simple").keywords.keys() == {"max_steps", "profiler", *usual}
+    trainer = made(Trainer(max_steps=2, gradient_clip_val=0.5), torch.device("cpu"), torch.bfloat16, tmp_path)
+    assert (trainer.max_steps, trainer.gradient_clip_val, trainer.precision) == (2, 0.5, "bf16-mixed")

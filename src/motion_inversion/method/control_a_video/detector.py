@@ -11,8 +11,6 @@ from annotated_types import Ge
 from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import interpolate
-from transformers import DPTForDepthEstimation
-from transformers.utils.logging import disable_progress_bar
 
 from motion_inversion.backbone.autoencoder import Pixels
 from motion_inversion.backbone.part import require_reachable
@@ -110,6 +108,9 @@ class Depth:
         return grey[..., None].expand(-1, -1, -1, 3).cpu().numpy()
 
     def _load(self) -> Any:
+        from transformers import DPTForDepthEstimation
+        from transformers.utils.logging import disable_progress_bar
+
         option = f"method.detector.path={self.path}"
         if not Path(self.path).is_dir():
             require_reachable(option, self.path)

@@ -7,11 +7,10 @@ from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
-from diffusers.models.attention import BasicTransformerBlock
-from diffusers.models.attention_processor import Attention
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from motion_inversion.method.layer.attention import Attention
 from motion_inversion.method.layer.replacement import processed
 
 Sources = tuple[tuple[int, ...], ...]
@@ -65,12 +64,13 @@ def joined(unet: nn.Module, sources: Sources) -> Iterator[None]:
 
 def self_attentions(unet: nn.Module) -> list[Attention]:
     """The self-attentions of a UNet's transformer blocks, in the order of its modules."""
+    from diffusers.models.attention import BasicTransformerBlock
+
     return [cast(Attention, block.attn1) for block in unet.modules() if isinstance(block, BasicTransformerBlock)]
 
 
 def projected(attn: Attention, tokens: Float[Tensor, "*n s c"]) -> tuple[Tensor, Tensor, Tensor]:
     """A self-attention's queries, keys and values, shaped as the tokens that they come from."""
-    assert attn.to_k is not None and attn.to_v is not None
     return attn.to_q(tokens), attn.to_k(tokens), attn.to_v(tokens)
 
 
@@ -78,7 +78,6 @@ def attended(
     attn: Attention, query: Float[Tensor, "n s c"], key: Float[Tensor, "n t c"], value: Float[Tensor, "n t c"]
 ) -> Float[Tensor, "n s c"]:
     """What an attention makes of projected queries, keys and values, its output layer included."""
-    assert attn.to_out is not None
     q, k, v = (tokens.unflatten(-1, (attn.heads, -1)).transpose(1, 2) for tokens in (query, key, value))
     found = F.scaled_dot_product_attention(q, k, v, scale=attn.scale)
     projection, dropout = attn.to_out

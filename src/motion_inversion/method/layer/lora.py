@@ -5,8 +5,6 @@ from contextlib import AbstractContextManager
 from typing import Any, cast
 
 import torch
-from peft import LoraConfig, inject_adapter_in_model
-from peft.tuners.lora import LoraLayer
 from torch import Tensor, nn
 
 from motion_inversion.core.seed import generator
@@ -51,7 +49,7 @@ class LowRank(nn.Module):
 
     def attached(self, model: nn.Module) -> AbstractContextManager[None]:
         """While the context lasts, `model` runs with the additions."""
-        return replaced(model, cast(dict[str, nn.Module], self._layers))
+        return replaced(model, self._layers)
 
     def use(self, scale: float, draw: torch.Generator | None = None) -> None:
         """From now on s is `scale`; with dropout drawn from `draw`, or without.
@@ -105,15 +103,17 @@ def linear_names(model: nn.Module, kind: type[nn.Module], within: Collection[str
     )
 
 
-def _layers(model: nn.Module, names: Sequence[str], rank: int) -> dict[str, LoraLayer]:
+def _layers(model: nn.Module, names: Sequence[str], rank: int) -> dict[str, Any]:
     """peft's layers around the model's linear ones; the model itself isn't touched."""
+    from peft import LoraConfig, inject_adapter_in_model
+
     plain = {name: cast(nn.Linear, model.get_submodule(name)) for name in names}
     ranks = {_key(name): min(rank, layer.in_features, layer.out_features) for name, layer in plain.items()}
     held = nn.ModuleDict({_key(name): layer for name, layer in plain.items()})
     config = LoraConfig(r=rank, lora_alpha=rank, rank_pattern=ranks, alpha_pattern=dict(ranks), target_modules=[*held])
     with torch.random.fork_rng(devices=[]):  # peft draws first values, which aren't used, from the process's generator
         inject_adapter_in_model(config, held, _ADAPTER)
-    return {name: cast(LoraLayer, held[_key(name)]) for name in names}
+    return {name: held[_key(name)] for name in names}
 
 
 def _key(name: str) -> str:

@@ -3,7 +3,6 @@
 from contextlib import AbstractContextManager
 from typing import cast
 
-from diffusers.models.resnet import ResnetBlock2D
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -28,6 +27,8 @@ def pooled(network: nn.Module, frames: int) -> AbstractContextManager[None]:
     Those of the residual layers and of the output, which a UNet on tensors (b, c, f, h, w) takes so; those at the
     entries of the transformers see frames there too.
     """
+    from diffusers.models.resnet import ResnetBlock2D
+
     resnets = [name for name, module in network.named_modules() if isinstance(module, ResnetBlock2D)]
     names = [f"{resnet}.{norm}" for resnet in resnets for norm in ("norm1", "norm2")]
     names += [name for name, _ in network.named_children() if name == "conv_norm_out"]  # a ControlNet has none

@@ -3,8 +3,9 @@
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 
-from diffusers.models.attention_processor import Attention
 from torch import Tensor, nn
+
+from motion_inversion.method.layer.attention import Attention
 
 
 @contextmanager
@@ -30,8 +31,7 @@ def processed(processors: Mapping[Attention, Callable[..., Tensor]]) -> Iterator
     with ExitStack() as undo:
         for attention, processor in processors.items():
             undo.callback(attention.set_processor, attention.processor)
-            # Any callable is a processor to diffusers; its annotation names one class only.
-            attention.set_processor(processor)  # pyright: ignore[reportArgumentType]
+            attention.set_processor(processor)
         yield
 
 

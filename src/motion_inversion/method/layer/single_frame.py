@@ -4,8 +4,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from diffusers.models.resnet import TemporalConvLayer
-from diffusers.models.transformers.transformer_temporal import TransformerTemporalModel
 from torch import Tensor, nn
 
 from motion_inversion.method.layer.replacement import replaced
@@ -25,12 +23,6 @@ class _NoTransformer(nn.Module):
         return (hidden_states,)
 
 
-_WITHOUT: dict[type[nn.Module], type[nn.Module]] = {
-    TemporalConvLayer: _NoConvolution,
-    TransformerTemporalModel: _NoTransformer,
-}
-
-
 @contextmanager
 def single_frame(unet: nn.Module) -> Iterator[None]:
     """While the context lasts, `unet` runs without its temporal transformers and convolutions.
@@ -38,6 +30,13 @@ def single_frame(unet: nn.Module) -> Iterator[None]:
     So MotionDirector's UNet treats clips of one frame (arXiv 2310.08465); diffusers' would run a frame through the
     temporal layers too. `backward` may come after the context: nothing that it repeats was left out.
     """
-    temporal = {name: _WITHOUT[type(module)]() for name, module in unet.named_modules() if type(module) in _WITHOUT}
+    from diffusers.models.resnet import TemporalConvLayer
+    from diffusers.models.transformers.transformer_temporal import TransformerTemporalModel
+
+    without: dict[type[nn.Module], type[nn.Module]] = {
+        TemporalConvLayer: _NoConvolution,
+        TransformerTemporalModel: _NoTransformer,
+    }
+    temporal = {name: without[type(module)]() for name, module in unet.named_modules() if type(module) in without}
     with replaced(unet, temporal):
         yield

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import torch
-from diffusers.models.attention_processor import Attention
 from jaxtyping import Float
 from torch import Tensor
 
+from motion_inversion.method.layer.attention import Attention
 from motion_inversion.method.layer.frame_attention import attended, projected
 from motion_inversion.method.tokenflow.match import nearest
 

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
-from diffusers.models.attention_processor import Attention
 from jaxtyping import Float
 from torch import Tensor
 
@@ -13,6 +12,7 @@ from motion_inversion.core.condition import Condition
 from motion_inversion.core.process import Stop
 from motion_inversion.core.seed import generator
 from motion_inversion.core.shape import Latents
+from motion_inversion.method.layer.attention import Attention
 from motion_inversion.method.layer.frame_attention import self_attentions
 from motion_inversion.method.layer.replacement import processed
 from motion_inversion.method.tokenflow.attention import ExtendedAttention, Keyframes, Propagation

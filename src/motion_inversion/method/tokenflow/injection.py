@@ -4,12 +4,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
-from diffusers.models.attention import BasicTransformerBlock
-from diffusers.models.attention_processor import Attention
-from diffusers.models.resnet import ResnetBlock2D
 from torch import Tensor, nn
 
 from motion_inversion.error import InputError
+from motion_inversion.method.layer.attention import Attention
 from motion_inversion.method.layer.frame_attention import self_attentions
 from motion_inversion.method.tokenflow.attention import STREAMS
 
@@ -49,22 +47,30 @@ class PlugAndPlay:
 
     def check(self, unet: nn.Module) -> None:
         """Raises InputError if the UNet has no such layers."""
-        _below(unet, self.residuals, ResnetBlock2D, "residuals")
-        _below(unet, self.attentions, BasicTransformerBlock, "attentions")
+        self._residual_layers(unet)
+        self._blocks(unet)
 
     def self_attentions(self, unet: nn.Module, index: int, steps: int) -> list[Attention]:
         """The self-attentions whose queries and keys are the source's in the step `index` of `steps`."""
         if index >= int(self.attention_share * steps):
             return []
-        blocks = _below(unet, self.attentions, BasicTransformerBlock, "attentions")
-        return [attention for block in blocks for attention in self_attentions(block)]
+        return [attention for block in self._blocks(unet) for attention in self_attentions(block)]
 
     def convolutions(self, unet: nn.Module, index: int, steps: int) -> list[nn.Module]:
         """The convolutions whose outputs are the source's in the step `index` of `steps`."""
         if index >= int(self.residual_share * steps):
             return []
-        layers = _below(unet, self.residuals, ResnetBlock2D, "residuals")
-        return [layer.get_submodule("conv2") for layer in layers]
+        return [layer.get_submodule("conv2") for layer in self._residual_layers(unet)]
+
+    def _residual_layers(self, unet: nn.Module) -> list[nn.Module]:
+        from diffusers.models.resnet import ResnetBlock2D
+
+        return _below(unet, self.residuals, ResnetBlock2D, "residuals")
+
+    def _blocks(self, unet: nn.Module) -> list[nn.Module]:
+        from diffusers.models.attention import BasicTransformerBlock
+
+        return _below(unet, self.attentions, BasicTransformerBlock, "attentions")
 
 
 @contextmanager

@@ -1,6 +1,5 @@
 """Runs a training to its end: callbacks, checkpoints, resuming, loggers."""
 
-import functools
 import logging
 import shutil
 import sys
@@ -8,58 +7,25 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Protocol, runtime_checkable
 
 import pytorch_lightning as pl
-import torch
 
 from motion_inversion.core.shape import Latents
 from motion_inversion.error import InputError
 from motion_inversion.method.method import Fitting, Reference, Request
-from motion_inversion.method.training.callback import LossFile, Preview, ProgressLines, TrainingBar
-from motion_inversion.method.training.checkpoint import LastCheckpoint, latest, same_threads, steps_of
+from motion_inversion.method.training.callback import LastCheckpoint, LossFile, Preview, ProgressLines, TrainingBar
+from motion_inversion.method.training.checkpoint import latest, same_threads, steps_of
 from motion_inversion.method.training.interruption import HeldSignals
+from motion_inversion.method.training.lightning import made, told
 from motion_inversion.method.training.logger import Identity
-from motion_inversion.method.training.module import MotionLearning, ReferenceData, made_optimizer
-from motion_inversion.method.training.trainer import made, told
+from motion_inversion.method.training.module import MotionLearning, ReferenceData
+from motion_inversion.method.training.setting import Trained
+from motion_inversion.method.training.trainer import settings_of
 from motion_inversion.storage.names import LOSSES
 
 log = logging.getLogger(__name__)
 
-PREVIEWS = "preview"
 _LIGHTNING = "lightning"  # whatever Lightning and its plug-ins write of their own accord
-
-
-@runtime_checkable
-class Trained(Protocol):
-    """What a training needs of its method beside the trainer's own settings.
-
-    optimizer: A partial torch optimizer.
-    batch_size: Noised copies of the reference per step.
-    checkpoint_every: Steps between checkpoints.
-    preview_every: Steps between previews; 0 for none.
-    """
-
-    @property
-    def optimizer(self) -> Callable[..., torch.optim.Optimizer]: ...
-    @property
-    def batch_size(self) -> int: ...
-    @property
-    def checkpoint_every(self) -> int: ...
-    @property
-    def preview_every(self) -> int: ...
-
-
-def check_training(method: Trained) -> None:
-    """Raises InputError for counts that are too small."""
-    for key, least in {"batch_size": 1, "checkpoint_every": 1, "preview_every": 0}.items():
-        if (given := getattr(method, key)) < least:
-            raise InputError(f"method.{key}={given}: at least {least} is needed; set method.{key}={least}")
-
-
-def check_optimizer(method: Trained) -> None:
-    """Raises InputError for settings that the optimizer refuses."""
-    made_optimizer(method.optimizer, [{"params": [torch.nn.Parameter(torch.zeros(1))]}])
 
 
 def run_trainer(
@@ -140,8 +106,7 @@ def _callbacks(
     ]
     if method.preview_every and (preview := fitting.preview):
         callbacks.append(Preview(method.preview_every, lambda step: preview(step, sample)))
-    settings = fitting.trainer.keywords if isinstance(fitting.trainer, functools.partial) else {}
-    if not settings.get("fast_dev_run"):
+    if not settings_of(fitting.trainer).get("fast_dev_run"):
         callbacks.append(LastCheckpoint(fitting.folder, method.checkpoint_every, start, signals))
     return callbacks
 

@@ -4,13 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
-import numpy as np
-from pytorch_lightning.loggers import Logger, TensorBoardLogger, WandbLogger
-
-from motion_inversion.backbone.autoencoder import Pixels
-from motion_inversion.data.picture import strip
 from motion_inversion.error import InputError
 from motion_inversion.storage.login import require_login
 
@@ -40,16 +35,9 @@ class LoggerFactory(Protocol):
         """Raises InputError for a package or a login that is missing; asked before anything is written."""
         ...
 
-    def __call__(self, folder: Path, identity: Identity) -> Logger: ...
-
-
-def show_frames(logger: Logger, name: str, video: Pixels, step: int) -> None:
-    """Shows eight frames of a clip in a row, spread evenly, where the tracker has pictures."""
-    row = strip([("", video)])
-    if isinstance(logger, WandbLogger):
-        logger.log_image(name, [row], step)
-    elif isinstance(logger, TensorBoardLogger):
-        logger.experiment.add_image(name, np.asarray(row), step, dataformats="HWC")
+    def __call__(self, folder: Path, identity: Identity) -> Any:
+        """The logger, of a class that Lightning takes."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -67,10 +55,12 @@ class Wandb:
         """Raises InputError if an online run has no key to log in with."""
         require_login(self.offline, "logger.offline=true")
 
-    def __call__(self, folder: Path, identity: Identity) -> Logger:
+    def __call__(self, folder: Path, identity: Identity) -> Any:
         """A run named after its folder, in the group of its experiment, its axes as configuration."""
+        from motion_inversion.method.training.tracker import OneRun
+
         folder.mkdir(parents=True, exist_ok=True)
-        return _OneRun(
+        return OneRun(
             name=folder.stem,
             save_dir=folder,
             project=self.project,
@@ -84,16 +74,6 @@ class Wandb:
         )
 
 
-class _OneRun(WandbLogger):
-    """Ends its run with the training, before the folder is renamed and the next clip's training begins."""
-
-    def finalize(self, status: str) -> None:
-        """Writes everything out."""
-        super().finalize(status)
-        if self._experiment is not None:
-            self._experiment.finish(exit_code=int(status != "success"))
-
-
 @dataclass(frozen=True)
 class TensorBoard:
     """TensorBoard event files; needs the `tensorboard` extra."""
@@ -105,8 +85,10 @@ class TensorBoard:
                 "logger=tensorboard needs a package more: pip install 'motion-inversion[tensorboard]', or logger=csv"
             )
 
-    def __call__(self, folder: Path, identity: Identity) -> Logger:
+    def __call__(self, folder: Path, identity: Identity) -> Any:
         """Events in a folder of its own, the axes as hyperparameters."""
+        from pytorch_lightning.loggers import TensorBoardLogger
+
         logger = TensorBoardLogger(folder, name="tensorboard", version="")
         logger.log_hyperparams({"experiment": identity.group, **identity.config})
         return logger

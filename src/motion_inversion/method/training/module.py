@@ -1,61 +1,22 @@
 """The training step as a LightningModule, and the prepared tensors as a LightningDataModule."""
 
-import functools
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import pytorch_lightning as pl
 import torch
-from jaxtyping import Int
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, IterableDataset
 
 from motion_inversion.backbone.model import Backbone
 from motion_inversion.core.condition import Condition
-from motion_inversion.core.loss import Loss, compared
 from motion_inversion.core.seed import generator
-from motion_inversion.core.shape import Latents, Scalar
+from motion_inversion.core.shape import Scalar
 from motion_inversion.core.timestep import Timestep
-from motion_inversion.error import InputError
 from motion_inversion.method.layer.dropout import Dropouts
 from motion_inversion.method.method import Reference
-
-MOST = 1e6  # of an optimizer's settings: a step of such a learning rate ends every training
-
-
-@dataclass(frozen=True, eq=False)
-class Noised:
-    """A noised batch of the reference: what the network is given, and what it should answer.
-
-    draw: of whatever else is drawn for the batch.
-    """
-
-    latents: Latents
-    t: Int[Tensor, " b"]
-    condition: Condition
-    target: Latents
-    draw: torch.Generator
-
-
-def loss_of(part: str, loss: Loss, model: Backbone) -> Callable[[Noised], dict[str, Scalar]]:
-    """From a noised batch to the loss of one part, of the prediction by `model` as it is then.
-
-    Calling it raises InputError for a loss that gives no scalar.
-    """
-
-    def losses(noised: Noised) -> dict[str, Scalar]:
-        prediction = model.predict(noised.latents, noised.t, noised.condition)
-        on = compared(loss)
-        told, meant = (model.process.read(on, each, noised.latents, noised.t) for each in (prediction, noised.target))
-        value = loss(told, meant, noised.draw)
-        if not (isinstance(value, Tensor) and value.ndim == 0):
-            name = getattr(loss, "__name__", type(loss).__name__)
-            found = f"a tensor of shape {tuple(value.shape)}" if isinstance(value, Tensor) else type(value).__name__
-            raise InputError(f"method.loss: {name} gives {found}, a scalar tensor is needed; end it with .mean()")
-        return {part: value}
-
-    return losses
+from motion_inversion.method.training.noised import Noised
+from motion_inversion.method.training.setting import made_optimizer
 
 
 class MotionLearning(pl.LightningModule):
@@ -144,26 +105,6 @@ class MotionLearning(pl.LightningModule):
         noise = torch.stack([torch.randn(latents.shape[1:], generator=draw) for draw in draws]).to(latents)
         noisy, target = process.add_noise(latents, noise, t), process.target(latents, noise, t)
         return Noised(noisy, t, Condition(batch["condition"]), target, draws[0])
-
-
-def made_optimizer(
-    make: Callable[..., torch.optim.Optimizer], groups: Sequence[Mapping[str, Any]]
-) -> torch.optim.Optimizer:
-    """The optimizer over groups of parameters.
-
-    Raises:
-        InputError: if it refuses its settings, or one is more than single precision can follow.
-    """
-    settings = make.keywords if isinstance(make, functools.partial) else {}
-    for key, value in settings.items():
-        if isinstance(value, float) and not abs(value) <= MOST:
-            raise InputError(
-                f"method.optimizer.{key}={value}: accepted are numbers up to {MOST:g}; set method.optimizer.{key}=…"
-            )
-    try:
-        return make(groups)
-    except (TypeError, ValueError) as error:
-        raise InputError(f"method.optimizer can't be made: {error}; as in method.optimizer.lr=0.05") from error
 
 
 class ReferenceData(pl.LightningDataModule):

@@ -5,7 +5,6 @@ from typing import Annotated
 
 import torch
 from annotated_types import Le
-from diffusers.models.transformers.transformer_2d import Transformer2DModel
 
 from motion_inversion.backbone.model import Backbone
 from motion_inversion.core.loss import Mse
@@ -13,7 +12,8 @@ from motion_inversion.core.shape import Scalar
 from motion_inversion.error import InputError
 from motion_inversion.method.layer.lora import LowRank, check_dropout, check_rank, linear_names
 from motion_inversion.method.layer.single_frame import single_frame
-from motion_inversion.method.training.module import MOST, Noised
+from motion_inversion.method.training.noised import Noised
+from motion_inversion.method.training.setting import MOST
 
 PART = "spatial"
 
@@ -58,6 +58,8 @@ class SpatialPath:
 
     def lora(self, model: Backbone, seed: int) -> LowRank:
         """The LoRA as training starts: it changes nothing yet."""
+        from diffusers.models.transformers.transformer_2d import Transformer2DModel
+
         names = linear_names(model.network, Transformer2DModel, ("attn1", "ff"))
         return LowRank(model.network, names, self.rank, self.dropout, seed)
 

@@ -1,18 +1,9 @@
-"""Lightning's trainer on the model's device: what of it can be set, and whether it can be made at all."""
+"""What can be set of Lightning's trainer."""
 
-import functools
-import logging
 import math
-import warnings
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from pathlib import Path
-from typing import Any
-
-import pytorch_lightning as pl
-import torch
-from pytorch_lightning.plugins.environments import LightningEnvironment
-from pytorch_lightning.utilities.exceptions import SIGTERMException
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from typing import Any, Literal
 
 from motion_inversion.error import InputError
 
@@ -35,8 +26,56 @@ _OURS = (
     "strategy",
 )
 _COUNTED = ("max_steps", "accumulate_grad_batches")
-_MIXED = {torch.float32: "32-true", torch.float16: "16-mixed", torch.bfloat16: "bf16-mixed"}
+_SELDOM = ("gradient_clip_algorithm", "max_time", "benchmark", "detect_anomaly", "profiler")
 _PRECISIONS = (None, 32, "32", "32-true", 16, "16", "16-mixed", "bf16", "bf16-mixed")
+
+
+@dataclass(frozen=True)
+class Trainer:
+    """Lightning's trainer, made when a training begins: loading Lightning takes a second.
+
+    Args:
+        max_steps: Iterations.
+        accumulate_grad_batches: Batches to an iteration.
+        gradient_clip_val: Bound of the gradients; null for none.
+        precision: null for the model's, mixed for half precision.
+        fast_dev_run: Whether to try one iteration, or so many, and keep nothing.
+        log_every_n_steps: Iterations between what loggers are told.
+        gradient_clip_algorithm: Whether the bound is of their norm or of each value.
+        max_time: After which a training stops, DD:HH:MM:SS; repeating the command goes on.
+        benchmark: Whether cuDNN tries its algorithms first.
+        detect_anomaly: Whether to name the operation that made a gradient NaN.
+        profiler: What is measured.
+    """
+
+    max_steps: int
+    accumulate_grad_batches: int = 1
+    gradient_clip_val: float | None = None
+    precision: Literal["32-true", "16-mixed", "bf16-mixed", "32", "16", "bf16", 32, 16] | None = None
+    fast_dev_run: bool | int = False
+    log_every_n_steps: int = 10
+    gradient_clip_algorithm: Literal["norm", "value"] | None = None
+    max_time: str | Mapping[str, int] | None = None
+    benchmark: bool | None = None
+    detect_anomaly: bool | None = None
+    profiler: Literal["simple", "advanced"] | None = None
+
+    @property
+    def keywords(self) -> dict[str, Any]:
+        """The settings as Lightning's arguments: those of conf/trainer, and what is set besides."""
+        given = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {name: value for name, value in given.items() if not (name in _SELDOM and value is None)}
+
+    def __call__(self, **others: Any) -> Any:
+        """The `pytorch_lightning.Trainer` with these settings and others, which go before."""
+        from pytorch_lightning import Trainer as LightningTrainer
+
+        return LightningTrainer(**{**self.keywords, **others})
+
+
+def settings_of(trainer: Callable[..., Any] | None) -> Mapping[str, Any]:
+    """What a trainer is given: a `Trainer`, or a partial of one's own."""
+    return getattr(trainer, "keywords", {})
 
 
 def check_trainer(trainer: Callable[..., Any] | None) -> None:
@@ -46,9 +85,7 @@ def check_trainer(trainer: Callable[..., Any] | None) -> None:
         InputError: a setting that training makes itself, a count of steps below 1, a precision that what is learnt
             can't have, or a bound of gradients that is none.
     """
-    if not isinstance(trainer, functools.partial):
-        return
-    settings = {"max_steps": -1, **trainer.keywords}
+    settings = settings_of(trainer)
     for key in _OURS:
         if key in settings:
             raise InputError(f"trainer.{key} follows from the other settings and can't be set; drop trainer.{key}")
@@ -66,57 +103,3 @@ def check_trainer(trainer: Callable[..., Any] | None) -> None:
             f"trainer.gradient_clip_val={bound}: accepted are finite numbers above 0, and null for no bound; set "
             "trainer.gradient_clip_val=1.0"
         )
-
-
-def made(
-    trainer: Callable[..., Any],
-    device: torch.device,
-    dtype: torch.dtype,
-    folder: Path,
-    callbacks: Sequence[pl.Callback] = (),
-    loggers: Sequence[Any] = (),
-) -> pl.Trainer:
-    """The trainer on this device, in mixed precision for half `dtype`s; what it writes by itself is in `folder`.
-
-    It is told that it is alone: under Slurm it would restore checkpoints and requeue jobs by itself.
-
-    Raises:
-        InputError: when it refuses its settings, or the surroundings that the process runs in.
-    """
-    logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
-    settings = dict(trainer.keywords) if isinstance(trainer, functools.partial) else {}
-    with told(), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", module="pytorch_lightning|lightning_fabric")
-        return trainer(
-            callbacks=list(callbacks),
-            logger=list(loggers) or False,
-            precision=settings.get("precision") or _MIXED[dtype],
-            default_root_dir=folder,
-            plugins=[LightningEnvironment()],
-            enable_progress_bar=False,  # ours says which clip it is
-            enable_checkpointing=False,
-            enable_model_summary=False,
-            max_epochs=-1,
-            **_hardware(device),
-        )
-
-
-@contextmanager
-def told(whether: Callable[[], bool] = lambda: True) -> Iterator[None]:
-    """Turns what Lightning raises while it sets up into one line, as long as `whether`."""
-    try:
-        yield
-    except (InputError, FloatingPointError, SIGTERMException):
-        raise
-    except Exception as error:  # its own, and whatever its plugins and packages raise
-        if not whether():
-            raise
-        reason = (" ".join(str(error).split()) or type(error).__name__)[:300]
-        raise InputError(f"the trainer refuses its settings: {reason}; change or drop trainer.…") from error
-
-
-def _hardware(device: torch.device) -> dict[str, Any]:
-    """The trainer's device is the model's."""
-    if device.type == "cpu":
-        return {"accelerator": "cpu", "devices": 1}
-    return {"accelerator": "gpu", "devices": [device.index or 0]}

@@ -6,7 +6,6 @@ from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
-from diffusers.models.attention import BasicTransformerBlock
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -116,6 +115,8 @@ class Inflation(nn.Module):
 
 
 def _blocks(unet: nn.Module) -> dict[str, Any]:
+    from diffusers.models.attention import BasicTransformerBlock
+
     return {name: module for name, module in unet.named_modules() if isinstance(module, BasicTransformerBlock)}
 
 

@@ -19,8 +19,8 @@ from motion_inversion.core.shape import Latents
 from motion_inversion.core.timestep import Timestep
 from motion_inversion.method.method import Fitting, Reference, Request, sample_guided
 from motion_inversion.method.state import read_state, write_state
-from motion_inversion.method.training.fit import check_training, run_trainer
-from motion_inversion.method.training.module import MotionLearning, loss_of
+from motion_inversion.method.training.noised import loss_of
+from motion_inversion.method.training.setting import check_training
 from motion_inversion.method.tune_a_video.inflation import Inflation
 from motion_inversion.method.tune_a_video.inversion import exchanged, inverted
 
@@ -90,6 +90,9 @@ class TuneAVideo:
         Raises:
             InputError: if the model isn't one for images, or the loss stops being finite.
         """
+        from motion_inversion.method.training.fit import run_trainer
+        from motion_inversion.method.training.module import MotionLearning
+
         inflation = self._inflation(model, fitting.seed)
         tensors = inflation.tensors()
         log.info("%s parameters in %d tensors", f"{sum(t.numel() for t in tensors.values()):,}", len(tensors))

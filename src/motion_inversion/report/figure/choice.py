@@ -1,9 +1,10 @@
-"""Owns which samples stand for a clip in a figure: one row per prompt, method and combination of keys."""
+"""Owns which samples stand for a clip in a figure: one row per prompt, method and combination of keys, page by page."""
 
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from motion_inversion.data.video import Video, read_exact
 from motion_inversion.error import InputError
@@ -12,6 +13,10 @@ from motion_inversion.report.group import axes, grouped
 from motion_inversion.report.record import Record
 
 log = logging.getLogger(__name__)
+
+Row = TypeVar("Row")
+
+MOST = 9  # rows below the source: with square frames and a prompt each they fill a page
 
 
 @dataclass(frozen=True)
@@ -58,6 +63,14 @@ def choose(
         for variant, label in zip(variants, names(keys, variants), strict=True):
             rows.append(Chosen(label, prompt, found[variant][0].video if variant in found else None))
     return rows
+
+
+def pages(rows: Sequence[Row]) -> list[list[Row]]:
+    """The rows of one figure each: as many as a page of paper holds, the source on top of every one."""
+    source, *others = rows
+    count = max(1, -(-len(others) // MOST))
+    each = -(-len(others) // count) if others else 1
+    return [[source, *others[k : k + each]] for k in range(0, len(others), each)] or [[source]]
 
 
 def read(rows: Sequence[Chosen]) -> list[Shown]:

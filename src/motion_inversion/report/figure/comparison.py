@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from itertools import groupby
-from typing import TypeAlias, TypeVar
+from typing import TypeAlias
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -16,22 +16,11 @@ from motion_inversion.report.figure.style import DPI, FAINT, INK, WIDTH, sheet, 
 # (axes, row, frame's number, left and top in inches, inches to a pixel): what is drawn over a frame
 Overlay: TypeAlias = Callable[[Axes, Shown, int, tuple[float, float], float], None]
 
-Row = TypeVar("Row")
-
 LABEL = 1.02  # inches for the labels on the left
 GAP = 0.03
 HEADING = 0.24  # inches for the line that says a prompt
 MARGIN = 0.04
-MOST = 9  # rows below the source: with square frames and a prompt each they fill a page
 EMPTY = "#F1F2F4"  # the grey of frames that are missing
-
-
-def pages(rows: Sequence[Row]) -> list[list[Row]]:
-    """The rows of one figure each: as many as a page of paper holds, the source on top of every one."""
-    source, *others = rows
-    count = max(1, -(-len(others) // MOST))
-    each = -(-len(others) // count) if others else 1
-    return [[source, *others[k : k + each]] for k in range(0, len(others), each)] or [[source]]
 
 
 @styled

@@ -5,9 +5,6 @@ import unicodedata
 from functools import cache
 from pathlib import Path
 
-from matplotlib import font_manager
-from matplotlib.ft2font import FT2Font
-
 log = logging.getLogger(__name__)
 
 PLAIN = "DejaVu Sans"  # comes with matplotlib, so that figures in Latin letters are alike on every machine
@@ -45,6 +42,11 @@ def _warn(line: str) -> None:
 @cache
 def _family(sign: str) -> str | None:
     """The font that writes a sign: the plain one, else the first of the machine's; None if there is none."""
+    if sign.isascii() and sign.isprintable():  # which the plain one has
+        return PLAIN
+    from matplotlib import font_manager
+    from matplotlib.ft2font import FT2Font
+
     plain = font_manager.findfont(PLAIN)
     if sign.isspace() or unicodedata.category(sign) == "Cf" or ord(sign) in _signs(plain):
         return PLAIN
@@ -58,6 +60,8 @@ def _family(sign: str) -> str | None:
 @cache
 def _installed() -> tuple[str, ...]:
     """The machine's font files, upright sans-serif ones first. Colour fonts are no outlines, which figures need."""
+    from matplotlib import font_manager
+
     found = [path for path in font_manager.findSystemFonts() if "emoji" not in Path(path).name.lower()]
 
     def rank(path: str) -> tuple[bool, bool, str]:
@@ -70,6 +74,8 @@ def _installed() -> tuple[str, ...]:
 @cache
 def _signs(path: str) -> frozenset[int]:
     """The code points that a font file has; none if it can't be read."""
+    from matplotlib.ft2font import FT2Font
+
     try:
         return frozenset(FT2Font(path).get_charmap())
     except (OSError, RuntimeError):

@@ -3,20 +3,20 @@
 import json
 from contextlib import suppress
 from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, TypedDict
 
-import matplotlib
 import PIL
 
 from motion_inversion import __version__
 from motion_inversion.reflection import description
 from motion_inversion.reflection.annotation import fits
-from motion_inversion.report.figure.style import file_names
 from motion_inversion.storage.document import parse_json, read_text
 from motion_inversion.storage.file import replacing, sha256_of
 
 NAME = "figures.json"
+FORMS = ("png", "pdf")
 
 
 class _Entry(TypedDict):
@@ -69,9 +69,14 @@ class Kept:
             part.write_text(json.dumps(entries, sort_keys=True), encoding="utf-8", newline="\n")
 
 
+def file_names(stem: str) -> list[str]:
+    """What the files of a figure are called."""
+    return [f"{stem}.{form}" for form in FORMS]
+
+
 def digest(content: Any) -> str:
     """The digest of JSON that says what a figure is drawn of; other versions or drawing code give another, too."""
-    return description.digest([__version__, matplotlib.__version__, PIL.__version__, _drawing(), content])
+    return description.digest([__version__, version("matplotlib"), PIL.__version__, _drawing(), content])
 
 
 @cache

@@ -1,8 +1,7 @@
 """Owns trajectories drawn over frames: where points of the first frame went until each frame shown."""
 
 import math
-from collections.abc import Callable, Sequence
-from typing import Any, Protocol, runtime_checkable
+from collections.abc import Sequence
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -15,6 +14,7 @@ from matplotlib.patches import Rectangle, Wedge
 from motion_inversion.data.video import Video
 from motion_inversion.report.figure.choice import Shown
 from motion_inversion.report.figure.comparison import HEADING, MARGIN, comparison
+from motion_inversion.report.figure.follower import Follower, Paths
 from motion_inversion.report.figure.style import FAINT, WIDTH, styled
 
 MOVING = 0.01  # of the frame's diagonal: tracks within a smaller box are left out, as motion fidelity does
@@ -26,29 +26,6 @@ VEIL = 0.5  # how much of a frame's contrast gives way to the tracks
 DIRECTION: Colormap = LinearSegmentedColormap.from_list(
     "direction", ["#0A6FC2", "#6A1B5D", "#F08A00", "#3FB58B", "#0A6FC2"]
 )
-
-
-@runtime_checkable
-class Paths(Protocol):
-    """What is known of n points in t frames: `points` (n, t, 2), column and row in pixels, `visible` (n, t) or None.
-
-    Anything that NumPy makes an array of will do, so that a tracker's tensors pass without their library.
-    """
-
-    @property
-    def points(self) -> Any: ...
-
-    @property
-    def visible(self) -> Any: ...
-
-
-@runtime_checkable
-class Follower(Protocol):
-    """What finds the paths: a metric's tracker, which the configuration gives to the report."""
-
-    def load(self, device: str) -> Callable[[Video], Paths]:
-        """What finds the paths of points of the first frame."""
-        ...
 
 
 @styled

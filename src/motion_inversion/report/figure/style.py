@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from motion_inversion.report.figure.font import PLAIN, is_latin
+from motion_inversion.report.figure.kept import FORMS, file_names
 from motion_inversion.storage.file import replacing, sha256_of
 
 WIDTH = 7.0  # inches: both columns of a paper
@@ -22,7 +23,7 @@ FAINT = "#6B7078"
 RULE = "#D5D8DC"
 
 # Neither time nor version, so that equal figures give equal bytes; level 3 packs frames in half the time of 6.
-_FORMS: dict[str, Any] = {
+_OPTIONS: dict[str, Any] = {
     "png": {"metadata": {"Software": None}, "pil_kwargs": {"compress_level": 3}},
     "pdf": {"metadata": {"CreationDate": None}},
 }
@@ -60,11 +61,6 @@ styled = matplotlib.rc_context(RC)
 """Decorates whatever draws: settings hold from the making of a figure to its saving, and nowhere else."""
 
 
-def file_names(stem: str) -> list[str]:
-    """What the files of a figure are called."""
-    return [f"{stem}.{form}" for form in _FORMS]
-
-
 @styled
 def save(path: Path, figure: Figure) -> dict[str, str]:
     """Writes `path`.png and `path`.pdf, whole or not at all; equal figures give equal bytes.
@@ -75,9 +71,9 @@ def save(path: Path, figure: Figure) -> dict[str, str]:
         InputError: a file can't be written.
     """
     written = {}
-    for name, (form, options) in zip(file_names(path.name), _FORMS.items(), strict=True):
+    for name, form in zip(file_names(path.name), FORMS, strict=True):
         with replacing(path.with_name(name)) as part:
-            figure.savefig(part, format=form, dpi=DPI, **options)
+            figure.savefig(part, format=form, dpi=DPI, **_OPTIONS[form])
             written[name] = sha256_of(part)
     return written
 

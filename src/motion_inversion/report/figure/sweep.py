@@ -11,20 +11,9 @@ from motion_inversion.report.estimate import Estimate
 from motion_inversion.report.figure.scatter import axis_label, reach
 from motion_inversion.report.figure.series import NEUTRAL, Look, looks, table_looks
 from motion_inversion.report.figure.style import COLUMN, FAINT, WIDTH, styled
+from motion_inversion.report.figure.swept import number
 from motion_inversion.report.group import Values
 from motion_inversion.report.table import Row, Table
-
-_NO_SWEEP = {"seed", "training_seed", "prompt", "clip"}
-
-
-def swept(table: Table) -> list[str]:
-    """The keys of `table` that at least two rows have as different numbers; seeds are none of them."""
-    found = []
-    for place, key in enumerate(table.keys):
-        values = {row.values[place] for row in table.rows if row.kind == "sample"} - {None}
-        if key not in _NO_SWEEP and len(values) > 1 and all(_number(value) is not None for value in values):
-            found.append(key)
-    return found
 
 
 @styled
@@ -44,13 +33,13 @@ def sweep(table: Table, key: str) -> Figure:
     for column, axes in enumerate(figure.subplots(1, panels, squeeze=False)[0]):
         for rows, look, dodge in zip(lines.values(), looks(others, groups), dodges, strict=True):
             if rows[-1].values[place]:
-                _line(axes, [(_number(row.values[place]), row.cells[column].score) for row in rows], look, dodge)
+                _line(axes, [(number(row.values[place]), row.cells[column].score) for row in rows], look, dodge)
             else:
                 _level(axes, rows[0].cells[column].score, look.name, (4, 2))
         for row, look in bounds:
             _level(axes, row.cells[column].score, look.name, (1, 2))
         axes.set(xlabel=key.rpartition(".")[2].replace("_", " "), ylabel=axis_label(table.columns[column]))
-        axes.set_xticks(sorted({x for row in table.rows if (x := _number(row.values[place])) is not None}))
+        axes.set_xticks(sorted({x for row in table.rows if (x := number(row.values[place])) is not None}))
         axes.margins(x=0.06, y=0.12)
     handles, labels = figure.axes[0].get_legend_handles_labels()
     figure.legend(
@@ -63,7 +52,7 @@ def _lines(table: Table, place: int) -> dict[Values, list[Row]]:
     """The rows that agree in all but the swept key, in its order."""
     lines: dict[Values, list[Row]] = {}
     own = [row for row in table.rows if row.kind == "sample"]
-    for row in sorted(own, key=lambda row: _number(row.values[place]) or 0.0):
+    for row in sorted(own, key=lambda row: number(row.values[place]) or 0.0):
         lines.setdefault(row.values[:place] + row.values[place + 1 :], []).append(row)
     return lines
 
@@ -93,12 +82,5 @@ def _level(axes: Axes, score: Estimate, label: str, dashes: tuple[int, int]) -> 
 
 
 def _span(table: Table, place: int) -> float:
-    numbers = [x for row in table.rows if (x := _number(row.values[place])) is not None]
+    numbers = [x for row in table.rows if (x := number(row.values[place])) is not None]
     return max(numbers) - min(numbers)
-
-
-def _number(value: str | None) -> float | None:
-    try:
-        return None if value is None else float(value)
-    except ValueError:
-        return None

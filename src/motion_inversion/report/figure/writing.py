@@ -8,22 +8,17 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from matplotlib.figure import Figure
-
-from motion_inversion.report.figure.choice import Chosen, choose, read
-from motion_inversion.report.figure.comparison import comparison, pages
+from motion_inversion.report.figure.choice import Chosen, choose, pages, read
 from motion_inversion.report.figure.crew import each
+from motion_inversion.report.figure.follower import Follower
 from motion_inversion.report.figure.font import families, legible
-from motion_inversion.report.figure.kept import Kept, digest
-from motion_inversion.report.figure.overlay import Follower, overlay
-from motion_inversion.report.figure.scatter import scatter
+from motion_inversion.report.figure.kept import Kept, digest, file_names
 from motion_inversion.report.figure.series import name, table_looks
-from motion_inversion.report.figure.style import file_names, save
-from motion_inversion.report.figure.sweep import sweep, swept
+from motion_inversion.report.figure.swept import swept
 from motion_inversion.report.group import grouped, reference_keys, tells_references
 from motion_inversion.report.record import Record
 from motion_inversion.report.table import Table
-from motion_inversion.storage.file import known_sha256
+from motion_inversion.storage.checksum import known_sha256
 
 log = logging.getLogger(__name__)
 
@@ -69,13 +64,15 @@ class _Picture:
 
     stem: str
     of: Any
-    draw: Callable[[], Figure | None]
+    draw: Callable[[], Any]
 
 
 def _write(target: Path, picture: _Picture) -> tuple[str, dict[str, str]]:
+    from motion_inversion.report.figure import style
+
     figure = picture.draw()
     assert figure is not None  # `_plots` leaves out the one that there can't be
-    return picture.stem, save(target / picture.stem, figure)
+    return picture.stem, style.save(target / picture.stem, figure)
 
 
 def _of_clips(
@@ -97,7 +94,10 @@ def _paged(stem: str, rows: Sequence[Chosen], follower: Follower | None) -> Iter
         yield _Picture(stem if number == 1 else f"{stem}-page{number}", of, partial(_frames, page, follower))
 
 
-def _frames(rows: Sequence[Chosen], follower: Follower | None) -> Figure:
+def _frames(rows: Sequence[Chosen], follower: Follower | None) -> Any:
+    from motion_inversion.report.figure.comparison import comparison
+    from motion_inversion.report.figure.overlay import overlay
+
     return overlay(read(rows), follower) if follower else comparison(read(rows))
 
 
@@ -130,6 +130,18 @@ def _by_reference(table: Table, records: Sequence[Record]) -> dict[str, tuple[st
 def _plots(table: Table) -> Iterator[_Picture]:
     of = [repr(table), [_written(look.name) for look in table_looks(table)]]
     if {*AXES} <= {column.name for column in table.columns}:
-        yield _Picture("scatter", of, partial(scatter, table, *AXES))
+        yield _Picture("scatter", of, partial(_scatter, table))
     for key in swept(table):
-        yield _Picture(f"sweep-{key}", of, partial(sweep, table, key))
+        yield _Picture(f"sweep-{key}", of, partial(_sweep, table, key))
+
+
+def _scatter(table: Table) -> Any:
+    from motion_inversion.report.figure.scatter import scatter
+
+    return scatter(table, *AXES)
+
+
+def _sweep(table: Table, key: str) -> Any:
+    from motion_inversion.report.figure.sweep import sweep
+
+    return sweep(table, key)

@@ -1,0 +1,63 @@
+"""What a training needs of its method: counts, and an optimizer that can be made."""
+
+import functools
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol, runtime_checkable
+
+import torch
+
+from motion_inversion.error import InputError
+
+MOST = 1e6  # of an optimizer's settings: a step of such a learning rate ends every training
+
+
+@runtime_checkable
+class Trained(Protocol):
+    """What a training needs of its method beside the trainer's own settings.
+
+    optimizer: A partial torch optimizer.
+    batch_size: Noised copies of the reference per step.
+    checkpoint_every: Steps between checkpoints.
+    preview_every: Steps between previews; 0 for none.
+    """
+
+    @property
+    def optimizer(self) -> Callable[..., torch.optim.Optimizer]: ...
+    @property
+    def batch_size(self) -> int: ...
+    @property
+    def checkpoint_every(self) -> int: ...
+    @property
+    def preview_every(self) -> int: ...
+
+
+def check_training(method: Trained) -> None:
+    """Raises InputError for counts that are too small."""
+    for key, least in {"batch_size": 1, "checkpoint_every": 1, "preview_every": 0}.items():
+        if (given := getattr(method, key)) < least:
+            raise InputError(f"method.{key}={given}: at least {least} is needed; set method.{key}={least}")
+
+
+def check_optimizer(method: Trained) -> None:
+    """Raises InputError for settings that the optimizer refuses."""
+    made_optimizer(method.optimizer, [{"params": [torch.nn.Parameter(torch.zeros(1))]}])
+
+
+def made_optimizer(
+    make: Callable[..., torch.optim.Optimizer], groups: Sequence[Mapping[str, Any]]
+) -> torch.optim.Optimizer:
+    """The optimizer over groups of parameters.
+
+    Raises:
+        InputError: if it refuses its settings, or one is more than single precision can follow.
+    """
+    settings = make.keywords if isinstance(make, functools.partial) else {}
+    for key, value in settings.items():
+        if isinstance(value, float) and not abs(value) <= MOST:
+            raise InputError(
+                f"method.optimizer.{key}={value}: accepted are numbers up to {MOST:g}; set method.optimizer.{key}=…"
+            )
+    try:
+        return make(groups)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"method.optimizer can't be made: {error}; as in method.optimizer.lr=0.05") from error
