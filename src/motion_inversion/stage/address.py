@@ -190,9 +190,9 @@ class Address:
         return method
 
     def _trainer(self) -> Json:
-        if self.trainer is None:
+        if not (given := settings_of(self.trainer)):
             return None
-        return {key: describe(value) for key, value in settings_of(self.trainer).items() if key not in _PRESENTATION}
+        return {key: describe(value) for key, value in given.items() if key not in _PRESENTATION}
 
 
 def _own_code(*descriptions: Json) -> dict[str, Json]:

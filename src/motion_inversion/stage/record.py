@@ -42,8 +42,8 @@ def axes(address: Address) -> dict[str, str]:
         found["inversion"] = address.inversion
     if address.method.fits:
         found["training_seed"] = address.seed
-        if address.trainer is not None:
-            found["iterations"] = settings_of(address.trainer).get("max_steps")
+        if given := settings_of(address.trainer):
+            found["iterations"] = given.get("max_steps")
     if dataclasses.is_dataclass(address.method):
         found |= {field.name: getattr(address.method, field.name) for field in dataclasses.fields(address.method)}
     hidden = {"checkpoint_every", "preview_every"}

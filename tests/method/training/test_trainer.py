@@ -38,6 +38,11 @@ def test_what_a_training_could_not_heed_is_refused(settings: dict[str, Any], mes
         check_trainer(functools.partial(pl.Trainer, max_steps=2, **settings))
 
 
+def test_a_training_without_end_is_refused():
+    with pytest.raises(InputError, match=r"set trainer\.max_steps=1 or more"):
+        check_trainer(functools.partial(pl.Trainer))
+
+
 def test_what_the_trainer_refuses_is_one_line_and_slurm_changes_nothing(tmp_path: Any, monkeypatch: pytest.MonkeyPatch):
     cpu = torch.device("cpu"), torch.float32, tmp_path
     for settings in ({"profiler": "fast"}, {"gradient_clip_algorithm": "big"}):

@@ -85,7 +85,9 @@ def check_trainer(trainer: Callable[..., Any] | None) -> None:
         InputError: a setting that training makes itself, a count of steps below 1, a precision that what is learnt
             can't have, or a bound of gradients that is none.
     """
-    settings = settings_of(trainer)
+    if not hasattr(trainer, "keywords"):
+        return
+    settings = {"max_steps": -1, **settings_of(trainer)}
     for key in _OURS:
         if key in settings:
             raise InputError(f"trainer.{key} follows from the other settings and can't be set; drop trainer.{key}")
