@@ -68,6 +68,12 @@ def check_trainer(trainer: Callable[..., Any] | None) -> None:
         )
 
 
+def precision(trainer: Callable[..., Any] | None, dtype: torch.dtype) -> str:
+    """In Lightning's words: what the trainer says, or what a model of this type is trained in."""
+    settings = trainer.keywords if isinstance(trainer, functools.partial) else {}
+    return str(settings.get("precision") or _MIXED[dtype])
+
+
 def made(
     trainer: Callable[..., Any],
     device: torch.device,
@@ -84,13 +90,12 @@ def made(
         InputError: when it refuses its settings, or the surroundings that the process runs in.
     """
     logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
-    settings = dict(trainer.keywords) if isinstance(trainer, functools.partial) else {}
     with told(), warnings.catch_warnings():
         warnings.filterwarnings("ignore", module="pytorch_lightning|lightning_fabric")
         return trainer(
             callbacks=list(callbacks),
             logger=list(loggers) or False,
-            precision=settings.get("precision") or _MIXED[dtype],
+            precision=precision(trainer, dtype),
             default_root_dir=folder,
             plugins=[LightningEnvironment()],
             enable_progress_bar=False,  # ours says which clip it is
