@@ -1,4 +1,4 @@
-"""Folders of models without weights, at full size and one that is small: configurations are all that estimates read."""
+"""Folders of models at full size without weights, as estimates read configurations alone; and a small whole one."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +14,7 @@ from diffusers import (
     UNet3DConditionModel,
     WanTransformer3DModel,
 )
-from transformers import CLIPTextConfig, CLIPTokenizer, T5Config, T5Tokenizer, UMT5Config
+from transformers import CLIPTextConfig, CLIPTokenizer, T5Config, T5Tokenizer, UMT5Config, UMT5EncoderModel
 
 from pretraining.diffusion import build_scheduler
 from pretraining.vocabulary import merges_for, write_clip_tokenizer
@@ -72,12 +72,19 @@ def wan(folder: Path) -> None:
 
 
 def small_wan(folder: Path) -> None:
-    """Wan's topology in two blocks, with little to compute."""
+    """Wan's topology in two blocks, with weights, and little to compute."""
     sizes: dict[str, int] = {"d_model": 16, "d_ff": 16, "d_kv": 8, "num_heads": 2, "num_layers": 1}
     _t5(folder, UMT5Config, **sizes)
-    network = {"num_attention_heads": 2, "attention_head_dim": 12, "num_layers": 2, "ffn_dim": 32, "text_dim": 16}
-    _network(folder, "transformer", WanTransformer3DModel, freq_dim=32, **network)
-    _network(folder, "vae", AutoencoderKLWan, base_dim=4, z_dim=16, num_res_blocks=1)
+    UMT5EncoderModel(UMT5Config(**{**T5_XXL, **sizes})).save_pretrained(folder / "text_encoder")
+    network: dict[str, Any] = {
+        "num_attention_heads": 2,
+        "attention_head_dim": 12,
+        "num_layers": 2,
+        "ffn_dim": 32,
+        "text_dim": 16,
+    }
+    WanTransformer3DModel(freq_dim=32, **network).save_pretrained(folder / "transformer")
+    AutoencoderKLWan(base_dim=4, z_dim=16, num_res_blocks=1).save_pretrained(folder / "vae")
     _flow(folder)
 
 

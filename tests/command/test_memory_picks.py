@@ -6,26 +6,33 @@ from pathlib import Path
 
 import pytest
 
+from full_size import small_wan
 from motion_inversion.command.economy import as_overrides
 
 
+@pytest.fixture(scope="module")
+def words(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, ...]:
+    """A small model whose file asks for checkpointing, in single precision."""
+    folder = tmp_path_factory.mktemp("small_wan")
+    small_wan(folder)
+    size = ("model.frames=9", "model.width=32", "model.height=32", "+model.family.length=64")
+    return ("model=wan", f"model.path={folder}", "model.dtype=float32", "model.device=cpu", *size)
+
+
 def test_a_configuration_that_is_printed_has_what_was_picked(
-    call: Callable[..., int], tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    call: Callable[..., int], words: tuple[str, ...], tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    assert call(tmp_path / "out", "memory=80gb", "model.checkpointing=true", "--cfg", "job") == 0
+    assert call(tmp_path / "out", *words, "memory=80gb", "model.checkpointing=true", "--cfg", "job") == 0
     assert "checkpointing: true" in capfd.readouterr().out
-    assert (
-        call(tmp_path / "out", "memory=80gb", "experiment=own", f"--config-dir={_own(tmp_path)}", "--cfg", "job") == 0
-    )
+    assert call(tmp_path / "out", *words, "memory=80gb", "--cfg", "job") == 0
     printed = capfd.readouterr().out
     assert "checkpointing: false" in printed and "memory: 80gb" in printed
 
 
 def test_a_dry_run_says_what_is_picked_and_what_it_takes(
-    call: Callable[..., int], tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    call: Callable[..., int], words: tuple[str, ...], tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    words = ["memory=80gb", "experiment=own", f"--config-dir={_own(tmp_path)}", "--dry-run"]
-    assert call(tmp_path / "out", *words) == 0
+    assert call(tmp_path / "out", *words, "memory=80gb", "--dry-run") == 0
     lines = capfd.readouterr().out.splitlines()
     assert "  picked    model.checkpointing=false" in lines
     [line] = [line for line in lines if line.startswith("  memory    weights ")]
@@ -34,22 +41,21 @@ def test_a_dry_run_says_what_is_picked_and_what_it_takes(
 
 
 def test_a_run_says_picks_first_and_the_peak_last_and_records_them(
-    call: Callable[..., int], tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    call: Callable[..., int], words: tuple[str, ...], tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    words = ["memory=80gb", "experiment=own", "stages=[prepare,train,generate]", f"--config-dir={_own(tmp_path)}"]
-    assert call(tmp_path / "out", *words) == 0
+    assert call(tmp_path / "out", *words, "memory=80gb", "stages=[prepare,train,generate]") == 0
     told = capfd.readouterr().err
     assert "memory=80gb picks model.checkpointing=false" in told
-    assert told.index("picks") < told.index("encoding 4 frames") < told.index("at most, estimated were 1.0 GiB")
+    assert told.index("picks") < told.index("encoding 9 frames") < told.index("at most, estimated were 1.0 GiB")
     [record] = (tmp_path / "out").rglob("run-*.json")
     experiment = json.loads(record.read_text())["experiment"]
     assert experiment["memory"] == "80gb" and experiment["model"]["checkpointing"] is False
 
 
 def test_a_limit_that_cannot_be_met_is_refused_before_anything_is_written(
-    call: Callable[..., int], tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    call: Callable[..., int], words: tuple[str, ...], tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    assert call(tmp_path / "out", "memory=80gb,1gb", "-m") == 2
+    assert call(tmp_path / "out", *words, "memory=80gb,1gb", "-m") == 2
     [line] = [each for each in capfd.readouterr().err.splitlines() if "error" in each]
     assert "memory=1gb is too little" in line and "would do: memory=2gb" in line
     assert not (tmp_path / "out").exists()
@@ -63,10 +69,3 @@ def test_picks_are_written_as_a_command_has_them() -> None:
         "batch=2",
         "method.layout.value=false",
     ]
-
-
-def _own(folder: Path) -> Path:
-    """An experiment of one's own that asks for checkpointing, which no command sets then."""
-    (folder / "conf/experiment").mkdir(parents=True, exist_ok=True)
-    (folder / "conf/experiment/own.yaml").write_text("# @package _global_\nmodel: {checkpointing: true}\n")
-    return folder / "conf"

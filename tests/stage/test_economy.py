@@ -112,7 +112,7 @@ def test_presets_of_zeroscope(zeroscope: Callable[..., Estimate], memory: int, p
 def test_presets_of_transformers(estimated: Callable[..., Estimate], name: str, overrides: tuple[str, ...]) -> None:
     estimate, trained = estimated(name, *overrides, batch=4), []
     refused: list[str] = []
-    picks: Mapping[str, object] = {}
+    picks: list[Mapping[str, object]] = []
     for memory in PRESETS:
         try:
             found = economise(estimate, f"{memory}gb", ())
@@ -121,19 +121,12 @@ def test_presets_of_transformers(estimated: Callable[..., Estimate], name: str, 
             continue
         assert most(found.estimate.need()) < memory * GIB
         trained.append(found.estimate.parameters)
-        picks = found.picks
+        picks.append(found.picks)
     told = re.compile(rf"memory=\d+gb is too little for {name} with .*; would do: .*")
     assert all(told.fullmatch(each) for each in refused)
     assert trained and trained == sorted(trained)  # a larger limit never learns less
-    assert picks == {"model.checkpointing": False}
-
-
-def test_text_encoders_stay_on_the_cpu_where_they_are_the_most(estimated: Callable[..., Estimate]) -> None:
-    """UMT5 takes 10.6 GiB, all else of Wan 1.3B at this size less."""
-    estimate = estimated("wan", "model.frames=17", "model.width=512", "model.height=320")
-    found = economise(estimate, "8gb", ())
-    assert found.picks["model.offload"] is True
-    assert found.estimate.encoding < 8 * GIB < 12 * GIB < estimate.encoding
+    assert picks[0]["model.offload"] is True  # T5 alone is more than 8 GiB
+    assert picks[-1] == {"model.checkpointing": False}
 
 
 def test_what_is_refused_says_what_would_do(tiny: Callable[..., Estimate]) -> None:
