@@ -210,8 +210,7 @@ class Experiment:
         with _nothing_empty(self.output, self.name), deterministic_algorithms(self.deterministic):
             start = time.time()
             self._make(clips, model, failures)
-            if self.memory and (line := told_against(self._estimate(), clips, start)):
-                log.info("memory: %s", line)
+            self._say_peak(clips, start)
         return _failure(clips, failures)
 
     def _make(self, clips: Sequence[Clip], model: Backbone, failures: dict[str, str]) -> None:
@@ -224,6 +223,13 @@ class Experiment:
                 model.release("vae", "text_encoder", "tokenizer")
             if step == "invert" and {*self.stages} - {"report"}:
                 self._note(model, [clip for clip in clips if clip.name not in failures])
+
+    def _say_peak(self, clips: Sequence[Clip], start: float) -> None:
+        """Logs what a run since `start` took at most beside the estimate, if it was to stay within `memory`."""
+        if self.memory is not None:
+            with suppress(InputError):  # of what can't be estimated, after all is made
+                if line := told_against(self._estimate(), clips, start):
+                    log.info("memory: %s", line)
 
     def _say_if_done(self, clips: Sequence[Clip]) -> None:
         with suppress(InputError):  # of footage that can't be read, which is for its stage to say
