@@ -7,6 +7,7 @@ import sys
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
@@ -15,9 +16,9 @@ from omegaconf import DictConfig
 
 from motion_inversion.command import arguments, cache, help_page
 from motion_inversion.command.agent import answering, check_agent
+from motion_inversion.command.economy import as_overrides, economised
 from motion_inversion.command.jobs import rehearse
 from motion_inversion.command.outlook import outlook
-from motion_inversion.composition import build
 from motion_inversion.error import InputError
 from motion_inversion.job import spare_task, stoppable, stopped_by
 from motion_inversion.status import status
@@ -88,7 +89,7 @@ def _run(words: list[str]) -> int:
     elif command.dry_run:
         if rehearsal.trials:
             sys.stdout.write(f"a search of {rehearsal.trials} trials; these jobs have each of its values once:\n")
-        sys.stdout.write(outlook(rehearsal.built, rehearsal.jobs))
+        sys.stdout.write(outlook(rehearsal.built, rehearsal.jobs, rehearsal.picks))
     else:
         check_agent(several=rehearsal.folder is not None)
         ledger = Ledger(rehearsal.folder) if rehearsal.folder else None
@@ -134,14 +135,14 @@ def _job(config: DictConfig) -> float | list[float] | None:
         log.info("%s", spare)
     elif settings.mode is RunMode.MULTIRUN:
         with Ledger(Path(settings.sweep.dir)).job(settings.job.num, list(settings.overrides.task)) as objectives:
-            job = build(config)
+            job = _built(config)
             run(job, sweeping=True)
             objectives += reached(job)
             values = [each.value for each in objectives]
             return values[0] if len(values) == 1 else values
     else:
         try:
-            job = build(config)
+            job = _built(config)
             with answering(job):
                 run(job, sweeping=False)
         except InputError as error:
@@ -149,6 +150,14 @@ def _job(config: DictConfig) -> float | list[float] | None:
                 raise
             raise SystemExit(_refuse(error)) from error  # Hydra would add a line of its own to an Exception
     return None
+
+
+def _built(config: DictConfig) -> Any:
+    """The object of a job; what `memory=` picks for it is said."""
+    job, picks = economised(config, list(HydraConfig.get().overrides.task))
+    if memory := config.get("memory"):
+        log.info("memory=%s picks %s", memory, " ".join(as_overrides(picks)) or "nothing: all fits as it is")
+    return job
 
 
 if __name__ == "__main__":

@@ -2,7 +2,8 @@
 
 import logging
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -11,6 +12,7 @@ from typing import Any, Literal
 
 import torch
 
+from motion_inversion.backbone.device import kind_of
 from motion_inversion.backbone.model import Backbone, Model
 from motion_inversion.core.noise import Noise
 from motion_inversion.core.sampler import Ddim, OdeInversion
@@ -27,14 +29,18 @@ from motion_inversion.report.report import Report
 from motion_inversion.stage.address import Address
 from motion_inversion.stage.bound import bound
 from motion_inversion.stage.cache import Cache
+from motion_inversion.stage.economy import economise, limit_of
 from motion_inversion.stage.environment import deterministic_algorithms
 from motion_inversion.stage.evaluate import evaluate
+from motion_inversion.stage.footprint import footprint, told_against
 from motion_inversion.stage.generate import generate
+from motion_inversion.stage.memory import Estimate
 from motion_inversion.stage.objective import check_objectives, means
 from motion_inversion.stage.outlook import Expected, expected
 from motion_inversion.stage.plan import plan
-from motion_inversion.stage.prepare import prepare
+from motion_inversion.stage.prepare import invert, prepare
 from motion_inversion.stage.readiness import require_ready
+from motion_inversion.stage.request import pairs_of
 from motion_inversion.stage.run import write_run
 from motion_inversion.stage.train import train
 from motion_inversion.stage.wording import check_words
@@ -44,6 +50,14 @@ log = logging.getLogger(__name__)
 
 Stage = Literal["prepare", "train", "generate", "evaluate", "report"]
 STAGES: tuple[Stage, ...] = ("prepare", "train", "generate", "evaluate", "report")
+# What is done for all clips before the next for any, and its stage: before inversion, the encoders leave memory.
+STEPS: Mapping[str, Stage] = {
+    "prepare": "prepare",
+    "invert": "prepare",
+    "train": "train",
+    "generate": "generate",
+    "evaluate": "evaluate",
+}
 
 
 @dataclass(frozen=True)
@@ -60,6 +74,7 @@ class Experiment:
         negative_prompt: What guidance steers away from.
         prompt_prefix: Words before every prompt of a clip, its own included, for the text encoder alone.
         batch: Clips sampled at once.
+        memory: What a run may take of a GPU, or its process on a CPU, as in 8gb: `economies` keep it there.
         gif: Whether to write gifs beside the mp4s.
         deterministic: Whether only algorithms are taken that give the same bits each time; GPUs have others.
         threads: CPU threads; 0 takes as many as there are idle cores.
@@ -86,6 +101,7 @@ class Experiment:
     negative_prompt: str = ""
     prompt_prefix: str = ""
     batch: int = 4
+    memory: str | None = None
     gif: bool = False
     deterministic: bool = False
     threads: int = 0
@@ -100,6 +116,8 @@ class Experiment:
             )
         if self.batch < 1:
             raise InputError(f"batch={self.batch}: at least one clip at a time; set batch=1")
+        if self.memory is not None:
+            limit_of(self.memory)
         cores = os.cpu_count() or 1
         if not 0 <= self.threads <= cores:
             raise InputError(
@@ -158,6 +176,28 @@ class Experiment:
         self.method.require(self.model.load())
         return expected(self._addresses, self._clips(), self.stages)
 
+    def economies(self, fixed: Collection[str]) -> Mapping[str, Any]:
+        """Settings that keep a run within `memory`, by their keys; those in `fixed` stay as they are.
+
+        Raises:
+            InputError: if nothing does, with what would.
+        """
+        if self.memory is None:
+            return {}
+        self.model.folder.check()
+        return economise(self._estimate(), self.memory, fixed).picks
+
+    def footprint(self) -> str:
+        """A line on the memory that a run takes, by an estimate; or on why there is none."""
+        try:
+            return footprint(self._estimate())
+        except InputError as reason:
+            return str(reason)
+
+    def _estimate(self) -> Estimate:
+        most = max((len(pairs_of(clip)) for clip in self._clips()), default=1)
+        return Estimate(self._addresses[0], kind_of(self.model.device), max(1, min(self.batch, most)))
+
     def make(self) -> InputError | None:
         """Runs the stages before the report; gives what stopped some clips or samples.
 
@@ -177,7 +217,9 @@ class Experiment:
         failures: dict[str, str] = {}
         try:
             with _nothing_empty(self.output, self.name), deterministic_algorithms(self.deterministic):
+                start = time.time()
                 self._make(clips, model, failures)
+                self._say_peak(clips, start)
         except BaseException:
             model.drop()  # who knows what of it was being changed
             raise
@@ -185,14 +227,21 @@ class Experiment:
 
     def _make(self, clips: Sequence[Clip], model: Backbone, failures: dict[str, str]) -> None:
         self._plan(clips, failures)
-        for stage in STAGES[:-1]:
+        for step, stage in STEPS.items():
             for clip in clips if stage in self.stages else ():
                 if clip.name not in failures:
-                    self._try(stage, model, clip, clips, failures)
-            if stage == "prepare":
+                    self._try(step, model, clip, clips, failures)
+            if step == "prepare":
                 model.release("vae", "text_encoder", "tokenizer")
-                if {*self.stages} - {"report"}:
-                    self._note(model, [clip for clip in clips if clip.name not in failures])
+            if step == "invert" and {*self.stages} - {"report"}:
+                self._note(model, [clip for clip in clips if clip.name not in failures])
+
+    def _say_peak(self, clips: Sequence[Clip], start: float) -> None:
+        """Logs what a run since `start` took at most beside the estimate, if it was to stay within `memory`."""
+        if self.memory is not None:
+            with suppress(InputError):  # of what can't be estimated, after all is made
+                if line := told_against(self._estimate(), clips, start):
+                    log.info("memory: %s", line)
 
     def _say_if_done(self, clips: Sequence[Clip]) -> None:
         with suppress(InputError):  # of footage that can't be read, which is for its stage to say
@@ -205,11 +254,12 @@ class Experiment:
             return clips
         raise InputError("the set has no clips; list some in dataset.clip, or choose another with dataset=demo")
 
-    def _try(self, stage: Stage, model: Backbone, clip: Clip, clips: Sequence[Clip], failures: dict[str, str]) -> None:
-        """One stage of one clip; what stops it, or samples of it, is added to `failures` and written down."""
+    def _try(self, step: str, model: Backbone, clip: Clip, clips: Sequence[Clip], failures: dict[str, str]) -> None:
+        """One step of one clip; what stops it, or samples of it, is added to `failures` and written down."""
+        stage = STEPS[step]
         others = [other for other in clips if other.name not in failures]
         try:
-            refused = self._stage(stage, model, clip, others)
+            refused = self._step(step, model, clip, others)
         except InputError as error:
             failures[clip.name] = f"{stage}: {error}"
             self._plan(clips, failures)
@@ -229,26 +279,28 @@ class Experiment:
         """Writes down what a repetition of this run would have to know."""
         write_run(self._addresses[0], clips, self, model.device)
 
-    def _stage(self, stage: Stage, model: Backbone, clip: Clip, clips: Sequence[Clip]) -> dict[str, str]:
-        """One stage of one clip, of the set's `clips`; for the frozen model as well, if there is to be one.
+    def _step(self, step: str, model: Backbone, clip: Clip, clips: Sequence[Clip]) -> dict[str, str]:
+        """One step of one clip, of the set's `clips`; for the frozen model as well, if there is to be one.
 
         Gives what can't be scored, and why.
         """
         refused: dict[str, str] = {}
         try:
             for address in self._addresses:
-                if stage == "prepare":
+                if step == "prepare":
                     prepare(address, model, clip)
-                elif stage == "train":
+                elif step == "invert":
+                    invert(address, model, clip)
+                elif step == "train":
                     train(address, model, clip, (self.logger,) if self.logger else (), _where(clip, clips))
-                elif stage == "generate":
+                elif step == "generate":
                     generate(address, model, clip, self.batch, self.gif)
                 else:
                     own = address is self._addresses[0]
                     refused |= evaluate(address, str(model.device), clip, self.logger if own else None)
                     refused |= bound(address, str(model.device), clip, clips)
         except FloatingPointError as error:
-            raise InputError(f"{clip.name}: {stage} stopped, {error}; model.dtype=float32 is safest") from error
+            raise InputError(f"{clip.name}: {STEPS[step]} stopped, {error}; model.dtype=float32 is safest") from error
         return refused
 
     @cached_property

@@ -136,6 +136,14 @@ def test_every_text_encoder_is_released_by_one_name(config: Model):
     assert model.made("text_encoder_2", torch.nn.Identity) is not second
 
 
+def test_text_encoders_that_stay_on_the_cpu_have_a_type_it_computes_in(config: Model):
+    half = replace(config, dtype="float16", offload=True).load()
+    assert half.part("text_encoder").dtype is torch.float32
+    assert half.part("vae").dtype is torch.float16
+    assert half.embed(["a"])[PROMPT_EMBEDS].dtype is torch.float32
+    assert replace(config, dtype="bfloat16", offload=True).load().part("text_encoder").dtype is torch.bfloat16
+
+
 def test_an_autoencoder_of_another_family_is_refused_when_it_is_met(config: Model):
     model = replace(config, family=UNet3D(space=4)).load()
     frames = np.zeros((4, 64, 64, 3), np.uint8)

@@ -15,14 +15,18 @@ Pixels: TypeAlias = UInt8[np.ndarray, "frames height width 3"]
 Frames: TypeAlias = Float[Tensor, "f 3 height width"]
 
 
-@torch.no_grad()
 def encode(vae: Any, video: Pixels, chunk: int) -> Latents:
     """Latents (1, c, f, h, w) in float32: the mean of the encoder's distribution, scaled as the network knows it.
 
     chunk: how many frames a picture autoencoder handles at a time; one of clips needs all at once.
     """
-    pixels = torch.from_numpy(np.array(video)).permute(0, 3, 1, 2).to(vae.device)
-    if _of_pictures(vae):
+    return to_latents(vae, torch.from_numpy(np.array(video)).permute(0, 3, 1, 2).to(vae.device), chunk)
+
+
+@torch.no_grad()
+def to_latents(vae: Any, pixels: UInt8[Tensor, "frames 3 height width"], chunk: int) -> Latents:
+    """The same of frames on the autoencoder's device."""
+    if of_pictures(vae):
         parts = [vae.encode((part.float() / 127.5 - 1).to(vae.dtype)).latent_dist.mean for part in pixels.split(chunk)]
         latents = torch.cat(parts).float().transpose(0, 1)[None]
     else:
@@ -32,16 +36,21 @@ def encode(vae: Any, video: Pixels, chunk: int) -> Latents:
     return (latents - mean) * scale
 
 
-@torch.no_grad()
 def decode(vae: Any, latents: Latents, chunk: int) -> Pixels:
     """8-bit frames of one clip's latents (1, c, f, h, w).
 
     Raises:
         FloatingPointError: if they are not finite.
     """
+    return to_pixels(vae, latents, chunk).permute(0, 2, 3, 1).cpu().numpy()
+
+
+@torch.no_grad()
+def to_pixels(vae: Any, latents: Latents, chunk: int) -> UInt8[Tensor, "frames 3 height width"]:
+    """The same, left on the autoencoder's device. Raises FloatingPointError if they are not finite."""
     mean, scale = _normalisation(vae)
     raw = (latents.to(vae.device) / scale + mean).to(vae.dtype)
-    if _of_pictures(vae):
+    if of_pictures(vae):
         frames = torch.cat([vae.decode(part).sample.float() for part in raw[0].transpose(0, 1).split(chunk)])
     else:
         frames = vae.decode(raw).sample.float()[0]
@@ -49,11 +58,11 @@ def decode(vae: Any, latents: Latents, chunk: int) -> Pixels:
             frames = frames.transpose(0, 1)
     if not torch.isfinite(frames).all():
         raise FloatingPointError("the autoencoder's output is not finite: model.dtype=float32")
-    pixels = ((frames / 2 + 0.5).clamp(0, 1) * 255).round().to(torch.uint8)
-    return pixels.permute(0, 2, 3, 1).cpu().numpy()
+    return ((frames / 2 + 0.5).clamp(0, 1) * 255).round().to(torch.uint8)
 
 
-def _of_pictures(vae: Any) -> bool:
+def of_pictures(vae: Any) -> bool:
+    """Whether it handles pictures one by one, so that a clip can go through it in chunks."""
     from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 
     return isinstance(vae, AutoencoderKL)

@@ -5,6 +5,7 @@ import os
 import tempfile
 from itertools import count
 from pathlib import Path
+from typing import Literal
 
 import torch
 from filelock import FileLock, Timeout
@@ -32,6 +33,12 @@ def device_of(name: str) -> torch.device:
     if (device.index or 0) >= there.get(device.type, 0):
         raise InputError(f"model.device={name} is not there; accepted are {accepted}; set model.device=auto")
     return device
+
+
+def kind_of(name: str) -> Literal["cuda", "cpu"]:
+    """Whether the device of this name is a GPU; none is taken."""
+    gpu = name.startswith("cuda") or (name == "auto" and torch.cuda.is_available())
+    return "cuda" if gpu else "cpu"
 
 
 def _free_gpu() -> str:

@@ -78,10 +78,11 @@ class HunyuanVideo:
         cut, name = DEFAULT_PROMPT_TEMPLATE["crop_start"], model.config.name
         worded = [DEFAULT_PROMPT_TEMPLATE["template"].format(prompt) for prompt in prompts]
         found = tokenize(model.part("tokenizer"), worded, self.length + cut, name)
-        ids, mask = (each.to(model.device) for each in found)
-        states = model.part("text_encoder")(ids, attention_mask=mask, output_hidden_states=True).hidden_states
+        encoder, brief_encoder = model.part("text_encoder"), model.part("text_encoder_2")
+        ids, mask = (each.to(encoder.device) for each in found)
+        states = encoder(ids, attention_mask=mask, output_hidden_states=True).hidden_states
         brief, _ = tokenize(model.part("tokenizer_2"), prompts, text_length(model.part("tokenizer_2"), 77), name)
-        pooled = model.part("text_encoder_2")(brief.to(model.device)).pooler_output
+        pooled = brief_encoder(brief.to(encoder.device)).pooler_output
         return Condition(
             {
                 PROMPT_EMBEDS: states[-(_SKIPPED + 1)][:, cut:].float(),

@@ -45,6 +45,7 @@ class Model:
         device: "auto" takes a GPU where there is one, of several one that no other process has.
         checkpointing: Recompute activations in the backward pass: less memory, more time.
         chunk: Frames that an autoencoder of pictures handles at a time.
+        offload: Whether text encoders stay on the CPU, for a GPU that has no room for them.
         parts: By the names of parts, folders or hub ids to take them from instead.
 
     Raises:
@@ -62,6 +63,7 @@ class Model:
     device: str = field(default="auto", metadata=_PRESENTATION)
     checkpointing: bool = field(default=False, metadata=_PRESENTATION)
     chunk: Annotated[int, Ge(1)] = field(default=8, metadata=_PRESENTATION)
+    offload: bool = field(default=False, metadata=_PRESENTATION)
     parts: Mapping[str, str] = field(default_factory=dict, metadata=_PRESENTATION)
 
     def __post_init__(self) -> None:
@@ -138,11 +140,17 @@ class Backbone:
             InputError: if it is missing, broken or of a class that the family doesn't know.
         """
         if name not in self._parts:
-            part = self.config.folder.load(name, self.dtype, self.device)
+            part = self.config.folder.load(name, *self._kept(name))
             if isinstance(self.config.family, Preparing):
                 self.config.family.ready(name, part)
             self._parts[name] = part
         return self._parts[name]
+
+    def _kept(self, name: str) -> tuple[torch.dtype, torch.device]:
+        """The type and the device of a part; a CPU computes little in float16."""
+        if not (self.config.offload and name.startswith("text_encoder")):
+            return self.dtype, self.device
+        return torch.float32 if self.dtype is torch.float16 else self.dtype, torch.device("cpu")
 
     def release(self, *names: str) -> None:
         """Lets go of parts that aren't needed for now: "text_encoder" is every text encoder, and so on."""

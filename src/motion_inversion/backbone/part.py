@@ -120,7 +120,7 @@ class ModelFolder:
             raise InputError(f"{option}: {part} has num_train_timesteps={levels!r}; accepted are 2 to {_MOST_LEVELS}")
         kind, library = _import(name)
         disable_progress_bar()  # a second's bar per part hides the lines that matter
-        source = {"subfolder": part} if part not in self.elsewhere or (Path(place) / part).is_dir() else {}
+        source = self._source(part)
         try:
             if part.startswith(WEIGHTLESS):
                 return kind.from_pretrained(place, **source)
@@ -142,6 +142,27 @@ class ModelFolder:
         network: nn.Module = loaded
         _require_finite(network, f"{option}: {part}")
         return network.requires_grad_(False).eval().to(device)
+
+    def twin(self, part: str, dtype: torch.dtype) -> Any:
+        """A network of the folder without its weights: on the meta device, frozen, in evaluation mode, in `dtype`.
+
+        Raises:
+            InputError: if its configuration can't be read, or is of a class that isn't one of the known.
+        """
+        kind, library = _import(self._class_name(part))
+        place, option = self.elsewhere.get(part, self.path), self._option(part)
+        try:
+            if library == "diffusers":
+                described = kind.load_config(place, **self._source(part))
+            else:
+                described = kind.config_class.from_pretrained(place, **self._source(part))
+            with torch.device("meta"):
+                made: Any = kind.from_config(described) if library == "diffusers" else kind(described)
+        except Exception as error:  # what is wrong with a folder makes the two libraries raise anything
+            reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+            raise InputError(f"{option}: {part} can't be read as {kind.__name__} ({reason})") from error
+        in_precision(made, dtype)
+        return made.requires_grad_(False).eval()
 
     def configuration(self, part: str) -> dict[str, Any]:
         """What a part's own configuration says; nothing on the hub.
@@ -241,6 +262,11 @@ class ModelFolder:
         log.info("%s holds only the variant %s of its weights: that is taken", folder, variant)
         return {"variant": variant}
 
+    def _source(self, part: str) -> dict[str, str]:
+        """What the two libraries are told beside the place, where the part is in a folder of it."""
+        place = Path(self.elsewhere.get(part, self.path))
+        return {"subfolder": part} if part not in self.elsewhere or (place / part).is_dir() else {}
+
     def _option(self, part: str) -> str:
         """The option that says where a part is, and what it says."""
         return f"model.parts.{part}={self.elsewhere[part]}" if part in self.elsewhere else f"model.path={self.path}"
@@ -251,6 +277,14 @@ class ModelFolder:
         if not place.is_dir():
             return None
         return place if part in self.elsewhere and not (place / part).is_dir() else place / part
+
+
+def in_precision(network: nn.Module, dtype: torch.dtype) -> None:
+    """A network in a type, but for the modules that its class keeps in single precision, as `load` reads them."""
+    exact = getattr(network, "_keep_in_fp32_modules", None) or ()
+    for name, tensor in (*network.named_parameters(), *network.named_buffers()):
+        if tensor.is_floating_point() and not any(each in name.split(".") for each in exact):
+            tensor.data = tensor.data.to(dtype)
 
 
 def _content(part: str) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ import math
 import os
 import re
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,8 +18,9 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from motion_inversion.command import override, search
 from motion_inversion.command.arguments import Command
+from motion_inversion.command.economy import as_overrides, economised
 from motion_inversion.command.explanation import UNCOMPOSED, compose, loader, without_hydra
-from motion_inversion.composition import CompositionError, build
+from motion_inversion.composition import CompositionError
 from motion_inversion.error import InputError
 from motion_inversion.reflection.trust import check_hydra
 
@@ -34,6 +35,7 @@ class Rehearsal:
     trials: of a search, how many it makes; 0 if it is none.
     folder: of the sweep that they are, by the command or by the configuration; None if they are none.
     built: the object of each job; none where a configuration is only shown.
+    picks: what `memory=` picked for each of them, by keys.
     words: what Hydra is to read.
     help: the template of the root's help page.
     """
@@ -42,6 +44,7 @@ class Rehearsal:
     trials: int
     folder: Path | None
     built: list[Any]
+    picks: list[Mapping[str, Any]]
     words: list[str]
     help: str
 
@@ -77,24 +80,36 @@ def rehearse(command: Command, conf: Path) -> Rehearsal:
         overrides.append(f"hydra.searchpath=[file://{Path(command.hydra.config_dir).absolute()}]")
     faults: list[str] = []
     built: list[Any] = []
+    picked: list[Mapping[str, Any]] = []
     with hydra.initialize_config_dir(str(conf), version_base="1.3"):
         jobs, first, folder, starters, trials = _jobs(command.root, overrides, command.hydra.multirun)
         page = str(first.hydra.help.template)
         if command.shows:
-            if folder:
-                compose(command.root, jobs[0])
-            return Rehearsal(jobs, trials, None, [], _words(command, (), jobs[0] if folder else ()), page)
+            shown = _shown(command, jobs[0])
+            words = _words(command, (), shown if folder or shown != jobs[0] else ())
+            return Rehearsal(jobs, trials, None, [], [], words, page)
         trusted = _trusted(command.hydra.overrides)
         for job in _told(jobs) if folder else jobs:
             try:
                 config = compose(command.root, job) if folder else without_hydra(first)
-                built.append(build(_trusting(config, trusted)))
+                each, picks = economised(_trusting(config, trusted), job)
+                built.append(each)
+                picked.append(picks)
             except InputError as error:
                 faults += [_with_remedy(fault, job) for fault in str(error).splitlines()]
     if faults:
         raise CompositionError(*dict.fromkeys(faults))
     directions = [search.direction(built)] if trials else []
-    return Rehearsal(jobs, trials, folder, built, _words(command, [*starters, *directions], ()), page)
+    return Rehearsal(jobs, trials, folder, built, picked, _words(command, [*starters, *directions], ()), page)
+
+
+def _shown(command: Command, job: list[str]) -> list[str]:
+    """The overrides of a job whose configuration is to be printed, with what `memory=` picks."""
+    config = compose(command.root, job)
+    if not command.hydra.cfg or config.get("memory") is None:
+        return job
+    _, picks = economised(config, job)
+    return [*job, *as_overrides(picks)]
 
 
 def _trusted(overrides: list[str]) -> set[str]:

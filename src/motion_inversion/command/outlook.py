@@ -1,11 +1,12 @@
 """What the jobs of a command would make: told by --dry-run, before anything is computed."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from itertools import groupby
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
+from motion_inversion.command.economy import as_overrides
 from motion_inversion.error import InputError
 
 
@@ -33,13 +34,22 @@ class Foreseen(Protocol):
         """Every result, whether there or not; nothing is computed."""
         ...
 
+    def footprint(self) -> str:
+        """A line on the memory that it takes; no weights are loaded."""
+        ...
 
-def outlook(jobs: Sequence[Any], overrides: Sequence[Sequence[str]]) -> str:
+
+def outlook(
+    jobs: Sequence[Any], overrides: Sequence[Sequence[str]], picks: Sequence[Mapping[str, Any]] | None = None
+) -> str:
     """By job and stage: what is there, what is to be made, what a job before makes, and the time as far as known.
+
+    Of what is to be made, the memory that it takes is said, too.
 
     Args:
         jobs: The jobs.
         overrides: Those of each; a job is called by those that others don't have.
+        picks: What `memory=` picked for each.
 
     Raises:
         InputError: what stops a job before it makes anything, or a job that makes no results of its own.
@@ -51,9 +61,11 @@ def outlook(jobs: Sequence[Any], overrides: Sequence[Sequence[str]]) -> str:
     for number, (job, words) in enumerate(zip(jobs, overrides, strict=True), 1):
         if not isinstance(job, Foreseen):
             raise InputError("--dry-run lists what an experiment makes, and this is none; drop --dry-run")
+        picked = " ".join(as_overrides(picks[number - 1])) if picks else ""
         named = " ".join(word for word in words if word not in common)
         lines.append(f"job {number} of {len(jobs)}{f': {named}' if named else ''}")
-        for stage, results in groupby(sorted(job.outlook(), key=_order), key=lambda each: each.stage):
+        every = sorted(job.outlook(), key=_order)
+        for stage, results in groupby(every, key=lambda each: each.stage):
             each = list(results)
             missing = [result for result in each if not (result.there or result.cached)]
             shared = [result for result in missing if result.place in made]
@@ -61,6 +73,8 @@ def outlook(jobs: Sequence[Any], overrides: Sequence[Sequence[str]]) -> str:
             made |= {result.place: number for result in own}
             seconds += [result.seconds for result in own]
             lines.append(_stage_line(stage, each, own, shared))
+        lines += [f"  picked    {picked}"] if picked else []
+        lines += [f"  memory    {job.footprint()}"] if not all(each.there for each in every) else []
     known = [each for each in seconds if each is not None]
     lines.append(_total(len(seconds), known))
     return "\n".join(lines) + "\n"

@@ -31,15 +31,17 @@ def require_memory(layout: Layout, sites: Sequence[Site], device: torch.device) 
         f"{parameters:,}",
         len(layout.select(sites)),
         len(sites),
-        _size(parameters * BYTES),
+        size(parameters * BYTES),
     )
     if parameters * BYTES <= available:
         return
-    fitting = (words for words, smaller in _smaller(layout) if smaller.parameters(sites) * BYTES <= available)
+    fitting = (
+        _words(layout, smaller) for smaller in smaller_layouts(layout) if smaller.parameters(sites) * BYTES <= available
+    )
     remedy = next(fitting, "method.layout.value=false")
     raise InputError(
         f"the motion embeddings of layout {layout} have {parameters:,} parameters, which take "
-        f"{_size(parameters * BYTES)} while they are learnt; {device} has {_size(available)} left; a "
+        f"{size(parameters * BYTES)} while they are learnt; {device} has {size(available)} left; a "
         f"smaller layout that fits: {remedy}"
     )
 
@@ -65,17 +67,20 @@ def warn_of_idle(embeddings: MotionEmbeddings) -> None:
         )
 
 
-def _size(count: int) -> str:
+def size(count: int) -> str:
+    """Bytes in words."""
     return f"{count / _GIB:.1f} GiB" if count >= _GIB / 10 else f"{count / 2**20:.1f} MiB"
 
 
-def _smaller(layout: Layout) -> Iterator[tuple[str, Layout]]:
-    """Layouts of fewer parameters, the nearest first, with the overrides that choose them."""
+def smaller_layouts(layout: Layout) -> Iterator[Layout]:
+    """Layouts of fewer parameters in as many blocks, the nearest first."""
     for value_blocks in (layout.value_blocks, ("early",)):
-        words = "" if value_blocks == layout.value_blocks else " method.layout.value_blocks=[early]"
         for grid in _COARSER:
-            if grid > layout.value_grid:
-                yield (
-                    f"method.layout.value_grid={grid}{words}",
-                    replace(layout, value_grid=grid, value_blocks=value_blocks),
-                )
+            if layout.value and grid > layout.value_grid:
+                yield replace(layout, value_grid=grid, value_blocks=value_blocks)
+
+
+def _words(layout: Layout, smaller: Layout) -> str:
+    """The overrides that make it of a layout."""
+    early = "" if smaller.value_blocks == layout.value_blocks else " method.layout.value_blocks=[early]"
+    return f"method.layout.value_grid={smaller.value_grid}{early}"

@@ -1,4 +1,4 @@
-"""Reference clip → latents, inverted noise and text states: all that later stages need of encoder and tokenizer."""
+"""Reference clip → latents and text states, all that later stages need of encoder and tokenizer; and inverted noise."""
 
 import logging
 
@@ -22,7 +22,7 @@ _SAME_SPEED = 1.3  # times as fast or slow up to which a clip counts as played a
 
 
 def prepare(address: Address, model: Backbone, clip: Clip) -> None:
-    """Makes what is missing of a clip's reference, inversion and prompts.
+    """Makes what is missing of a clip's reference and prompts.
 
     Raises:
         InputError: for footage that can't be read or is too short, or a prompt that is too long.
@@ -38,6 +38,10 @@ def prepare(address: Address, model: Backbone, clip: Clip) -> None:
             write_lossless(folder / VIDEO, video, model.config.fps)
             write_video(folder / VIEW, video, model.config.fps)
             write_tensors(folder, latents=latents)
+
+
+def invert(address: Address, model: Backbone, clip: Clip) -> None:
+    """Makes the inversion of a prepared clip, if the noise needs it: by the network, when all else has left memory."""
     if address.noise.needs_inversion or address.inversion.measure:
         _inversion(address, model, clip)
 

@@ -1,7 +1,7 @@
 """What every family of models is asked, on a tiny random folder in its real layout."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -10,9 +10,12 @@ import torch
 from torch import Tensor
 
 from motion_inversion.backbone.model import Backbone, Model
+from motion_inversion.backbone.peak import Peak, as_on, backward
+from motion_inversion.backbone.twin import META, Twin
 from motion_inversion.core.condition import Condition
 from motion_inversion.embedding.embeddings import MotionEmbeddings
 from motion_inversion.embedding.inject import inject
+from motion_inversion.embedding.layout import Layout
 from motion_inversion.embedding.site import Site
 from motion_inversion.experiment import Experiment
 
@@ -22,12 +25,14 @@ Compose = Callable[..., Experiment]
 class FamilyContract:
     """A subclass says how to write a folder, and with which overrides its model's file fits it.
 
-    model: the option of `model=`. overrides: beside model.path. t: a noise level between the ends.
+    model: the option of `model=`. overrides: beside model.path. t: a noise level between the ends. fused: whether torch
+    has attention kernels for its masks on a CPU; without, it holds matrices there that no GPU holds.
     """
 
     model: ClassVar[str]
     overrides: ClassVar[tuple[str, ...]]
     t: ClassVar[int] = 500
+    fused: ClassVar[bool] = True
 
     def write(self, folder: Path) -> None:
         """A tiny random folder."""
@@ -113,6 +118,14 @@ class FamilyContract:
         assert found.shape == backbone.latent_shape
         assert backbone.decode(found).shape == clip.shape
 
+    def test_a_twin_without_numbers_needs_what_the_model_needs(self, backbone: Backbone) -> None:
+        twin = Twin(backbone.config)
+        assert twin.sites() == backbone.sites()
+        (weights, most), (held, real) = step_peak(twin), step_peak(backbone)
+        assert weights == held
+        # Words of a mask can't be counted without numbers, so that all of them are.
+        assert 0.95 * real < most < 1.5 * real or (not self.fused and most < real)
+
     def test_inversion_leads_back_where_predictions_agree(self, backbone: Backbone) -> None:
         process, clean = backbone.process, latents(backbone)
         fixed = latents(backbone, seed=3)
@@ -122,6 +135,23 @@ class FamilyContract:
         for t, following in process.transitions(10):
             noisy = process.step(noisy, fixed, t, following)
         torch.testing.assert_close(noisy, clean, atol=2e-4, rtol=0)
+
+
+def step_peak(backbone: Backbone) -> tuple[int, int]:
+    """Bytes of the weights, and the peak of a training step of embeddings in all blocks."""
+    network, device = backbone.network, backbone.device
+    with device:
+        embeddings = Layout(["all"], True, True).zeros(backbone.sites())
+    peak, condition = Peak(device), told(backbone)
+    peak.hold(network.parameters())
+    weights = peak.now
+    peak.hold([*network.buffers(), *embeddings.parameters()])
+    with peak, inject(network, embeddings), as_on("cpu") if device == META else nullcontext():
+        loss = (
+            backbone.predict(torch.empty(backbone.latent_shape, device=device).zero_(), 500, condition).square().mean()
+        )
+        (backward if device == META else torch.autograd.backward)(loss)
+    return weights, peak.most
 
 
 def latents(backbone: Backbone, seed: int = 0) -> Tensor:

@@ -27,6 +27,7 @@ def _bytes_tokenizer() -> PreTrainedTokenizerFast:
 
 class TestHunyuanVideo(FamilyContract):
     model = "hunyuan_video"
+    fused = False
     # Its template has 95 tokens of its own tokenizer, many more of single bytes.
     overrides = ("model.frames=9", "model.width=32", "model.height=32", "+model.family.length=600")
 

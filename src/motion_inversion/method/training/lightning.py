@@ -13,9 +13,7 @@ from pytorch_lightning.plugins.environments import LightningEnvironment
 from pytorch_lightning.utilities.exceptions import SIGTERMException
 
 from motion_inversion.error import InputError
-from motion_inversion.method.training.trainer import settings_of
-
-_MIXED = {torch.float32: "32-true", torch.float16: "16-mixed", torch.bfloat16: "bf16-mixed"}
+from motion_inversion.method.training.trainer import precision
 
 
 def made(
@@ -39,7 +37,7 @@ def made(
         return trainer(
             callbacks=list(callbacks),
             logger=list(loggers) or False,
-            precision=settings_of(trainer).get("precision") or _MIXED[dtype],
+            precision=precision(trainer, dtype),
             default_root_dir=folder,
             plugins=[LightningEnvironment()],
             enable_progress_bar=False,  # ours says which clip it is

@@ -5,6 +5,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Literal
 
+import torch
+
 from motion_inversion.error import InputError
 
 # Settings of the trainer that follow from the model, the axes and the folder, or would repeat the same draws.
@@ -27,6 +29,7 @@ _OURS = (
 )
 _COUNTED = ("max_steps", "accumulate_grad_batches")
 _SELDOM = ("gradient_clip_algorithm", "max_time", "benchmark", "detect_anomaly", "profiler")
+_MIXED = {torch.float32: "32-true", torch.float16: "16-mixed", torch.bfloat16: "bf16-mixed"}
 _PRECISIONS = (None, 32, "32", "32-true", 16, "16", "16-mixed", "bf16", "bf16-mixed")
 
 
@@ -105,3 +108,8 @@ def check_trainer(trainer: Callable[..., Any] | None) -> None:
             f"trainer.gradient_clip_val={bound}: accepted are finite numbers above 0, and null for no bound; set "
             "trainer.gradient_clip_val=1.0"
         )
+
+
+def precision(trainer: Callable[..., Any] | None, dtype: torch.dtype) -> str:
+    """In Lightning's words: what the trainer says, or what a model of this type is trained in."""
+    return str(settings_of(trainer).get("precision") or _MIXED[dtype])
