@@ -170,11 +170,11 @@ def test_high_dynamic_range_and_wide_gamut_come_out_as_filmed(
     tags: dict[str, Any] = {"colorspace": 9, "color_primaries": 9, "color_trc": tag, "color_range": 1}
     encode(
         tmp_path / "a.mp4",
-        "libx265",
+        "libx264",  # libx265 fails now and then to open for pictures as small as these
         frames,
         "yuv420p10le",
         "rgb48le",
-        {"x265-params": "log-level=none:crf=4"},
+        {"crf": "4"},
         matrix=9,
         **tags,
     )

@@ -12,6 +12,9 @@ import pytest
 import torch
 from PIL import Image
 
+from motion_inversion.__main__ import _conf  # pyright: ignore[reportPrivateUsage]
+from motion_inversion.command import arguments
+from motion_inversion.command.jobs import rehearse
 from motion_inversion.error import InputError
 from motion_inversion.metric.encoder import FolderClip, OpenClip
 
@@ -71,7 +74,7 @@ def test_a_prompt_may_fill_the_context_and_no_more(clip_folder: Path) -> None:
 @pytest.mark.parametrize("name", FolderClip.FILES)
 def test_a_missing_file_is_named(clip_folder: Path, name: str) -> None:
     (clip_folder / name).unlink()
-    with pytest.raises(InputError, match=rf"{name} is missing.*model.judge.folder="):
+    with pytest.raises(InputError, match=rf"{name} is missing.*_judge.folder="):
         FolderClip(clip_folder).load("cpu")
 
 
@@ -124,6 +127,21 @@ def test_a_built_in_model_loads_a_local_weights_file(clip_folder: Path, monkeypa
     assert similarity.abs().max() <= 1
     with pytest.raises(InputError, match=r"has 9 tokens.* takes 8"):
         loaded.embed_text(["a red disc moves up and right"])
+
+
+def test_a_file_that_isnt_weights_is_called_what_it_is(tmp_path: Path) -> None:
+    for content, kind in ((b"<html>", "an HTML page"), (b"", "an empty file"), (b"x", "no safetensors file")):
+        (tmp_path / "clip.bin").write_bytes(content)
+        with pytest.raises(InputError, match=rf"clip\.bin is {kind}.*; set _judge\.pretrained=/path/to/"):
+            OpenClip(pretrained=str(tmp_path / "clip.bin")).load("cpu")
+
+
+def test_the_key_that_messages_ask_to_set_is_there() -> None:
+    command = arguments.read(["judge=openai", "_judge.pretrained=/there/is/none"])
+    [experiment] = rehearse(command, _conf()).built
+    assert [metric.encoder.pretrained for metric in experiment.metric.values() if hasattr(metric, "encoder")][
+        0
+    ] == "/there/is/none"
 
 
 def test_bad_names_are_explained() -> None:

@@ -19,6 +19,7 @@ _DRY_RUN = "--dry-run"
 CACHE, FETCH, STATUS = "cache", "fetch", "status"  # words of tasks that need no configuration
 _COMPLETION = re.compile(r"(install|uninstall|query)=\w+")
 _ROOTS = ("report", "reproduce")  # words that stand for a root configuration of their own
+_LAYOUT = re.compile(r"^(\+{0,2})layout(?==)")  # which Hydra would take for the group of that name
 
 
 @dataclass(frozen=True)
@@ -63,10 +64,18 @@ def read(words: Sequence[str]) -> Command:
         given[:1] = ["--config-name", given[0]]
     flags = _parsed(given)
     _check(flags)
+    if flags.config_name == "report":
+        given = [_of_report(word) if word in flags.overrides else word for word in given]
+        flags.overrides = [_of_report(word) for word in flags.overrides]
     if flags.config_path:  # Hydra would look for it beside this package
         flags.config_path = str(Path(flags.config_path).absolute())
         given += ["--config-path", flags.config_path]
     return Command(tuple(given), flags, _DRY_RUN in words)
+
+
+def _of_report(override: str) -> str:
+    """An override of the report by itself, which may also be written as in an experiment's: report.rows=[loss]."""
+    return _LAYOUT.sub(r"\1_layout", re.sub(r"^([+~]{0,2})report\.", r"\1", override), count=1)
 
 
 def version() -> str:

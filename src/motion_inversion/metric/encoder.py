@@ -23,11 +23,12 @@ from motion_inversion.core.vocabulary import Vocabulary, words_of
 from motion_inversion.error import InputError
 from motion_inversion.metric.weight_file import short_sha256
 from motion_inversion.storage.embedded import PREFIX, locate
+from motion_inversion.storage.kind import check_weights
 
 log = logging.getLogger(__name__)
 
 # How the messages below name the option they ask to change: all metrics take their encoder from there.
-_ENCODER = "model.judge"
+_ENCODER = "_judge"
 
 
 @runtime_checkable
@@ -159,7 +160,9 @@ class OpenClip:
                 f"{_ENCODER}.pretrained={self.pretrained}: accepted for {self.model_name} are a weights file "
                 f"that exists and {', '.join(tags) or 'no tag'}; set {override}"
             )
-        if self.pretrained in tags and not is_offline_mode():
+        if self.pretrained not in tags:
+            check_weights(Path(self.pretrained), f"set {override}", torchs=True)
+        elif not is_offline_mode():
             log.info("asking the hub for %s; HF_HUB_OFFLINE=1 uses what was downloaded earlier", self.version())
         return _read(self, self.model_name, device, override, pretrained=self.pretrained)
 

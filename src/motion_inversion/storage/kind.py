@@ -7,6 +7,7 @@ from motion_inversion.storage.document import parse_json
 
 _HEAD = 512
 _LONGEST = 100 << 20  # bytes of a header that safetensors accepts
+_TORCHS = (b"PK\x03\x04", b"\x80")  # how files of torch.save begin
 _STARTS = {
     b"version https://git-lfs": "a git-lfs pointer, not the file itself: run git lfs pull",
     b"PK\x03\x04": "a zip archive or a PyTorch file, as torch.save writes it",
@@ -35,12 +36,16 @@ def not_weights(path: Path) -> str:
     return next((kind for start, kind in _STARTS.items() if head.startswith(start)), "no safetensors file")
 
 
-def check_weights(path: Path, remedy: str) -> None:
-    """Looks at the first bytes of a safetensors file.
+def check_weights(path: Path, remedy: str, torchs: bool = False) -> None:
+    """Looks at the first bytes of a safetensors file, or of what may be PyTorch's as well.
 
     Raises:
         InputError: if it is something else, saying what.
     """
+    if torchs:
+        with path.open("rb") as stream:
+            if stream.read(4).startswith(_TORCHS):
+                return
     if kind := not_weights(path):
         raise InputError(f"{path} is {kind}; {remedy}")
 
