@@ -27,3 +27,25 @@ def test_keys_of_a_report_are_read_as_an_experiment_has_them() -> None:
 def test_an_experiment_keeps_its_words() -> None:
     command = arguments.read(["layout=deep", "report.layout=compact"])
     assert command.words == ("layout=deep", "report.layout=compact")
+
+
+@pytest.mark.parametrize(
+    ("word", "expected"),
+    [
+        ("dataset.path=~/x.mp4", 'dataset.path="/home/me/x.mp4"'),
+        ("dataset.path=~/my clip's.mp4", 'dataset.path="/home/me/my clip\'s.mp4"'),
+        ("output=~", 'output="/home/me"'),
+        ("+model.parts.vae=~/vae", '+model.parts.vae="/home/me/vae"'),
+        ("dataset.path=~/a.mp4,~/b.mp4", "dataset.path=~/a.mp4,~/b.mp4"),  # several values
+        ("dataset.path=~nobody-here/x.mp4", "dataset.path=~nobody-here/x.mp4"),
+        ("~method.preview_every", "~method.preview_every"),
+        ("dataset.source_prompt=a~b", "dataset.source_prompt=a~b"),
+    ],
+)
+def test_a_path_below_the_users_folder_is_read_as_a_shell_user_writes_it(
+    monkeypatch: pytest.MonkeyPatch, word: str, expected: str
+) -> None:
+    monkeypatch.setenv("HOME", "/home/me")
+    command = arguments.read(["-m", word])
+    assert command.words == ("-m", expected)
+    assert command.hydra.overrides == [expected]

@@ -13,6 +13,7 @@ from pathlib import Path
 from hydra._internal.utils import get_args_parser  # Hydra's own, so that the command is read in one way only
 
 from motion_inversion import __version__
+from motion_inversion.command.override import at_home
 from motion_inversion.error import InputError
 
 _DRY_RUN = "--dry-run"
@@ -59,7 +60,7 @@ def read(words: Sequence[str]) -> Command:
     Raises:
         InputError: flags that there are not, that don't go together, or that name what isn't there.
     """
-    given = [word for word in words if word != _DRY_RUN]
+    given = [at_home(word) for word in words if word != _DRY_RUN]
     if given[:1] and given[0] in _ROOTS:
         given[:1] = ["--config-name", given[0]]
     flags = _parsed(given)

@@ -50,6 +50,18 @@ def as_text(override: str) -> str:
     return _shell(f"{key}={quoted(os.path.expanduser(value))}")
 
 
+def at_home(override: str) -> str:
+    """The override with a path below the user's folder as the shell would give it, if it looked behind equals signs.
+
+    A value with a comma or brackets stays, which stands for several.
+    """
+    key, _, value = override.partition("=")
+    if not _KEY.fullmatch(key) or not re.fullmatch(r"~\w*(/[^,\[\](){}]*)?", value):
+        return override
+    path = os.path.expanduser(value)
+    return override if path == value else f"{key}={quoted(path)}"
+
+
 def _as_list(override: str) -> str:
     """The override with the items between its brackets as texts; a comma parts them, unless it is in quotes."""
     key, _, value = override.partition("=")
