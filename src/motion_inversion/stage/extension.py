@@ -1,4 +1,4 @@
-"""A longer training goes on from the longest finished one that differs from it in its length alone."""
+"""What finished trainings are to a new one: it goes on from the longest that differs from it in its length alone."""
 
 import json
 import logging
@@ -42,17 +42,43 @@ def go_on_from_shorter(state: Artifact, folder: Path) -> None:
         return
 
 
+def say_if_edited(state: Artifact) -> None:
+    """Logs that a training begins although there is one of equal settings, as code of the user's own was edited."""
+    own = _code(state.identity)
+    for other in _finished(state) if own else ():
+        before = _code(other.identity)
+        edited = [module for module in own if before.get(module) != own[module]]
+        if before and edited and _without_code(other.identity) == _without_code(state.identity):
+            log.info("%s was edited since %s was made: training anew", ", ".join(edited), other.folder)
+            return
+
+
+def _code(identity: Json) -> dict[str, Json]:
+    """Checksums of the user's own modules, by their names."""
+    found = identity.get("code") if isinstance(identity, dict) else None
+    return found if isinstance(found, dict) else {}
+
+
+def _without_code(identity: Json) -> Json:
+    return {key: value for key, value in identity.items() if key != "code"} if isinstance(identity, dict) else identity
+
+
 def _shorter(state: Artifact) -> Iterator[tuple[int, Artifact]]:
     """Finished trainings beside `state` of equal settings but for fewer steps."""
     length, rest = _split(state.identity)
+    for other in _finished(state):
+        steps, others = _split(other.identity)
+        if length and steps and steps < length and others == rest:
+            yield steps, other
+
+
+def _finished(state: Artifact) -> Iterator[Artifact]:
+    """Finished trainings of the same method beside `state`."""
     for path in state.parent.glob(f"{state.label}-*/{MANIFEST}"):
         try:
-            identity = json.loads(path.read_text())["identity"]
+            yield Artifact(state.parent, state.label, json.loads(path.read_text())["identity"])
         except (OSError, ValueError, KeyError, TypeError):
             continue
-        steps, others = _split(identity)
-        if length and steps and steps < length and others == rest:
-            yield steps, Artifact(state.parent, state.label, identity)
 
 
 def _split(identity: Json) -> tuple[int | None, Json]:

@@ -18,7 +18,7 @@ from motion_inversion.method.training.logger import FOLDERS, LoggerFactory
 from motion_inversion.stage.address import Address
 from motion_inversion.stage.content import VIDEO, made, read_condition, read_tensor
 from motion_inversion.stage.cost import metered
-from motion_inversion.stage.extension import go_on_from_shorter
+from motion_inversion.stage.extension import go_on_from_shorter, say_if_edited
 from motion_inversion.stage.progress import shown
 from motion_inversion.stage.request import initial_noise, sampling_request
 from motion_inversion.stage.tracking import identity
@@ -43,6 +43,7 @@ def train(address: Address, model: Backbone, clip: Clip, loggers: tuple[LoggerFa
         return
     with state.making(method.state_file, LOSSES, beside=_BESIDE) as folder:
         if folder:
+            say_if_edited(state)
             go_on_from_shorter(state, folder)
             with _nothing_left_of_a_refusal(folder), metered(folder, model.device) as fitted:
                 fitted["parameters"] = _fit(address, model, clip, loggers, folder, where or clip.name)
