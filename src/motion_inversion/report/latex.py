@@ -30,6 +30,8 @@ METHODS = {
 
 # Points: the text of a one-column paper (ICLR, NeurIPS; both columns of others are wider), a column of two (CVPR).
 WIDTHS: dict[Layout, float] = {"table": 397.0, "compact": 237.0}
+_FLOATS: dict[Layout, str] = {"table": "table*", "compact": "table"}
+_LINES = 54  # of a tabular in \footnotesize that a page has room for, beside a caption
 _SEPARATION = 3.0  # \tabcolsep in points
 _WIDE, _NARROW = 4.6, 2.9  # points: letters of Computer Modern at 8 points, which \footnotesize is; a little generous
 _THIN = frozenset(".,:;[]()|!' iljft")
@@ -104,29 +106,48 @@ def _float(
     caption: str,
     label: str,
 ) -> list[str]:
-    """A float with one or more `tabular` below one another, each within the layout's width."""
-    name = "table*" if layout == "table" else "table"
-    lines = [
-        rf"\begin{{{name}}}[t]",
-        r"\centering",
-        r"\footnotesize",
-        rf"\setlength{{\tabcolsep}}{{{_SEPARATION:g}pt}}",
-    ]
-    lines += [rf"\caption{{{caption}}}", rf"\label{{{label}}}", r"\par\smallskip"]
-    for number, chosen in enumerate(_fitting(keys, others, WIDTHS[layout])):
-        lines += [r"\par\medskip"] if number else []
-        columns = [*keys, *chosen]
-        lines += [rf"\begin{{tabular}}{{{'l' * len(keys)}{'r' * len(chosen)}}}", r"\toprule"]
-        lines += [_line([_stacked(column.title, "l" if k < len(keys) else "r") for k, column in enumerate(columns)])]
-        start = 0
-        for head, count in heads:
-            lines += [r"\midrule"]
-            lines += [rf"\multicolumn{{{len(columns)}}}{{l}}{{\emph{{{_escaped(head)}}}}} \\"] if head else []
-            for row in range(start, start + count):
-                lines += _row([column.words[row] for column in columns])
-            start += count
-        lines += [r"\bottomrule", r"\end{tabular}"]
-    return [*lines, rf"\end{{{name}}}"]
+    """A float with one or more `tabular` below one another, each within the layout's width; what finds no room on its
+    page is in further floats of the same number."""
+    lines: list[str] = []
+    left = 0
+    for chosen in _fitting(keys, others, WIDTHS[layout]):
+        tabular = _tabular(keys, chosen, heads)
+        if not lines:
+            lines += [*_begun(layout), rf"\caption{{{caption}}}", rf"\label{{{label}}}", r"\par\smallskip"]
+            left = _LINES
+        elif len(tabular) > left:
+            lines += [_ended(layout), "", *_begun(layout), r"\addtocounter{table}{-1}"]
+            lines += [r"\caption{Continued.}", r"\par\smallskip"]
+            left = _LINES
+        else:
+            lines += [r"\par\medskip"]
+        lines += tabular
+        left -= len(tabular)
+    return [*lines, _ended(layout)]
+
+
+def _begun(layout: Layout) -> list[str]:
+    setting = rf"\setlength{{\tabcolsep}}{{{_SEPARATION:g}pt}}"
+    return [rf"\begin{{{_FLOATS[layout]}}}[t]", r"\centering", r"\footnotesize", setting]
+
+
+def _ended(layout: Layout) -> str:
+    return rf"\end{{{_FLOATS[layout]}}}"
+
+
+def _tabular(keys: Sequence[_Columns], chosen: Sequence[_Columns], heads: Sequence[tuple[str, int]]) -> list[str]:
+    """One `tabular`, with about as many lines as it takes on paper."""
+    columns = [*keys, *chosen]
+    lines = [rf"\begin{{tabular}}{{{'l' * len(keys)}{'r' * len(chosen)}}}", r"\toprule"]
+    lines += [_line([_stacked(column.title, "l" if k < len(keys) else "r") for k, column in enumerate(columns)])]
+    start = 0
+    for head, count in heads:
+        lines += [r"\midrule"]
+        lines += [rf"\multicolumn{{{len(columns)}}}{{l}}{{\emph{{{_escaped(head)}}}}} \\"] if head else []
+        for row in range(start, start + count):
+            lines += _row([column.words[row] for column in columns])
+        start += count
+    return [*lines, r"\bottomrule", r"\end{tabular}"]
 
 
 def _fitting(keys: Sequence[_Columns], others: Sequence[_Columns], width: float) -> list[list[_Columns]]:
