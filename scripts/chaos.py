@@ -101,9 +101,12 @@ class Chaos:
         if not times:
             return 0
         for _ in range(times):
+            begun = self.sweeps("killed")
             running = self.begin("killed")
+            while running.poll() is None and self.sweeps("killed") == begun:  # it starts, which may take any time
+                time.sleep(0.05)
             try:
-                running.wait(self.startup + draw.uniform(0, 2) * (self.seconds - self.startup) / times)
+                running.wait(draw.uniform(0, 2) * (self.seconds - self.startup) / times)
             except subprocess.TimeoutExpired:
                 os.killpg(running.pid, signal.SIGKILL)
                 running.wait()
@@ -111,6 +114,10 @@ class Chaos:
         repeated = 100 * (self.begun("killed") - self.work) / self.work
         print(f"{times} kills: {repeated:.0f} % of the pieces of work were begun again")
         return self.differing("killed")
+
+    def sweeps(self, name: str) -> int:
+        """How often the jobs of a sweep began to run."""
+        return len(list((self.folder / name / "sweep").glob("*/jobs.json")))
 
     def begun(self, name: str) -> int:
         """How many trainings, batches of samples and scorings were begun, by the logs."""
