@@ -38,6 +38,7 @@ SWEEP = [
     "stages=[prepare,train,generate,evaluate]",
     "threads=1",
 ]
+_EARLY = 0.2  # of the kills, those that come before there is work
 _WORK = re.compile(r": (?:fitting|sampling|scoring) ")
 _UNSURE = {"cost", "environment", "git"}  # of a record: what may differ between two runs
 
@@ -101,12 +102,15 @@ class Chaos:
         if not times:
             return 0
         for _ in range(times):
-            begun = self.sweeps("killed")
+            begun = self.begun("killed")
             running = self.begin("killed")
-            while running.poll() is None and self.sweeps("killed") == begun:  # it starts, which may take any time
-                time.sleep(0.05)
             try:
-                running.wait(draw.uniform(0, 2) * (self.seconds - self.startup) / times)
+                if draw.random() < _EARLY:
+                    running.wait(draw.uniform(0, self.startup))
+                else:
+                    while running.poll() is None and self.begun("killed") == begun:  # it starts
+                        time.sleep(0.05)
+                    running.wait(draw.uniform(0, 2) * (self.seconds - self.startup) / times)
             except subprocess.TimeoutExpired:
                 os.killpg(running.pid, signal.SIGKILL)
                 running.wait()
@@ -114,10 +118,6 @@ class Chaos:
         repeated = 100 * (self.begun("killed") - self.work) / self.work
         print(f"{times} kills: {repeated:.0f} % of the pieces of work were begun again")
         return self.differing("killed")
-
-    def sweeps(self, name: str) -> int:
-        """How often the jobs of a sweep began to run."""
-        return len(list((self.folder / name / "sweep").glob("*/jobs.json")))
 
     def begun(self, name: str) -> int:
         """How many trainings, batches of samples and scorings were begun, by the logs."""

@@ -118,6 +118,35 @@ def test_a_cache_that_cannot_be_written_is_said_and_done_without(
     assert "what is made isn't shared: can't write" in caplog.text and "set cache=… or cache=null" in caplog.text
 
 
+def test_an_entry_that_may_not_be_read_is_made_for_the_results_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    cache = tmp_path / "cache"
+    make(tmp_path, "one", cache)
+
+    def refuse(source: Path, target: Path) -> None:
+        if cache in source.parents:
+            raise PermissionError(13, "Permission denied")
+        link(source, target)
+
+    link = os.link
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "link", refuse)
+        patch.setattr(shutil, "copy2", refuse)
+        assert make(tmp_path, "two", cache)
+    assert "can't be read (Permission denied): it is made anew, for these results alone" in caplog.text
+    assert not make(tmp_path, "three", cache)
+
+
+def test_an_entry_is_free_again_after_it_was_held(tmp_path: Path) -> None:
+    make(tmp_path, "one", tmp_path / "cache")
+    name = entry_of(tmp_path / "cache").relative_to(tmp_path / "cache").as_posix()
+    holding = Cache(tmp_path / "cache").held(name)
+    with holding:
+        pass
+    assert len(Cache(tmp_path / "cache").prune(0.0)) == 1  # though the lock's object lives on
+
+
 def _make_slowly(folder: Path, name: str) -> None:
     with artifact(folder, name, folder / "cache").making("a.txt", "b.txt") as work, (folder / "log").open("a") as log:
         log.write("made\n" if work else "found\n")

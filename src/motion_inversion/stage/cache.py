@@ -6,7 +6,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
@@ -69,9 +69,10 @@ class Cache:
                 lock.acquire()
         except OSError as error:
             self._not_shared(error)
-            lock = nullcontext()
-        with lock:
+        try:
             yield
+        finally:
+            lock.release()
 
     def take(self, name: str, into: Path, verify: Callable[[Path], Sequence[str]]) -> bool:
         """Puts an entry's files and its manifest into a folder; whether it was there.
@@ -86,13 +87,16 @@ class Cache:
             for each in _plain(entry, (*verify(entry), MANIFEST)):
                 placed.append(into / each)
                 _link(entry / each, into / each)
-        except (InputError, FileNotFoundError) as error:  # the latter if it is being pruned
+        except (InputError, FileNotFoundError, PermissionError) as error:
             for path in placed:
                 path.unlink(missing_ok=True)
             if isinstance(error, InputError):
                 log.warning("%s; that is done now", error)
-                _discard(entry)
-            return False
+                with suppress(OSError):  # a cache that can only be read
+                    _discard(entry)
+            elif isinstance(error, PermissionError):
+                log.warning("%s can't be read (%s): it is made anew, for these results alone", entry, error.strerror)
+            return False  # what isn't found is being pruned
         with suppress(OSError):  # a cache that can only be read
             os.utime(entry)
         return True
