@@ -197,8 +197,10 @@ class Artifact:
             yield
         finally:
             # Once it is renamed, a workplace that is there again is another process's.
-            if self._locked() == own and ((self.folder / MANIFEST).exists() or self._is_empty()):
-                _remove(self.workplace)
+            # At this very moment, too, another may remove it, or begin in it: then it isn't ours to remove.
+            with suppress(OSError):
+                if self._locked() == own and ((self.folder / MANIFEST).exists() or self._is_empty()):
+                    _remove(self.workplace)
             lock.release()
 
     def _locked(self) -> int:
@@ -215,8 +217,13 @@ class Artifact:
         # The process before may move or remove the workplace, and the locked file with it, at any moment: then anew.
         while not (lock.is_locked and (self.workplace / LOCK).exists()):
             lock.release()
-            self.workplace.mkdir(parents=True, exist_ok=True)
-            with suppress(FileNotFoundError):
+            try:
+                self.workplace.mkdir(parents=True, exist_ok=True)
+            except FileExistsError:  # what was a folder is gone by now, unless it is a file
+                if self.workplace.is_file():
+                    raise
+                continue
+            with suppress(FileNotFoundError, FileExistsError):  # the lock makes its folder in the same way
                 try:
                     lock.acquire(blocking=False)
                 except Timeout:
