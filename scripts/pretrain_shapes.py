@@ -55,9 +55,11 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=1.2e-3, help="peak learning rate of diffusion")
     parser.add_argument("--pool", type=int, default=16384, help="encoded clips kept by unet")
     parser.add_argument("--lesson", choices=LESSONS, default="whole", help="what transformers are shown")
-    parser.add_argument("--text-encoder", type=Path, help="whose weights a transformer's text encoder starts from")
+    parser.add_argument("--teacher", type=Path, help="folder of a transformer that wan learns of")
     arguments = parser.parse_args()
     join()
+    if arguments.teacher and "wan" not in arguments.phases:
+        parser.error(f"--teacher is for wan, not {' '.join(arguments.phases)}")
     alone = len(arguments.phases) == 1 and arguments.phases[0] in SHARED and arguments.device == "cpu"
     if size() > 1 and not alone:
         given = f"{' '.join(arguments.phases)} on {arguments.device}"
@@ -96,7 +98,7 @@ def _run(phase: str, arguments: argparse.Namespace) -> None:
     elif phase in ("dit", "wan"):
         budget.pause_after = arguments.pause_after
         lesson = LESSONS[arguments.lesson]
-        options = (arguments.batch, arguments.rate, arguments.pool, arguments.text_encoder)
+        options = (arguments.batch, arguments.rate, arguments.pool, arguments.teacher)
         transformer.train(work, phase, lesson, budget, device, workers, *options)
     elif phase in ("image", "controlnet"):
         train = image.train_unet if phase == "image" else image.train_controlnet

@@ -66,6 +66,7 @@ class Denoiser:
     sigma: Tensor
     target: Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]
     predict: Callable[[Tensor, Tensor, Tensor], Tensor]
+    pads_with_zeros: bool = False  # instead of the text encoder's states of padding
 
 
 def build_dit(device: str) -> Denoiser:
@@ -116,13 +117,13 @@ def build_wan(device: str) -> Denoiser:
     """Wan's topology: self-attention over the video, cross-attention to the text, flow matching."""
     network: Any = WanTransformer3DModel(
         patch_size=(1, PATCH, PATCH),
-        num_attention_heads=6,
-        attention_head_dim=24,
+        num_attention_heads=HEADS,
+        attention_head_dim=HEAD_SIZE,
         in_channels=LATENT_CHANNELS,
         out_channels=LATENT_CHANNELS,
         text_dim=WIDTH,
         freq_dim=64,
-        ffn_dim=576,
+        ffn_dim=4 * HEADS * HEAD_SIZE,
         num_layers=LAYERS,
         cross_attn_norm=True,
         qk_norm="rms_norm_across_heads",
@@ -138,7 +139,7 @@ def build_wan(device: str) -> Denoiser:
     def target(clean: Tensor, noise: Tensor, signal: Tensor, sigma: Tensor) -> Tensor:
         return noise - clean
 
-    return Denoiser(network, "transformer", scheduler, 1 - sigma, sigma, target, predict)
+    return Denoiser(network, "transformer", scheduler, 1 - sigma, sigma, target, predict, pads_with_zeros=True)
 
 
 BUILD = {"dit": build_dit, "wan": build_wan}

@@ -6,6 +6,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from pretraining.graph import has_bfloat16
+
 MOMENTUM, MATRIX_DECAY = 0.95, 0.01
 NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
 ITERATIONS = 5
@@ -57,11 +59,12 @@ class MuonAdamW:
 
 
 def orthogonalise(matrices: Tensor) -> Tensor:
-    """The nearest orthogonal matrices, roughly (n, a, b): five Newton-Schulz iterations in bfloat16."""
+    """The nearest orthogonal matrices, roughly (n, a, b): five Newton-Schulz iterations; bfloat16 if it is fast."""
     if matrices.shape[1] > matrices.shape[2]:
         return orthogonalise(matrices.mT).mT
     a, b, c = NEWTON_SCHULZ
-    x = (matrices / matrices.norm(dim=(1, 2), keepdim=True).clamp(min=1e-7)).bfloat16()
+    x = matrices / matrices.norm(dim=(1, 2), keepdim=True).clamp(min=1e-7)
+    x = x.bfloat16() if has_bfloat16(x.device.type) else x
     for _ in range(ITERATIONS):
         gram = x @ x.mT
         x = torch.baddbmm(x, torch.baddbmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)

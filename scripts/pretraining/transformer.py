@@ -4,10 +4,11 @@ from pathlib import Path
 
 import torch
 from torch import Tensor, nn
-from transformers import CLIPTextModel, CLIPTokenizer
+from transformers import CLIPTokenizer
 
 from pretraining.denoiser import BUILD, attention
 from pretraining.diffusion import Pool, State, build_text_encoder, spread
+from pretraining.distillation import Recorder, Teacher, error_of_tokens
 from pretraining.graph import Step
 from pretraining.lesson import Lesson
 from pretraining.optimizer import MuonAdamW
@@ -27,22 +28,23 @@ def train(
     batch: int,
     rate: float,
     pool: int,
-    text_encoder: Path | None = None,
+    teacher: Path | None = None,
 ) -> None:
     """Trains to the budget's end or pause; saves a resumable state and the averaged model in `folder`/`kind`.
 
-    A new training's text encoder starts from `text_encoder`, a folder of another model's, if given.
-
     The loss is the mean squared error of what the network predicts (v, velocity), which weighs the high noise levels,
-    where paths are decided, as they should be.
+    where paths are decided, as they should be. With the folder of a `teacher`, a new training starts from its weights,
+    and learns its predictions, which have no noise, and its blocks' tokens instead.
     """
     tokenizer = CLIPTokenizer.from_pretrained(folder / "tokenizer")
     torch.manual_seed(0)
     trained = BUILD[kind](device)
     network, text = trained.network.eval(), build_text_encoder(tokenizer).eval()
-    if text_encoder:
-        text.load_state_dict(CLIPTextModel.from_pretrained(text_encoder).state_dict())
     text.to(torch.device(device))  # pyright: ignore[reportArgumentType]
+    taught = Teacher(teacher, device) if teacher else None
+    recorder = Recorder(network.blocks) if taught else None
+    if taught:
+        taught.begin(network, text)
     models: dict[str, nn.Module] = {trained.part: network, "text_encoder": text}
     average = Average(models, 0.999)
     optimizer = MuonAdamW(models, rate, fused=device != "cpu")
@@ -54,10 +56,11 @@ def train(
     clips = Pool(folder, device, workers, pool, 32 if device != "cpu" else 2, budget.step, lesson)
     log = Log(place / "log.jsonl", budget)
 
-    def compute(noisy: Tensor, t: Tensor, prompt_embeds: Tensor, target: Tensor) -> Tensor:
+    def compute(noisy: Tensor, t: Tensor, prompt_embeds: Tensor, target: Tensor, *tokens: Tensor) -> Tensor:
         with attention(device):
             output = trained.predict(noisy, t, prompt_embeds)
-        return (output.float() - target).square().mean()
+        loss = (output.float() - target).square().mean()
+        return loss + error_of_tokens(recorder.stacked(), *tokens) if recorder else loss
 
     once: Step | None = None
     total, saved = torch.zeros((), device=device), budget.elapsed
@@ -69,7 +72,11 @@ def train(
         signal, sigma = (table[t].view(-1, 1, 1, 1, 1) for table in (trained.signal, trained.sigma))
         text.zero_grad(set_to_none=True)
         prompt_embeds = text(tokens).last_hidden_state
-        inputs = (signal * latents + sigma * noise, t, prompt_embeds, trained.target(latents, noise, signal, sigma))
+        if trained.pads_with_zeros:
+            prompt_embeds = prompt_embeds * _until_end(tokens, tokenizer.eos_token_id)
+        noisy = signal * latents + sigma * noise
+        goal = taught(noisy, trained.sigma[t], tokens) if taught else (trained.target(latents, noise, signal, sigma),)
+        inputs = (noisy, t, prompt_embeds, *goal)
         once = once or Step(compute, [network], inputs)
         total += once(*inputs)
         prompt_embeds.backward(once.inputs[2].grad)
@@ -81,3 +88,9 @@ def train(
                 saved = budget.elapsed
                 kept.save()
     kept.finish(trained.scheduler)
+
+
+def _until_end(tokens: Tensor, end: int) -> Tensor:
+    """1 up to the first token `end`, with it, and 0 behind it, where padding is (b, l, 1)."""
+    ends = (tokens == end).int()
+    return (ends.cumsum(1) == ends).float().unsqueeze(-1)
