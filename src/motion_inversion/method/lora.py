@@ -40,7 +40,7 @@ class Lora:
         dropout: Share of their outputs' elements that training leaves out.
         scale: Their weight at sampling.
         batch_size: Noised copies of the reference per step.
-        checkpoint_every: Steps between checkpoints, from which an interrupted training goes on.
+        checkpoint_every: Steps between checkpoints, which a training goes on from; more where these take long.
         preview_every: Steps between previews; 0 for none.
 
     Raises:

@@ -46,7 +46,7 @@ class MotionDirector:
         train_mode: Whether the frozen model's own dropout is at work while the method learns, as in the public code,
             which trains with its UNet in training mode: a share of 0.1 in the temporal convolutions.
         batch_size: Noised copies of the reference per step.
-        checkpoint_every: Steps between checkpoints, from which an interrupted training goes on.
+        checkpoint_every: Steps between checkpoints, which a training goes on from; more where these take long.
         preview_every: Steps between previews; 0 for none.
 
     Raises:

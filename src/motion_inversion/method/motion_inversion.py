@@ -50,7 +50,7 @@ class MotionInversion:
         embeddings: A file with embeddings learnt before, ours or the official motion_embed.pt, used instead of
             learning them: layout, loss, optimizer and timestep are not used then.
         resample: Whether a file of ours may be interpolated to another length or grid.
-        checkpoint_every: Steps between checkpoints, from which an interrupted training goes on.
+        checkpoint_every: Steps between checkpoints, which a training goes on from; more where these take long.
         preview_every: Steps between previews, clips generated with the embeddings as they are; 0 for none.
 
     Where the public code differs: it draws the clip's latents once from the encoder's distribution, where they are its

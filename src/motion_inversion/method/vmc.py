@@ -41,7 +41,7 @@ class Vmc:
         train_mode: Whether the frozen model's dropout is at work while the method learns, as in the public code, which
             trains with its UNet in training mode.
         batch_size: Noised copies of the reference per step.
-        checkpoint_every: Steps between checkpoints, from which an interrupted training goes on.
+        checkpoint_every: Steps between checkpoints, which a training goes on from; more where these take long.
         preview_every: Steps between previews; 0 for none.
 
     Raises:

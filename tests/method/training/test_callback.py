@@ -2,14 +2,19 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import pytest
+import pytorch_lightning as pl
 import torch
 
 from motion_inversion.backbone.model import Backbone
 from motion_inversion.core.loss import Mse
 from motion_inversion.method.method import Fitting, Reference, Request
 from motion_inversion.method.motion_inversion import MotionInversion
+from motion_inversion.method.training import callback, fit
+from motion_inversion.method.training.callback import LossFile
 from motion_inversion.method.training.checkpoint import latest
 from motion_inversion.method.training.module import MotionLearning
 
@@ -116,3 +121,35 @@ def test_no_unfinished_checkpoint_is_ever_in_place(
     checkpoint = latest(fitting().folder)
     assert checkpoint and torch.load(checkpoint, weights_only=True)["global_step"] == 1
     assert sorted(path.name for path in fitting().folder.iterdir()) == ["loss.csv", checkpoint.name]
+
+
+@pytest.mark.parametrize(("takes", "written"), [(0.9, [1, 2, 3, 4, 5, 6, 7]), (1.1, [1, 4, 7])])
+def test_checkpoints_that_take_long_are_written_seldom(
+    model: Backbone,
+    method: MotionInversion,
+    reference: Reference,
+    fitting: Fittings,
+    monkeypatch: pytest.MonkeyPatch,
+    takes: float,
+    written: list[int],
+):
+    """A step takes 10 s here, a checkpoint a second or so: 19 times 1.1 s are more than two steps."""
+    clock = [0.0]
+    steps: list[int] = []
+
+    def write(trainer: pl.Trainer, folder: Path, step: int) -> None:
+        clock[0] += takes
+        steps.append(step)
+
+    class Steps(LossFile):
+        def on_train_batch_end(
+            self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
+        ) -> None:
+            super().on_train_batch_end(trainer, pl_module, outputs, batch, batch_idx)
+            clock[0] += 10
+
+    monkeypatch.setattr(callback, "write", write)
+    monkeypatch.setattr(callback.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(fit, "LossFile", Steps)
+    replace(method, checkpoint_every=1).fit(model, reference, fitting(max_steps=7))
+    assert steps == written

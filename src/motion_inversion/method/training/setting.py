@@ -17,7 +17,7 @@ class Trained(Protocol):
 
     optimizer: A partial torch optimizer.
     batch_size: Noised copies of the reference per step.
-    checkpoint_every: Steps between checkpoints.
+    checkpoint_every: Steps between checkpoints, or more where these take long.
     preview_every: Steps between previews; 0 for none.
     """
 

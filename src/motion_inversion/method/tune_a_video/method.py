@@ -49,7 +49,7 @@ class TuneAVideo:
             family share. An inversion, that of the experiment: by the tuned model, as in the public code.
         noise: How the experiment mixes it, to exchange one inversion for the other.
         batch_size: Noised copies of the reference per step.
-        checkpoint_every: Steps between checkpoints, from which an interrupted training goes on.
+        checkpoint_every: Steps between checkpoints, which a training goes on from; more where these take long.
         preview_every: Steps between previews; 0 for none.
 
     Raises:
