@@ -105,6 +105,7 @@ KNOWN = {
         "shapes",
         "shapes_dit",
         "shapes_image",
+        "shapes_wan",
         "stable_diffusion",
         "videocrafter2",
         "wan",

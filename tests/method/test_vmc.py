@@ -31,7 +31,7 @@ def trained(
 
 
 def test_it_tunes_queries_keys_and_values_of_the_temporal_blocks(model: Backbone):
-    tuned, weights = temporal_projections(model.network), model.network.state_dict()
+    tuned, weights = temporal_projections(model), model.network.state_dict()
     names = tuned.tensors().keys()
     assert len(names) == 2 * 3 * 16  # two attentions, three projections, 15 blocks and the middle's
     assert all(".temp_attentions." in name and name.split(".")[-2] in ("to_q", "to_k", "to_v") for name in names)
@@ -43,7 +43,7 @@ def test_it_tunes_queries_keys_and_values_of_the_temporal_blocks(model: Backbone
 
 @torch.no_grad()
 def test_untrained_projections_are_the_frozen_model_to_the_last_bit(model: Backbone, reference: Reference):
-    tuned, batch = temporal_projections(model.network), noised_reference(model, reference)
+    tuned, batch = temporal_projections(model), noised_reference(model, reference)
     before = model.predict(batch.latents, batch.t, batch.condition)
     with tuned.attached(model.network):
         assert torch.equal(model.predict(batch.latents, batch.t, batch.condition), before)
@@ -52,7 +52,7 @@ def test_untrained_projections_are_the_frozen_model_to_the_last_bit(model: Backb
 @torch.no_grad()
 def test_the_tuned_weights_count_while_they_are_attached(model: Backbone, reference: Reference):
     """Against the same weights written into the UNet itself."""
-    tuned, batch = temporal_projections(model.network), noised_reference(model, reference)
+    tuned, batch = temporal_projections(model), noised_reference(model, reference)
     changed = {name: 1.5 * tensor for name, tensor in tuned.tensors().items()}
     tuned.load(changed)
     with tuned.attached(model.network):
@@ -64,14 +64,14 @@ def test_the_tuned_weights_count_while_they_are_attached(model: Backbone, refere
 
 def test_half_precision_runs_with_projections_in_single_precision(model: Backbone, reference: Reference):
     half = replace(model.config, dtype="bfloat16").load()
-    tuned, batch = temporal_projections(half.network), noised_reference(model, reference)
+    tuned, batch = temporal_projections(half), noised_reference(model, reference)
     assert {tensor.dtype for tensor in tuned.tensors().values()} == {torch.float32}
     with tuned.attached(half.network):
         assert half.predict(batch.latents, batch.t, batch.condition).isfinite().all()
 
 
 def test_training_lowers_the_loss_at_a_fixed_draw(model: Backbone, trained: Trained, reference: Reference):
-    tuned = temporal_projections(model.network)
+    tuned = temporal_projections(model)
     assert trained.parameters == sum(tensor.numel() for tensor in trained.tensors.values())
     assert all(not torch.equal(tensor, trained.tensors[name]) for name, tensor in tuned.tensors().items())
 

@@ -59,11 +59,15 @@ class Allegro:
         return Compression(self.time, self.space, _PATCH)
 
     def check(self, frames: int, width: int, height: int) -> None:
-        """Raises InputError unless the clip divides into latents and patches, and tiles cover it."""
-        self.compression.check(frames, width, height)
+        """Raises InputError unless tiles cover the clip, which divide into latents and patches."""
         sides = {"frames": (frames, 24, 8), "height": (height, self.tile, 120), "width": (width, self.tile, 80)}
         for side, (given, tile, overlap) in sides.items():
             step = tile - overlap
+            if step <= 0:
+                raise InputError(
+                    f"model.family.tile={tile}: tiles overlap by {overlap} pixels, and must be larger; set "
+                    "++model.family.tile=320"
+                )
             unit = self.time if side == "frames" else self.compression.multiple
             accepted = [size for size in range(tile, max(given, tile) + 3 * step * unit, step) if size % unit == 0]
             if given not in accepted:
@@ -74,6 +78,7 @@ class Allegro:
                     f"{overlap}, and would lose what they don't cover; nearest are {' and '.join(near)}; "
                     f"set model.{side}={near[-1]}"
                 )
+        self.compression.check(frames, width, height)
 
     def process(self, model: Backbone) -> Process:
         """The folder's table of ᾱ."""

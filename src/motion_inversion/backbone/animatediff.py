@@ -77,13 +77,23 @@ class AnimateDiff:
 
         unet = model.part("unet")
         if isinstance(unet, UNetMotionModel):
+            self._require_length(unet)
             return unet
         if not model.has("motion_adapter"):
             raise InputError(
                 f"{model.config.name} has an image UNet and no motion modules; give a folder or hub id of an adapter "
                 "that fits it: ++model.parts.motion_adapter=/path/to/motion-adapter"
             )
+        self._require_length(model.part("motion_adapter"))
         return model.made("unet_with_motion", lambda: _joined(model))
+
+    def _require_length(self, motion: Any) -> None:
+        """Raises InputError for motion modules that tell fewer frames apart than `most`."""
+        if (found := motion.config.motion_max_seq_length) < self.most:
+            raise InputError(
+                f"the motion modules tell {found} frames apart, the model's file says {self.most}: set "
+                f"++model.family.most={found}, and model.frames={found} or less"
+            )
 
     def predict(self, model: Backbone, latents: Latents, t: Time, condition: Condition) -> Latents:
         """The UNet's answer; it sees the prompt once for every frame."""

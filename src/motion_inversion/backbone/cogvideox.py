@@ -126,6 +126,11 @@ def _rotary(width: int, frames: int, grid: tuple[int, int], trained: tuple[int, 
 
     cpu = torch.device("cpu")
     if sliced:
+        for side, own, most in zip(("height", "width"), grid, trained, strict=True):
+            if own > most:
+                raise InputError(
+                    f"model.{side} gives {own} tokens on that side, this transformer counts {most}: lower model.{side}"
+                )
         return get_3d_rotary_pos_embed(width, None, grid, frames, grid_type="slice", max_size=trained, device=cpu)
     crop = get_resize_crop_region_for_grid(grid, trained[1], trained[0])
     return get_3d_rotary_pos_embed(width, crop, grid, frames, device=cpu)

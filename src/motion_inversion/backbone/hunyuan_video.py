@@ -76,8 +76,8 @@ class HunyuanVideo:
         from diffusers.pipelines.hunyuan_video.pipeline_hunyuan_video import DEFAULT_PROMPT_TEMPLATE
 
         cut, name = DEFAULT_PROMPT_TEMPLATE["crop_start"], model.config.name
-        worded = [DEFAULT_PROMPT_TEMPLATE["template"].format(prompt) for prompt in prompts]
-        found = tokenize(model.part("tokenizer"), worded, self.length + cut, name)
+        template = DEFAULT_PROMPT_TEMPLATE["template"]
+        found = tokenize(model.part("tokenizer"), prompts, self.length, name, template, cut)
         encoder, brief_encoder = model.part("text_encoder"), model.part("text_encoder_2")
         ids, mask = (each.to(encoder.device) for each in found)
         states = encoder(ids, attention_mask=mask, output_hidden_states=True).hidden_states

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
 
 from annotated_types import Ge, Interval
 from torch import Tensor, nn
@@ -76,6 +76,14 @@ class Latte:
     def network(self, model: Backbone) -> nn.Module:
         """The transformer."""
         return model.part("transformer")
+
+    def ready(self, part: str, module: Any) -> None:
+        """Raises InputError if the transformer tells another number of frames apart."""
+        if part == "transformer" and (found := module.config.video_length) != self.frames:
+            raise InputError(
+                f"the transformer tells {found} frames apart, the model's file says {self.frames}: set "
+                f"++model.family.frames={found} model.frames={found}"
+            )
 
     def predict(self, model: Backbone, latents: Latents, t: Time, condition: Condition) -> Latents:
         """ε; the variance that the network predicts besides isn't used."""

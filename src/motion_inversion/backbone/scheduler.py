@@ -1,5 +1,6 @@
 """From the scheduler in a model's folder to the noising process that it describes."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, cast
 
@@ -35,6 +36,9 @@ def process_of(scheduler: Any, tokens: int = 0, sigmas: Sigmas | None = None) ->
     config: Mapping[str, Any] = scheduler.config
     for key in ("clip_sample", "thresholding", *_UNEVEN):
         _require(config, key, config.get(key, False), (False,))
+    for key in ("shift", "flow_shift"):
+        if key in config:
+            _require_number(config, key, above=0)
     if config.get("use_flow_sigmas", not hasattr(scheduler, "alphas_cumprod")):
         count = int(config["num_train_timesteps"])
         return Process(Straight(lambda steps: _shifted(scheduler, steps, tokens, sigmas), count), "velocity")
@@ -76,9 +80,25 @@ def _shifted(scheduler: Any, steps: int, tokens: int, sigmas: Sigmas | None) -> 
 
 def _mu(config: Mapping[str, Any], tokens: int) -> float:
     """The exponent of a shift that grows with the clip: linear in its tokens (Stable Diffusion 3, arXiv 2403.03206)."""
+    for key in ("base_image_seq_len", "max_image_seq_len", "base_shift", "max_shift"):
+        _require_number(config, key)
     least, most = config["base_image_seq_len"], config["max_image_seq_len"]
+    if not least < most:
+        raise InputError(
+            f"the model's scheduler has base_image_seq_len={least} and max_image_seq_len={most}: accepted is a maximum "
+            "above the base; mend its configuration"
+        )
     slope = (config["max_shift"] - config["base_shift"]) / (most - least)
     return config["base_shift"] + slope * (tokens - least)
+
+
+def _require_number(config: Mapping[str, Any], key: str, above: float = -math.inf) -> None:
+    found = config.get(key)
+    if isinstance(found, bool) or not isinstance(found, int | float) or not above < found < math.inf:
+        bound = f" above {above:g}" if above > -math.inf else ""
+        raise InputError(
+            f"the model's scheduler has {key}={found!r}: accepted are finite numbers{bound}; mend its configuration"
+        )
 
 
 def _require(config: Mapping[str, Any], key: str, value: object, accepted: tuple[object, ...]) -> None:

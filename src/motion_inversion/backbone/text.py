@@ -14,21 +14,25 @@ Padding = Literal["seen", "masked", "masked after", "zero"]
 encoder, and zero to the network."""
 
 
-def tokenize(tokenizer: Any, prompts: Sequence[str], length: int, name: str) -> tuple[Tensor, Tensor]:
-    """Token ids and their mask (b, length), padded.
+def tokenize(
+    tokenizer: Any, prompts: Sequence[str], length: int, name: str, template: str = "{}", extra: int = 0
+) -> tuple[Tensor, Tensor]:
+    """Token ids and their mask (b, length + extra), padded; prompts are put into `template`, of whose tokens `extra`
+    come on top.
 
     Raises:
         InputError: for a prompt that doesn't fit, where tokenizers would cut it; `name` is the model's.
     """
-    for prompt in prompts:
-        count = len(tokenizer(prompt, verbose=False).input_ids)  # it would warn of what is an error here
+    worded = [template.format(prompt) for prompt in prompts]
+    for prompt, text in zip(prompts, worded, strict=True):
+        count = len(tokenizer(text, verbose=False).input_ids) - extra  # it would warn of what is an error here
         if count > length:
             raise InputError(
                 f"the prompt '{prompt[:60]}…' has {count} tokens, the text encoder of {name} "
                 f"takes {length}: shorten it where it is set, among the dataset's prompts or in prompt_prefix, "
                 "negative_prompt or inversion.prompt"
             )
-    found = tokenizer(list(prompts), padding="max_length", max_length=length, return_tensors="pt")
+    found = tokenizer(worded, padding="max_length", max_length=length + extra, return_tensors="pt")
     return found.input_ids, found.attention_mask
 
 

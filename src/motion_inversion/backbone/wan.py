@@ -20,6 +20,7 @@ from motion_inversion.core.process import Process, Time
 from motion_inversion.core.shape import Latents
 from motion_inversion.embedding.site import Site
 from motion_inversion.embedding.unified import find_sites
+from motion_inversion.error import InputError
 
 _PATCH = (1, 2, 2)
 
@@ -101,8 +102,25 @@ class Wan:
         return checkpoint_by_diffusers(*(network.children() if isinstance(network, nn.ModuleDict) else (network,)))
 
     def _boundary(self, model: Backbone) -> float | None:
-        """The σ from which on the expert for high noise is asked; None for a model without experts."""
-        return model.config.folder.setting("boundary_ratio")
+        """The σ from which on the expert for high noise is asked; None for a model without experts.
+
+        Raises:
+            InputError: for a boundary that is none, or for one of two experts.
+        """
+        folder, path = model.config.folder, model.config.path
+        boundary = folder.setting("boundary_ratio")
+        if boundary is None:
+            if folder.holds("transformer_2") and folder.has("transformer_2"):
+                raise InputError(f"model.path={path} has transformer_2/, and no boundary_ratio in its index; add that")
+            return None
+        if isinstance(boundary, bool) or not isinstance(boundary, int | float) or not 0 < boundary < 1:
+            raise InputError(
+                f"model.path={path}: its index has boundary_ratio={boundary!r}; accepted are numbers between 0 and 1, "
+                "as 0.875 of Wan 2.2"
+            )
+        if not folder.has("transformer_2"):
+            raise InputError(f"model.path={path} has no transformer_2/, which its boundary_ratio asks for: copy it")
+        return boundary
 
 
 def _velocity(transformer: Any, latents: Latents, times: Tensor, condition: Condition) -> Latents:

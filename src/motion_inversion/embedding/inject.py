@@ -143,7 +143,7 @@ def _attention(network: nn.Module, site: Site, name: str) -> Any:
     if getattr(attention, "fused_projections", False) or (attention is not None and projection is None):
         raise InputError(
             f"the projections of {site.name}.{name} are fused, so that motion embeddings can't enter "
-            "query and key but not value: call unfuse_qkv_projections() on the model, or load it without fusing"
+            "query and key but not value: load the model anew, and don't call fuse_qkv_projections()"
         )
     if attention is None or projection.in_features != site.channels:
         raise InputError(

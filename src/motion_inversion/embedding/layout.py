@@ -72,6 +72,17 @@ class Layout:
             raise InputError(
                 f"method.layout.value={self.value}: accepted are true, false and static; set method.layout.value=true"
             )
+        if not self.value and (self.value_blocks is not None or self.value_grid != 1):
+            key = "value_grid=1" if self.value_grid != 1 else "value_blocks=null"
+            raise InputError(
+                f"method.layout.{key.partition('=')[0]} is for value embeddings, and method.layout.value=false makes "
+                f"none; set method.layout.value=true or method.layout.{key}"
+            )
+        if not self.query_key and self.value_blocks is not None:
+            raise InputError(
+                "method.layout.value_blocks is for value embeddings in fewer blocks than query-key embeddings, and "
+                "method.layout.query_key=false makes none; set method.layout.blocks=[…] instead"
+            )
         if self.value_grid < 1:
             raise InputError(
                 f"method.layout.value_grid={self.value_grid}: accepted are whole numbers from 1, as fine as the "

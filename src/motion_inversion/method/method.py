@@ -13,6 +13,7 @@ from motion_inversion.core.process import Stop
 from motion_inversion.core.sampler import Ddim, Progress
 from motion_inversion.core.shape import Latents
 from motion_inversion.core.strategy import Motion
+from motion_inversion.embedding.site import Site
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,6 +110,16 @@ class HasDetector(Protocol):
 
     def require_detector(self, model: Backbone) -> None:
         """Raises InputError if its detector can't find what the model follows, or can't be loaded."""
+        ...
+
+
+@runtime_checkable
+class HasPlaces(Protocol):
+    """A method that learns for some of a model's blocks."""
+
+    def require_places(self, sites: tuple[Site, ...]) -> None:
+        """Raises InputError if what it is to learn, or was given, belongs to none of these; a log line tells of what
+        makes no sense there."""
         ...
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, ClassVar, cast
+from typing import Annotated, ClassVar, cast, get_args
 
 import torch
 from annotated_types import Le
@@ -82,6 +82,11 @@ class MotionInversion:
         check_training(self)
         if self.embeddings is not None and not self.embeddings.is_file():
             raise InputError(f"method.embeddings={self.embeddings} is no file; drop it to learn embeddings")
+        if self.embeddings is None and not self.layout.value and self.value_scale != Constant():
+            raise InputError(
+                "method.value_scale is for value embeddings, and method.layout.value=false makes none; drop "
+                "scale@method.value_scale, or set method.layout.value=true"
+            )
         if self.resample and self.embeddings is not None and self.embeddings.suffix == ".pt":
             raise InputError(
                 f"method.embeddings={self.embeddings} says nothing of its grid, so that it can't be interpolated; "
@@ -91,6 +96,18 @@ class MotionInversion:
     def require(self, model: Backbone) -> None:
         """Raises InputError if nothing in it attends over frames."""
         model.require(self.name, "motion sites")
+
+    def require_places(self, sites: tuple[Site, ...]) -> None:
+        """Raises InputError for a layout that names no block. A line tells of static values that a strategy takes away:
+        they have no differences."""
+        if self.embeddings is None:
+            self.layout.shapes(sites)
+        mapped = [self.strategy(torch.ones(1, 2, 1), motion).flatten().tolist() for motion in get_args(Motion)]
+        if self.layout.value == "static" and any(first != second for first, second in mapped):
+            log.warning(
+                "static value embeddings have no differences in time: the strategy leaves at most those of the first "
+                "frame; method.layout.value=static is meant for strategy=keep"
+            )
 
     def fit(self, model: Backbone, reference: Reference, fitting: Fitting) -> int:
         """Learns the embeddings and saves them, or takes those of `embeddings`, which trains nothing.

@@ -9,7 +9,6 @@ from typing import Annotated, ClassVar
 
 import torch
 from annotated_types import Le
-from torch import nn
 
 from motion_inversion.backbone.model import Backbone
 from motion_inversion.core.loss import Loss
@@ -85,7 +84,7 @@ class Vmc:
         from motion_inversion.method.training.module import MotionLearning
 
         self.require(model)
-        tuned = temporal_projections(model.network)
+        tuned = temporal_projections(model)
         tensors = tuned.tensors()
         log.info("%s parameters in %d layers", f"{sum(t.numel() for t in tensors.values()):,}", len(tensors))
         parts = {_PART: tuned}
@@ -110,13 +109,14 @@ class Vmc:
             InputError: if the state was learnt on another model.
         """
         assert state is not None
-        tuned = temporal_projections(model.network)
+        tuned = temporal_projections(model)
         tuned.load(read_state(state, self.name, model, tuned.tensors()))
         with tuned.attached(model.network):
             return sample_guided(model, noise, request)
 
 
-def temporal_projections(unet: nn.Module) -> Projections:
-    """Copies of the query, key and value projections of a UNet's temporal attentions."""
-    names = (name for name, _ in unet.named_modules() if ".temp_attentions." in name)
-    return Projections(unet, [name for name in names if name.endswith((".to_q", ".to_k", ".to_v"))])
+def temporal_projections(model: Backbone) -> Projections:
+    """Copies of the query, key and value projections of all attentions over time."""
+    attentions = {f"{site.name}.{name}" for site in model.sites() for name in site.attentions}
+    names = [f"{name}.{each}" for name, _ in model.network.named_modules() for each in ("to_q", "to_k", "to_v")]
+    return Projections(model.network, [name for name in names if name.rpartition(".")[0] in attentions])

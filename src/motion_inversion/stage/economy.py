@@ -151,7 +151,7 @@ def _layouts(estimate: Estimate, fixed: Collection[str]) -> Iterator[Estimate]:
     for smaller in smaller_layouts(layout):
         yield _with_layout(estimate, method, smaller)
     if layout.value and layout.query_key:
-        yield _with_layout(estimate, method, replace(layout, value=False, value_blocks=None))
+        yield _with_layout(estimate, method, replace(layout, value=False, value_blocks=None, value_grid=1))
 
 
 def _checkpointings(estimate: Estimate, fixed: Collection[str]) -> Iterator[Estimate]:

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from motion_inversion.backbone.model import Backbone
+from motion_inversion.backbone.twin import Twin
 from motion_inversion.data.clip import Clip
 from motion_inversion.error import InputError
-from motion_inversion.method.method import HasDetector
+from motion_inversion.method.method import HasDetector, HasPlaces
 from motion_inversion.method.training.setting import Trained, check_optimizer
 from motion_inversion.stage.address import Address
 from motion_inversion.stage.outlook import expected
@@ -23,8 +24,8 @@ def require_ready(address: Address, model: Backbone, clips: Sequence[Clip], stag
 
     Raises:
         InputError: for a type that the device computes nothing in, a scheduler that can't be read, steps that the
-            noise levels don't hold, a trainer or an optimizer that refuses its settings, a detector without its
-            weights, or a metric without its own.
+            noise levels don't hold, a trainer or an optimizer that refuses its settings, a layout that names no block,
+            a detector without its weights, or a metric without its own.
     """
     if model.config.dtype == "float16" and model.device.type == "cpu":
         raise InputError(
@@ -59,6 +60,8 @@ def _require_fit(address: Address, model: Backbone, clips: Sequence[Clip]) -> No
             check_optimizer(address.method)
         with tempfile.TemporaryDirectory() as folder:
             made(address.trainer, model.device, model.dtype, Path(folder))
+    if isinstance(address.method, HasPlaces):
+        address.method.require_places(Twin(model.config).sites())
     if isinstance(address.method, HasDetector) and any(clip.control_maps is None for clip in clips):
         address.method.require_detector(model)
 
