@@ -9,10 +9,11 @@ from diffusers import AutoencoderKL, DDIMScheduler, UNet3DConditionModel
 from torch import Tensor, nn
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
+from motion_inversion.backbone.device import has_bfloat16
 from motion_inversion.backbone.temporal_convolution import specialise
 from motion_inversion.data.shapes.render import render
 from pretraining.autoencoder import LATENT_CHANNELS
-from pretraining.graph import Step, choose_attention, has_bfloat16
+from pretraining.graph import Step, choose_attention
 from pretraining.lesson import UNET, Lesson
 from pretraining.optimizer import MuonAdamW
 from pretraining.processes import average_gradients, rank

@@ -11,6 +11,8 @@ from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.functional import scaled_dot_product_attention
 
+from motion_inversion.backbone.device import has_bfloat16
+
 
 class Step:
     """`compute(*inputs) → loss`, then its gradients, for inputs of constant shape.
@@ -65,11 +67,6 @@ class Step:
             return self._run()
         self.graph.replay()
         return self.loss
-
-
-def has_bfloat16(device: str) -> bool:
-    """Whether bfloat16 is fast there: on GPUs, and on CPUs with instructions for it."""
-    return device != "cpu" or bool(torch.cpu.get_capabilities().get("avx512_bf16"))
 
 
 def choose_attention(batch: int, heads: int, length: int, width: int) -> str:

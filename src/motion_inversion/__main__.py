@@ -16,7 +16,7 @@ from omegaconf import DictConfig
 
 from motion_inversion.command import arguments, cache, help_page
 from motion_inversion.command.agent import answering, check_agent
-from motion_inversion.command.economy import as_overrides, economised
+from motion_inversion.command.economy import as_overrides, economised, picking
 from motion_inversion.command.jobs import rehearse
 from motion_inversion.command.outlook import outlook
 from motion_inversion.error import InputError
@@ -153,10 +153,11 @@ def _job(config: DictConfig) -> float | list[float] | None:
 
 
 def _built(config: DictConfig) -> Any:
-    """The object of a job; what `memory=` picks for it is said."""
+    """The object of a job; what is picked for it is said."""
+    asked = " ".join(picking(config))
     job, picks = economised(config, list(HydraConfig.get().overrides.task))
-    if memory := config.get("memory"):
-        log.info("memory=%s picks %s", memory, " ".join(as_overrides(picks)) or "nothing: all fits as it is")
+    if asked:
+        log.info("%s picks %s", asked, " ".join(as_overrides(picks)) or "nothing: all fits as it is")
     return job
 
 

@@ -14,6 +14,7 @@ import torch
 
 from motion_inversion.backbone.device import kind_of
 from motion_inversion.backbone.model import Backbone, Model
+from motion_inversion.backbone.precision import suited
 from motion_inversion.core.noise import Noise
 from motion_inversion.core.sampler import Ddim, OdeInversion
 from motion_inversion.data.clip import Clip, Dataset
@@ -41,7 +42,7 @@ from motion_inversion.stage.plan import plan
 from motion_inversion.stage.prepare import invert, prepare
 from motion_inversion.stage.readiness import require_ready
 from motion_inversion.stage.request import pairs_of
-from motion_inversion.stage.run import write_run
+from motion_inversion.stage.run import earlier_dtype, write_run
 from motion_inversion.stage.train import train
 from motion_inversion.stage.wording import check_words
 from motion_inversion.storage.names import check_name
@@ -177,15 +178,28 @@ class Experiment:
         return expected(self._addresses, self._clips(), self.stages)
 
     def economies(self, fixed: Collection[str]) -> Mapping[str, Any]:
-        """Settings that keep a run within `memory`, by their keys; those in `fixed` stay as they are.
+        """What `model.dtype=auto` stands for, and settings that keep a run within `memory`, by their keys.
+
+        Keys in `fixed` stay as they are.
 
         Raises:
-            InputError: if nothing does, with what would.
+            InputError: if nothing keeps it there, with what would.
         """
+        if self.model.dtype == "auto":
+            dtype = self._dtype()
+            return {"model.dtype": dtype, **replace(self, model=replace(self.model, dtype=dtype)).economies(fixed)}
         if self.memory is None:
             return {}
         self.model.folder.check()
         return economise(self._estimate(), self.memory, fixed).picks
+
+    def _dtype(self) -> str:
+        """The precision of this name's earlier runs of the model, wherever they ran; of the first, what suits it."""
+        if known := earlier_dtype(self.output / self.name, self.model):
+            return known
+        self.model.folder.check()
+        network = self.model.folder.configuration(self.model.family.denoiser)
+        return suited(network, kind_of(self.model.device))
 
     def footprint(self) -> str:
         """A line on the memory that a run takes, by an estimate; or on why there is none."""

@@ -2,6 +2,7 @@
 
 import logging
 import warnings
+from pathlib import Path
 
 import pytest
 from matplotlib import font_manager
@@ -19,12 +20,24 @@ def fresh() -> None:
         kept.cache_clear()
 
 
-def test_latin_and_arabic_need_no_other_font() -> None:
-    for text in ("a red star, 50 %, “ünïcode”", "مرحبا"):
+def test_latin_and_arabic_need_no_font_of_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(font_manager, "findSystemFonts", lambda: [])
+    texts = {"a red star, 50 %, “ünïcode”": [PLAIN], "مرحبا": [PLAIN, "DejaVu Sans"]}
+    for text, needed in texts.items():
         assert legible(text) == text
-        assert families(text) == [PLAIN]
+        assert families(text) == needed
     assert is_latin("a “naïve” star")
     assert not is_latin("مرحبا")
+
+
+@pytest.mark.parametrize("style", ["normal", "italic"])
+def test_the_plain_font_is_as_wide_as_the_whole_one_and_a_sixth_of_it(style: str) -> None:
+    text = "AVATAR: “a fjord’s star”, ½ × ÿ"  # with pairs that move together, and a ligature
+    plain, whole = (Figure().text(0, 0, text, family=family, style=style) for family in (PLAIN, "DejaVu Sans"))
+    files = [Path(font_manager.findfont(each.get_fontproperties())) for each in (plain, whole)]
+    assert files[0].parent.name == "fonts"
+    assert files[0].stat().st_size < 0.2 * files[1].stat().st_size
+    assert plain.get_window_extent().bounds == pytest.approx(whole.get_window_extent().bounds)
 
 
 def test_what_no_font_has_is_named_and_said_in_a_line(

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from matplotlib.collections import LineCollection
+from matplotlib.collections import PathCollection
 from matplotlib.figure import Figure
 
 from motion_inversion.data.video import Video
@@ -36,9 +36,12 @@ def moving(*steps: tuple[float, float]) -> Any:
 
 
 def coloured(figure: Figure) -> list[Any]:
-    """The colours of the steps of each frame, without the white below them."""
-    lines = [item for item in figure.axes[0].collections if isinstance(item, LineCollection)]
-    return [item.get_colors() for item in lines[1::2]]
+    """The colours of the steps of each frame, without the white below them, by colour."""
+    lines: list[Any] = [item for item in figure.axes[0].collections if isinstance(item, PathCollection)]
+    assert all(np.all(item.get_edgecolors()[0] == 1) for item in lines)
+    counts = [[len(np.asarray(path.vertices)) // 2 for path in item.get_paths()] for item in lines]
+    assert all(all_ == sum(each) for all_, *each in counts)  # the white ones lie below all
+    return [np.repeat(item.get_edgecolors()[1:], each, axis=0) for item, (_, *each) in zip(lines, counts, strict=True)]
 
 
 @pytest.mark.parametrize(("step", "turn"), [((2, 0), 0.0), ((0, 2), 0.25), ((-2, 0), 0.5), ((0, -2), 0.75)])
@@ -47,6 +50,17 @@ def test_a_direction_has_its_colour(step: tuple[float, float], turn: float) -> N
     *_, last = coloured(figure)
     assert len(last) == 3
     assert np.allclose(last, DIRECTION(turn), atol=0.01)
+
+
+def test_steps_of_several_directions_keep_their_places() -> None:
+    figure = overlay([Shown("source", "a", VIDEO)], Known(moving((2, 0), (0, 2), (2, 0))), count=4)
+    *_, last = (item for item in figure.axes[0].collections if isinstance(item, PathCollection))
+    white, *others = (np.asarray(path.vertices).reshape(-1, 2, 2) for path in last.get_paths())
+    across = {k for k, lines in enumerate(others) for line in lines if line[0, 1] == line[1, 1]}
+    assert len(white) == 9
+    assert sorted(map(len, others)) == [3, 6]
+    assert [len(others[k]) for k in across] == [6]
+    assert sorted(map(tuple, white.reshape(-1, 4))) == sorted(tuple(line.ravel()) for lines in others for line in lines)
 
 
 def test_rest_is_left_out_and_so_are_unseen_steps() -> None:

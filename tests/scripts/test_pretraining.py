@@ -7,8 +7,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from motion_inversion.backbone.attention import ExplicitAttention
 from pretraining import processes
-from pretraining.denoiser import BUILD, ExplicitAttention
+from pretraining.denoiser import BUILD
 from pretraining.diffusion import spread
 from pretraining.lesson import LESSONS, UNET, Lesson
 from pretraining.optimizer import MATRIX_DECAY, MuonAdamW, orthogonalise

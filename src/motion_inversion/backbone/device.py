@@ -41,6 +41,13 @@ def kind_of(name: str) -> Literal["cuda", "cpu"]:
     return "cuda" if gpu else "cpu"
 
 
+def has_bfloat16(kind: str) -> bool:
+    """Whether a kind of device, such as "cpu", computes in bfloat16 by itself: newer GPUs, CPUs with AVX512-BF16."""
+    if kind == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    return kind == "cpu" and torch.cpu._is_avx512_bf16_supported()
+
+
 def _free_gpu() -> str:
     """A GPU for this process alone, as long as there is one; then those are shared that fewest have taken.
 

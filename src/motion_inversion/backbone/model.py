@@ -12,6 +12,7 @@ from annotated_types import Ge, Interval, Le
 from torch import nn
 
 from motion_inversion.backbone import autoencoder
+from motion_inversion.backbone.attention import attention
 from motion_inversion.backbone.autoencoder import Pixels
 from motion_inversion.backbone.device import device_of
 from motion_inversion.backbone.family import Capability, Family, Preparing, require
@@ -25,7 +26,7 @@ from motion_inversion.embedding.site import Site
 from motion_inversion.error import InputError
 from motion_inversion.storage.embedded import PREFIX, locate
 
-Precision = Literal["float32", "float16", "bfloat16"]
+Precision = Literal["float32", "float16", "bfloat16", "auto"]
 # What networks call the width of the text that they take; the first that is there counts.
 _TEXT_WIDTHS = ("encoder_hid_dim", "text_dim", "text_embed_dim", "caption_channels", "cross_attention_dim")
 _PRESENTATION: dict[str, Any] = {"digest": False}
@@ -40,7 +41,8 @@ class Model:
         path: A local folder, a hub id, or "embedded:shapes" for a model that ships with the package.
         family: What kind of model it is.
         frames, width, height: Size of its clips; width and height in pixels.
-        dtype: Of weights and activations; what is learnt is float32 always.
+        dtype: Of weights and activations; what is learnt is float32 always. "auto" is what suits the device and the
+            model (`precision.suited`); the command puts that in its place before anything runs.
         fps: Frames per second of what it generates.
         device: "auto" takes a GPU where there is one, of several one that no other process has.
         checkpointing: Recompute activations in the backward pass: less memory, more time.
@@ -88,8 +90,11 @@ class Model:
                 sweep, and to leave it to the next. Whoever is interrupted while the network is changed must `drop` it.
 
         Raises:
-            InputError: for a missing or incomplete folder, or one that the hub doesn't give.
+            InputError: for a missing or incomplete folder, or one that the hub doesn't give; for a precision that is
+                still to be chosen.
         """
+        if self.dtype == "auto":
+            raise InputError("model.dtype=auto is for commands; here accepted are float32, float16 and bfloat16")
         self.folder.check()
         model = Backbone(self, _kept_parts(self) if kept else {})
         if not self.folder.holds("scheduler"):
@@ -244,7 +249,8 @@ class Backbone:
     def predict(self, latents: Latents, t: Time, condition: Condition) -> Latents:
         """The network's prediction at timestep t, in float32; gradients flow to whatever was put into it."""
         told = condition.to(self.device, self.dtype)
-        return self.config.family.predict(self, latents.to(self.device, self.dtype), t, told).float()
+        with attention(self.device.type, self.dtype, self.config.checkpointing):
+            return self.config.family.predict(self, latents.to(self.device, self.dtype), t, told).float()
 
     def guided(self, latents: Latents, t: Stop, condition: Condition, negative: Condition, scale: float) -> Latents:
         """Classifier-free guidance; scale 1 needs no prediction for the negative prompt."""

@@ -18,7 +18,7 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from motion_inversion.command import override, search
 from motion_inversion.command.arguments import Command
-from motion_inversion.command.economy import as_overrides, economised
+from motion_inversion.command.economy import as_overrides, economised, picking
 from motion_inversion.command.explanation import UNCOMPOSED, compose, loader, without_hydra
 from motion_inversion.composition import CompositionError
 from motion_inversion.error import InputError
@@ -35,7 +35,7 @@ class Rehearsal:
     trials: of a search, how many it makes; 0 if it is none.
     folder: of the sweep that they are, by the command or by the configuration; None if they are none.
     built: the object of each job; none where a configuration is only shown.
-    picks: what `memory=` picked for each of them, by keys.
+    picks: what was picked for each of them, by keys.
     words: what Hydra is to read.
     help: the template of the root's help page.
     """
@@ -104,9 +104,9 @@ def rehearse(command: Command, conf: Path) -> Rehearsal:
 
 
 def _shown(command: Command, job: list[str]) -> list[str]:
-    """The overrides of a job whose configuration is to be printed, with what `memory=` picks."""
+    """The overrides of a job whose configuration is to be printed, with what is picked for it."""
     config = compose(command.root, job)
-    if not command.hydra.cfg or config.get("memory") is None:
+    if not command.hydra.cfg or not picking(config):
         return job
     _, picks = economised(config, job)
     return [*job, *as_overrides(picks)]

@@ -49,7 +49,7 @@ def outlook(
     Args:
         jobs: The jobs.
         overrides: Those of each; a job is called by those that others don't have.
-        picks: What `memory=` picked for each.
+        picks: What was picked for each.
 
     Raises:
         InputError: what stops a job before it makes anything, or a job that makes no results of its own.

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from motion_inversion.backbone.attention import attention
 from motion_inversion.backbone.autoencoder import to_latents, to_pixels
 from motion_inversion.backbone.peak import Peak, as_on, backward
 from motion_inversion.backbone.twin import META, Twin
@@ -188,7 +189,8 @@ class Estimate:
         peak = Peak(META)
         peak.hold([*_tensors(twin.network), *parameters])
         checkpointed = twin.config.family.checkpointed(twin.network) if self.model.checkpointing else nullcontext()
-        with peak, as_on(self.device, self._precision), inject(twin.network, embeddings), checkpointed:
+        explicit = attention(self.device, twin.dtype, self.model.checkpointing)
+        with peak, as_on(self.device, self._precision), explicit, inject(twin.network, embeddings), checkpointed:
             optimizer = _first_step(method, parameters, self.device)
             before = peak.now
             prediction = twin.predict(latents, _LEVEL, condition)
@@ -211,7 +213,8 @@ class Estimate:
         mapped = embeddings.map_value(lambda value: value.clone()) if embeddings else None
         injected = inject(twin.network, mapped) if mapped else nullcontext()
         peak.hold([*(embeddings.parameters() if embeddings else ()), *(mapped.parameters() if mapped else ())])
-        with peak, as_on(self.device), injected:
+        explicit = attention(self.device, twin.dtype, self.model.checkpointing)
+        with peak, as_on(self.device), explicit, injected:
             twin.guided(latents, _LEVEL, condition, negative, guidance)
         return peak.most + self.base
 

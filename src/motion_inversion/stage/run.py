@@ -3,15 +3,18 @@
 import json
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import torch
 
+from motion_inversion.backbone.model import Model
 from motion_inversion.data.clip import Clip
 from motion_inversion.error import InputError
 from motion_inversion.reflection.description import Json, describe, digest
 from motion_inversion.stage.address import Address
 from motion_inversion.stage.environment import changes, environment, git
+from motion_inversion.storage.document import parse_json, read_text
 from motion_inversion.storage.file import replacing
 from motion_inversion.storage.names import RUN, RUN_FORMAT
 
@@ -41,6 +44,17 @@ def write_run(address: Address, clips: Sequence[Clip], experiment: object, devic
         with replacing(path) as part:
             part.write_text(json.dumps(content, indent=2) + "\n")
     return path
+
+
+def earlier_dtype(root: Path, model: Model) -> str | None:
+    """The precision of the first run below `root` of a model of this name and place; None if none is written down."""
+    records = sorted(root.glob(RUN.format(digest="*")), key=lambda path: (path.stat().st_mtime_ns, path.name))
+    for path in records:
+        with suppress(InputError, ValueError, KeyError, TypeError):
+            told = parse_json(read_text(path, "delete it"))["experiment"]["model"]
+            if (told["name"], told["path"]) == (model.name, model.path):
+                return str(told["dtype"])
+    return None
 
 
 def _footage(address: Address, clip: Clip) -> str | None:

@@ -7,8 +7,18 @@ from pathlib import Path
 
 log = logging.getLogger(__name__)
 
-PLAIN = "DejaVu Sans"  # comes with matplotlib, so that figures in Latin letters are alike on every machine
+PLAIN = "DejaVu Sans Latin"  # comes with this package (scripts/lean_fonts.py): figures are alike on every machine
+WIDE = "DejaVu Sans"  # comes with matplotlib, and has the plain one's letters and those of many more scripts
 _SILENT = "\ufe0f\ufe0e"  # say how the sign before is drawn
+
+
+@cache
+def register() -> None:
+    """Tells matplotlib of the plain font."""
+    from matplotlib import font_manager
+
+    for path in sorted((Path(__file__).parent / "fonts").glob("*.ttf")):
+        font_manager.fontManager.addfont(path)
 
 
 def legible(text: str) -> str:
@@ -47,10 +57,10 @@ def _family(sign: str) -> str | None:
     from matplotlib import font_manager
     from matplotlib.ft2font import FT2Font
 
-    plain = font_manager.findfont(PLAIN)
-    if sign.isspace() or unicodedata.category(sign) == "Cf" or ord(sign) in _signs(plain):
+    register()
+    if sign.isspace() or unicodedata.category(sign) == "Cf" or ord(sign) in _signs(font_manager.findfont(PLAIN)):
         return PLAIN
-    for path in _installed():
+    for path in (font_manager.findfont(WIDE), *_installed()):
         if ord(sign) in _signs(path):
             font_manager.fontManager.addfont(path)
             return FT2Font(path).family_name

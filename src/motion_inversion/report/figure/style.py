@@ -10,7 +10,7 @@ import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from motion_inversion.report.figure.font import PLAIN, is_latin
+from motion_inversion.report.figure.font import PLAIN, WIDE, is_latin, register
 from motion_inversion.report.figure.kept import FORMS, file_names
 from motion_inversion.storage.file import replacing, sha256_of
 
@@ -29,7 +29,7 @@ _OPTIONS: dict[str, Any] = {
 }
 
 RC: Any = {
-    "font.family": PLAIN,
+    "font.family": [PLAIN, WIDE],
     "font.size": 7.5,
     "text.color": INK,
     "text.parse_math": False,  # a dollar in a prompt is a dollar
@@ -55,6 +55,7 @@ RC: Any = {
     "pdf.fonttype": 42,  # text stays text: journals refuse Type 3 fonts
 }
 
+register()
 logging.getLogger("fontTools").setLevel(logging.WARNING)  # else it tells of each glyph it embeds
 
 styled = matplotlib.rc_context(RC)
