@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from pretraining.graph import has_bfloat16
+from motion_inversion.backbone.device import has_bfloat16
 
 MOMENTUM, MATRIX_DECAY = 0.95, 0.01
 NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)

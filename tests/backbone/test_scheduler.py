@@ -112,3 +112,19 @@ def test_a_multistep_scheduler_of_flows_gives_its_own_sigmas():
     assert process.timesteps(10) == pytest.approx([1000 * sigma - 1 for sigma in sigmas[:-1]], abs=1e-3)
     assert process.transitions(10)[-1][1] == -1
     assert process.prediction == "velocity"
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"shift": 0.0}, "shift=0.0: accepted are finite numbers above 0"),
+        ({"shift": "three"}, "shift='three': accepted"),
+        ({"use_dynamic_shifting": True, "max_image_seq_len": None}, "max_image_seq_len=None: accepted are finite"),
+        ({"use_dynamic_shifting": True, "max_image_seq_len": 256}, "base_image_seq_len=256 and max_image_seq_len=256"),
+    ],
+)
+def test_a_shift_that_is_none_is_refused(changes: dict[str, Any], told: str):
+    scheduler = FlowMatchEulerDiscreteScheduler()
+    scheduler.register_to_config(**changes)
+    with pytest.raises(InputError, match=told):
+        process_of(scheduler, tokens=64).timesteps(4, "sampler.steps")

@@ -220,7 +220,7 @@ def test_sequences_of_another_size_are_refused(attention: Attention, start: int,
 
 def test_fused_projections_are_refused(attention: Attention):
     attention.fuse_projections()
-    with pytest.raises(InputError, match=r"block\.attn are fused.*call unfuse_qkv_projections\(\)"):
+    with pytest.raises(InputError, match=r"block\.attn are fused.*load the model anew"):
         run(attention, HIDDEN, QUERY_KEY, VALUE)
 
 

@@ -255,7 +255,7 @@ def test_blocks_without_any_embedding_are_left_out():
         (Layout(["all"], True, "static"), "static"),
         (Layout(["all"], False, "static", value_grid=4), "v_only,static,grid=4"),
         (Layout(["all"], True, True, ["widest", "mid"], 2), "all,v=widest+mid,grid=2"),
-        (Layout(["block/5"], True, False, value_grid=2), "block/5_qk_only"),
+        (Layout(["block/5"], True, False), "block/5_qk_only"),
     ],
 )
 def test_tables_tell_by_a_word_what_is_chosen(layout: Layout, word: str):
@@ -266,3 +266,15 @@ def test_tables_tell_by_a_word_what_is_chosen(layout: Layout, word: str):
 def test_shipped_layouts_are_called_as_their_files(path: Path):
     given = {key: value for key, value in yaml.safe_load(path.read_text()).items() if key != "_target_"}
     assert str(Layout(**given)) == path.stem
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"value": False, "value_grid": 4}, "value_grid is for value embeddings, and method.layout.value=false"),
+        ({"value": False, "value_blocks": ["early"]}, "value_blocks is for value embeddings, and method.layout.value"),
+    ],
+)
+def test_settings_of_embeddings_that_there_are_none_of_are_refused(changes: dict[str, object], told: str) -> None:
+    with pytest.raises(InputError, match=told):
+        Layout(**{"blocks": ["all"], "query_key": True, "value": True, **changes})  # pyright: ignore[reportArgumentType]

@@ -38,7 +38,7 @@ def process_of(scheduler: Any, tokens: int = 0, sigmas: Sigmas | None = None) ->
         _require(config, key, config.get(key, False), (False,))
     for key in ("shift", "flow_shift"):
         if key in config:
-            _require_number(config, key, above=0)
+            _require_number(config, key, above=0.0)
     if config.get("use_flow_sigmas", not hasattr(scheduler, "alphas_cumprod")):
         count = int(config["num_train_timesteps"])
         return Process(Straight(lambda steps: _shifted(scheduler, steps, tokens, sigmas), count), "velocity")

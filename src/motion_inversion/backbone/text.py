@@ -10,7 +10,7 @@ from motion_inversion.core.condition import PROMPT_EMBEDS, PROMPT_MASK, Conditio
 from motion_inversion.error import InputError
 
 Padding = Literal["seen", "masked", "masked after", "zero"]
-"""What becomes of padding: words to encoder and network alike; masked to both; to the network alone; or masked in the
+"""How padding is treated: words to encoder and network alike; masked to both; to the network alone; or masked in the
 encoder, and zero to the network."""
 
 

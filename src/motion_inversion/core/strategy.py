@@ -1,4 +1,4 @@
-"""What becomes of a value embedding at inference: (value, motion) → value."""
+"""How a value embedding is changed before sampling: (value, motion) → value."""
 
 from dataclasses import dataclass
 from typing import Literal, Protocol, TypeAlias, runtime_checkable

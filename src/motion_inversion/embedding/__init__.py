@@ -1,1 +1,1 @@
-"""Motion embeddings: where they attach, what they hold, how they enter the frozen UNet, how they are kept."""
+"""Motion embeddings: where they attach, what they hold, how they enter the frozen network, how they are kept."""

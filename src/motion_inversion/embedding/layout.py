@@ -78,11 +78,6 @@ class Layout:
                 f"method.layout.{key.partition('=')[0]} is for value embeddings, and method.layout.value=false makes "
                 f"none; set method.layout.value=true or method.layout.{key}"
             )
-        if not self.query_key and self.value_blocks is not None:
-            raise InputError(
-                "method.layout.value_blocks is for value embeddings in fewer blocks than query-key embeddings, and "
-                "method.layout.query_key=false makes none; set method.layout.blocks=[…] instead"
-            )
         if self.value_grid < 1:
             raise InputError(
                 f"method.layout.value_grid={self.value_grid}: accepted are whole numbers from 1, as fine as the "
@@ -111,9 +106,8 @@ class Layout:
 
         Raises InputError for a selector that selects nothing.
         """
-        chosen = _chosen(sites, self.blocks, "blocks") if self.query_key or self.value_blocks is None else set()
-        if self.value:
-            chosen |= self._with_value(sites)
+        named = _chosen(sites, self.blocks, "blocks")
+        chosen = (named if self.query_key else set()) | (self._with_value(sites) if self.value else set())
         return tuple(site for site in sites if site.name in chosen)
 
     def zeros(self, sites: Sequence[Site]) -> MotionEmbeddings:

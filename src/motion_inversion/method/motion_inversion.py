@@ -34,7 +34,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class MotionInversion:
-    """Embeddings added to the inputs of the temporal self-attentions of the frozen UNet (eq. 1).
+    """Embeddings added to what enters the self-attentions over time, or space and time, of the frozen network (eq. 1).
 
     Args:
         layout: Which blocks carry which embeddings.

@@ -78,3 +78,21 @@ def test_sizes_that_tiles_don_t_cover_are_refused(size: tuple[int, int, int], ne
         return
     with pytest.raises(InputError, match=f"set model.{near}"):
         Allegro().check(*size)
+
+
+@pytest.mark.parametrize(
+    ("size", "told"),
+    [
+        ((25, 320, 320), "model.frames=25: .* nearest are 24 and 40; set model.frames=40"),
+        ((24, 100, 320), "model.width=100: .* set model.width=320"),
+    ],
+)
+def test_what_is_proposed_is_accepted(size: tuple[int, int, int], told: str) -> None:
+    with pytest.raises(InputError, match=told):
+        Allegro().check(*size)
+    Allegro().check(40, 320, 320)
+
+
+def test_tiles_must_be_larger_than_their_overlap() -> None:
+    with pytest.raises(InputError, match=r"model.family.tile=80: tiles overlap by 120"):
+        Allegro(tile=80).check(24, 80, 80)

@@ -1,5 +1,6 @@
 """Latte on a tiny random folder."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -9,8 +10,9 @@ from diffusers import AutoencoderKL, DDIMScheduler, LatteTransformer3DModel
 from tiny import WIDTH, seeded, t5, t5_tokenizer, write_parts
 
 from motion_inversion.backbone.latte import Latte
-from motion_inversion.backbone.model import Backbone
+from motion_inversion.backbone.model import Backbone, Model
 from motion_inversion.error import InputError
+from motion_inversion.method.vmc import temporal_projections
 
 FOUR = 4
 
@@ -63,6 +65,18 @@ class TestLatte(FamilyContract):
             noise, torch.tensor([500]), condition["prompt_embeds"][:, :words], return_dict=False
         )[0]
         torch.testing.assert_close(backbone.predict(noise, 500, condition), expected[:, :4], atol=1e-5, rtol=1e-5)
+
+    def test_a_transformer_of_another_length_is_refused(
+        self, words: tuple[str, ...], compose_model: Callable[..., Model]
+    ) -> None:
+        model = compose_model(*words, "+model.family.frames=8", "model.frames=8").load()
+        with pytest.raises(InputError, match=r"tells 16 frames apart.*set \+\+model.family.frames=16 model.frames=16"):
+            model.part("transformer")
+
+    def test_vmc_tunes_the_attentions_over_time(self, backbone: Backbone) -> None:
+        tuned = temporal_projections(backbone).tensors()
+        assert {name.split(".attn")[0] for name in tuned} == {site.name for site in backbone.sites()}
+        assert {name.split(".")[-2] for name in tuned} == {"to_q", "to_k", "to_v"}
 
 
 def test_another_length_than_that_of_its_sines_is_refused() -> None:

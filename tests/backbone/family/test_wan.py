@@ -1,5 +1,8 @@
 """Wan on tiny random folders: one transformer, and two experts."""
 
+import json
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +13,7 @@ from diffusers import AutoencoderKLWan, UniPCMultistepScheduler, WanTransformer3
 from tiny import WIDTH, seeded, t5, t5_tokenizer, write_parts
 from transformers import UMT5Config, UMT5EncoderModel
 
-from motion_inversion.backbone.model import Backbone
+from motion_inversion.backbone.model import Backbone, Model
 from motion_inversion.backbone.wan import Wan
 from motion_inversion.embedding.inject import inject
 from motion_inversion.error import InputError
@@ -106,3 +109,26 @@ class TestWanOfTwoExperts(FamilyContract):
 def test_lengths_that_the_autoencoder_would_cut_are_refused(frames: int, near: str) -> None:
     with pytest.raises(InputError, match=f"model.frames={frames}.*nearest are {near}"):
         Wan().check(frames, 512, 320)
+
+
+@pytest.mark.parametrize(
+    ("index", "removed", "told"),
+    [
+        ({"boundary_ratio": "high"}, "", "boundary_ratio='high'; accepted are numbers between 0 and 1"),
+        ({"boundary_ratio": 875}, "", "boundary_ratio=875; accepted"),
+        ({"boundary_ratio": None}, "", "has transformer_2/, and no boundary_ratio in its index"),
+        ({}, "transformer_2", "has no transformer_2/, which its boundary_ratio asks for"),
+    ],
+)
+def test_experts_and_their_boundary_go_together(
+    index: dict[str, object], removed: str, told: str, tmp_path: Path, compose_model: Callable[..., Model]
+) -> None:
+    _write(tmp_path, experts=True)
+    described = json.loads((tmp_path / "model_index.json").read_text()) | index
+    (tmp_path / "model_index.json").write_text(json.dumps(described))
+    if removed:
+        shutil.rmtree(tmp_path / removed)
+    size = ("model.frames=9", "model.width=32", "model.height=32")
+    model = compose_model("model=wan_2_2", f"model.path={tmp_path}", *size, "model.device=cpu").load()
+    with pytest.raises(InputError, match=told):
+        model.sites()

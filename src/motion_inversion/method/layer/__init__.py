@@ -1,1 +1,1 @@
-"""Changes to a frozen UNet's layers that methods share; undone, the UNet is as it was."""
+"""Changes to a frozen network's layers that methods share; undone, the network is as it was."""

@@ -1,4 +1,4 @@
-"""Linear layers of a frozen UNet tuned in full rank: copies that stand in for them while a context lasts."""
+"""Linear layers of a frozen network tuned in full rank: copies that stand in for them while a context lasts."""
 
 from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
