@@ -118,14 +118,16 @@ def test_what_is_added_later_does_no_harm(tmp_path: Path):
 
 def test_a_failure_leaves_the_workplace_to_go_on_with(tmp_path: Path):
     artifact = Artifact(tmp_path, "thing", {"seed": 1})
-    with pytest.raises(RuntimeError, match="stop"), artifact.making("a.txt", "half.txt") as work:
+    with pytest.raises(RuntimeError, match="stop"), artifact.making("a.txt", beside=["step*"]) as work:
         assert work
-        (work / "half.txt").write_text("half")
+        for name in ("a.txt", "step1"):
+            (work / name).write_text("half")
         raise RuntimeError("stop")
     assert not artifact.exists() and not artifact.folder.exists()
-    with artifact.making("a.txt", "half.txt") as work:
+    with artifact.making("a.txt", beside=["step*"]) as work:
         assert work
-        assert (work / "half.txt").read_text() == "half"
+        assert (work / "step1").read_text() == "half"
+        assert not (work / "a.txt").exists()  # which is made whole, or is none
     assert artifact.exists()
     assert not artifact.workplace.exists()
 

@@ -3,7 +3,6 @@
 import json
 import logging
 import os
-import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ from motion_inversion.reflection.description import Json, digest
 from motion_inversion.stage.cache import Cache
 from motion_inversion.stage.environment import preparation
 from motion_inversion.storage.checksum import known_sha256
-from motion_inversion.storage.file import disk_space, replacing, sha256_of
+from motion_inversion.storage.file import disk_space, remove, replacing, sha256_of
 from motion_inversion.storage.names import COST, LOCK, MANIFEST, UNFINISHED
 
 log = logging.getLogger(__name__)
@@ -76,8 +75,11 @@ class Artifact:
         Raises:
             InputError: if it is there but isn't what was made: altered files, or another configuration's.
         """
-        if not (self.folder / MANIFEST).exists():
-            return False
+        try:
+            if not (self.folder / MANIFEST).exists():
+                return False
+        except PermissionError as error:
+            raise _unreadable(self.folder, self.folder, error) from error
         self._verify(self.folder)
         return True
 
@@ -90,7 +92,8 @@ class Artifact:
         """The workplace to write files to, which becomes the artifact when the block succeeds; None if it exists.
 
         One process makes it at a time: others that want it wait, and find it made. After a failure the
-        workplace stays as it is: nothing half-written takes the artifact's place, nothing is lost.
+        workplace stays as it is: nothing half-written takes the artifact's place, and the next begins without `files`
+        and with what lies beside.
 
         Args:
             files: The names of what the artifact consists of. Whatever else lies in the workplace is removed.
@@ -105,12 +108,13 @@ class Artifact:
             return
         with self._held():
             if self.exists():
-                _remove(self.folder / LOCK)
+                remove(self.folder / LOCK)
                 yield None
                 return
             if self._sealed():
                 yield None
             else:
+                self._clear(files)
                 with disk_space(self.workplace), self._shared() as taken:
                     yield None if taken else self.workplace
                     if not taken:
@@ -137,14 +141,17 @@ class Artifact:
             manifest = json.loads(path.read_text())
             identity, files = manifest["identity"], dict(manifest["files"])
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise InputError(f"{path} can't be read ({error}); delete {folder} to make it anew") from error
+            raise _unreadable(path, folder, error) from error
         if digest(identity) != self.digest:
             raise InputError(
                 f"{folder} holds what another configuration made: {_difference(identity, self.identity)}; "
                 "delete the folder, or set name= to keep both"
             )
         for name, expected in files.items():
-            found = _sum_of(folder / name)
+            try:
+                found = _sum_of(folder / name)
+            except OSError as error:
+                raise _unreadable(folder / name, folder, error) from error
             if found != expected:
                 raise InputError(
                     f"{folder / name} was changed after it was made (sha256 {found[:10]}, made with "
@@ -159,9 +166,20 @@ class Artifact:
         try:
             self._verify(self.workplace)
         except InputError:
-            _remove(self.workplace / MANIFEST)
+            remove(self.workplace / MANIFEST)
             return False
         return True
+
+    def _clear(self, files: Sequence[str]) -> None:
+        """Leaves in the workplace what can be gone on with: no file that is to be made, nor what isn't as it was left.
+
+        A death, a failing disk or a stranger may have put anything in a file's place; what is written must neither
+        go through a link nor be refused by a folder of that name.
+        """
+        for path in self.workplace.iterdir():
+            strange = path.is_symlink() or not (path.is_file() or path.is_dir())
+            if path.name in files or strange or (path.name == COST and path.is_dir()):
+                remove(path)
 
     def _seal(self, files: Sequence[str]) -> None:
         sums = {name: _sum_of(self.workplace / name) for name in sorted(files) if (self.workplace / name).is_file()}
@@ -173,11 +191,11 @@ class Artifact:
         kept = (MANIFEST, LOCK, COST, *files, *beside)
         for path in self.workplace.iterdir():
             if not any(fnmatchcase(path.name, pattern) for pattern in kept):
-                _remove(path)
-        _remove(self.folder)
+                remove(path)
+        remove(self.folder)
         self.workplace.rename(self.folder)
         # Last: whoever waits for this file finds the artifact made.
-        _remove(self.folder / LOCK)
+        remove(self.folder / LOCK)
 
     def _left_over(self) -> bool:
         """Whether a process died when all but tidying up was done, or is at it."""
@@ -190,8 +208,10 @@ class Artifact:
         try:
             self._acquire(lock)
         except OSError as error:
+            there = os.path.lexists(self.workplace)
+            anew = f"delete {self.workplace} to make it anew, if no process is at it, or " if there else ""
             raise InputError(
-                f"can't write {self.workplace}: {error.strerror}; set output=… to a folder you can write"
+                f"can't write {self.workplace}: {error.strerror}; {anew}set output=… to a folder you can write"
             ) from error
         own = self._locked()
         try:
@@ -201,7 +221,7 @@ class Artifact:
             # At this very moment, too, another may remove it, or begin in it: then it isn't ours to remove.
             with suppress(OSError):
                 if self._locked() == own and ((self.folder / MANIFEST).exists() or self._is_empty()):
-                    _remove(self.workplace)
+                    remove(self.workplace)
             lock.release()
 
     def _locked(self) -> int:
@@ -220,10 +240,12 @@ class Artifact:
             lock.release()
             try:
                 self.workplace.mkdir(parents=True, exist_ok=True)
-            except FileExistsError:  # what was a folder is gone by now, unless it is a file
-                if self.workplace.is_file():
-                    raise
+            except FileExistsError:  # what was a folder is gone by now, unless it is none
+                if not self.workplace.is_dir():
+                    self.workplace.unlink(missing_ok=True)
                 continue
+            if (held := self.workplace / LOCK).is_dir() or held.is_symlink():
+                remove(held)
             with suppress(FileNotFoundError, FileExistsError):  # the lock makes its folder in the same way
                 try:
                     lock.acquire(blocking=False)
@@ -236,12 +258,8 @@ class Artifact:
         return os.path.relpath(self.folder, folder)
 
 
-def _remove(path: Path) -> None:
-    """A file or a folder, if it is there."""
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
+def _unreadable(path: Path, folder: Path, error: Exception) -> InputError:
+    return InputError(f"{path} can't be read ({error}); delete {folder} to make it anew")
 
 
 def _sum_of(path: Path) -> str:

@@ -1,7 +1,8 @@
-"""Owns writing a file whole or not at all, and reading one for its checksum."""
+"""Owns writing a file whole or not at all, removing one, and reading one for its checksum."""
 
 import errno
 import hashlib
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -55,6 +56,14 @@ def scratch(path: str | Path) -> Iterator[Path]:
     finally:
         with suppress(OSError):
             part.unlink()
+
+
+def remove(path: Path) -> None:
+    """A file, a link or a folder with all that is in it, if it is there."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _unwritable(path: Path, error: OSError) -> InputError:
