@@ -29,7 +29,7 @@ from dying import dies_at
 from motion_inversion.command.arguments import read
 from motion_inversion.command.jobs import rehearse
 from motion_inversion.error import InputError
-from motion_inversion.storage.names import CACHED, COST, LOCK, MANIFEST, SCORE, UNFINISHED
+from motion_inversion.storage.names import CACHED, COST, LOCK, MANIFEST, UNFINISHED
 
 SWEEP = [
     "model=shapes",

@@ -84,7 +84,9 @@ def test_a_record_of_another_version_says_which_and_what_to_do(output: Path):
     assert line.endswith(f"if that is another version: git checkout {'0a' * 20}, and reproduce it there")
 
 
-@pytest.mark.parametrize("target", ["os.system", "subprocess.Popen", "torch.load", "motion_inversion.composition.build"])
+@pytest.mark.parametrize(
+    "target", ["os.system", "subprocess.Popen", "torch.load", "motion_inversion.composition.build"]
+)
 @pytest.mark.parametrize("key", ["trainer", "logger", "noise", "cache", "report", "trust", "_target_"])
 def test_no_record_runs_a_program(output: Path, tmp_path: Path, key: str, target: str, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(Experiment, "make", lambda self: pytest.fail("it was run") if self.cache else None)

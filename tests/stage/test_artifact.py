@@ -3,6 +3,7 @@
 import errno
 import json
 import multiprocessing
+import os
 import shutil
 import time
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 from dying import dies_at, files
 from motion_inversion.error import InputError
 from motion_inversion.stage.artifact import MANIFEST, Artifact
+from motion_inversion.stage.cache import Cache
 from motion_inversion.storage import checksum
 from motion_inversion.storage.file import replacing, sha256_of
 
@@ -107,6 +109,30 @@ def test_a_broken_manifest_is_refused(tmp_path: Path, content: str):
     artifact = make(tmp_path)
     (artifact.folder / MANIFEST).write_text(content)
     with pytest.raises(InputError, match="can't be read .*delete"):
+        artifact.exists()
+
+
+def test_a_clock_that_was_put_back_loses_nothing(tmp_path: Path):
+    cache = Cache(tmp_path / "cache")
+    artifact = Artifact(tmp_path / "one", "thing", {"seed": 1}, cache)
+    with artifact.making("a.txt") as work:
+        assert work
+        (work / "a.txt").write_text("a")
+    half = Artifact(tmp_path / "one", "thing", {"seed": 2})
+    with pytest.raises(RuntimeError, match="stop"), half.making("a.txt", beside=["step*"]) as work:
+        assert work
+        (work / "step1").write_text("half")
+        raise RuntimeError("stop")
+    for path in tmp_path.rglob("*"):
+        os.utime(path, (time.time() + 1e8, time.time() + 1e8))
+    assert artifact.exists()
+    with half.making("a.txt", beside=["step*"]) as work:
+        assert work and (work / "step1").read_text() == "half"
+    assert cache.prune(1.0) == []
+    with Artifact(tmp_path / "two/one", "thing", {"seed": 1}, cache).making("a.txt") as work:
+        assert work is None
+    (artifact.folder / "a.txt").write_text("b")
+    with pytest.raises(InputError, match=r"a\.txt was changed"):
         artifact.exists()
 
 

@@ -85,6 +85,7 @@ def test_an_entry_of_the_cache_is_made_anew(tmp_path: Path, kind: str, name: str
     shutil.rmtree(make(tmp_path / "first/prepare", cache=cache).folder)
     [entry] = [path for path in cache.folder.glob("*/*/[!.]*") if '"seed": 1' in (path / MANIFEST).read_text()]
     KINDS[kind](entry / name, random.Random(0))
+    assert Artifact(tmp_path / "second/prepare", "thing", {"seed": 1}, cache).cached in (True, False)  # and no failure
     for folder in ("second", "third"):
         assert_right(make(tmp_path / folder / "prepare", cache=cache))
     if kind not in {*SHUT, "a file more"}:  # which results take no notice of
@@ -100,6 +101,7 @@ def test_a_finished_artifact_is_refused_with_the_folder_to_delete(tmp_path: Path
     if name == MANIFEST and kind in ("a deleted file", "a dead link in a file's place"):  # then nothing is finished
         assert_right(make(tmp_path))
         return
+    assert artifact.there in (True, False)  # and no failure
     with pytest.raises(InputError, match=f"delete .*{artifact.name}|delete the folder"):
         make(tmp_path)
     artifact.folder.chmod(0o755)

@@ -63,7 +63,12 @@ class Artifact:
     @property
     def cached(self) -> bool:
         """Whether the cache has it; its checksums are looked at when it is taken."""
-        return self.cache is not None and (self.cache.folder / self._shared_name / MANIFEST).is_file()
+        return self.cache is not None and os.path.isfile(self.cache.folder / self._shared_name / MANIFEST)
+
+    @property
+    def there(self) -> bool:
+        """Whether it seems to be complete, at a glance: nothing is read, and what may not be looked at is not there."""
+        return os.path.isfile(self.folder / MANIFEST)
 
     @property
     def _shared_name(self) -> str:

@@ -16,13 +16,16 @@ _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS}  # what is never 
 
 @contextmanager
 def disk_space(place: Path) -> Iterator[None]:
-    """Raises InputError in place of the OSError of a block that meets a full or read-only disk below `place`."""
+    """Raises InputError in place of the OSError of a block that meets a full or read-only disk.
+
+    It names the file that couldn't be written, or `place` where the system names none.
+    """
     try:
         yield
     except OSError as error:
         if error.errno not in _FULL:
             raise
-        raise _unwritable(place, error) from error
+        raise _unwritable(Path(error.filename or place), error) from error
 
 
 @contextmanager
