@@ -273,6 +273,36 @@ def test_a_prompt_too_long_for_the_embedded_model(refused: Refused, videos: Path
     assert "the text encoder of shapes takes 32: shorten it where it is set" in line
 
 
+ALIASES = "a: &a [x,x,x,x,x,x,x,x,x]\n" + "".join(
+    f"{name}: &{name} [{','.join([f'*{before}'] * 9)}]\n" for before, name in zip("abcdefg", "bcdefgh", strict=True)
+)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("a: [1", "{path} is no YAML of plain values (while parsing"),
+        ("- 1", "{path} holds no mapping; give a file of keys and values, or drop loss=theirs"),
+        ("3", "{path} holds no mapping; give a file"),
+        ("a: !!python/object/apply:os.system [ls]", "{path} is no YAML of plain values (could not determine"),
+        (ALIASES, "{path} is no YAML of plain values (it is nested too deeply or holds too much"),
+        ("defaults: [theirs]", "config or a file that it lists is nested too deeply"),
+        (None, "{path} is no regular file; give a file of keys and values, or drop loss=theirs"),
+    ],
+)
+def test_a_file_of_ones_own_that_is_no_configuration(
+    refused: Refused, tmp_path_factory: pytest.TempPathFactory, content: str | None, message: str
+) -> None:
+    path = tmp_path_factory.mktemp("conf") / "loss/theirs.yaml"
+    path.parent.mkdir()
+    if content is None:
+        os.mkfifo(path)
+    else:
+        path.write_text(content)
+    line = refused("--config-dir", str(path.parents[1]), "loss=theirs")
+    assert line.startswith(message.format(path=path))
+
+
 def test_a_file_of_somebody_elses_cannot_trust_itself(
     refused: Refused, tmp_path_factory: pytest.TempPathFactory
 ) -> None:

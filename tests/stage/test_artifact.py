@@ -12,7 +12,7 @@ import pytest
 
 from dying import dies_at, files
 from motion_inversion.error import InputError
-from motion_inversion.stage.artifact import MANIFEST, Artifact
+from motion_inversion.stage.artifact import MANIFEST, Artifact, making_together
 from motion_inversion.stage.cache import Cache
 from motion_inversion.storage import checksum
 from motion_inversion.storage.file import replacing, sha256_of
@@ -110,6 +110,31 @@ def test_a_broken_manifest_is_refused(tmp_path: Path, content: str):
     (artifact.folder / MANIFEST).write_text(content)
     with pytest.raises(InputError, match="can't be read .*delete"):
         artifact.exists()
+
+
+def test_what_is_made_together_is_never_made_without_the_others(tmp_path: Path):
+    artifacts = [Artifact(tmp_path, "thing", {"seed": seed}) for seed in range(3)]
+
+    def work() -> None:
+        missing = [artifact for artifact in artifacts if not artifact.settled("a.txt")]
+        with making_together(missing, "a.txt") as folders:
+            for folder in folders:
+                assert folder
+                (folder / "a.txt").write_text(f"one of {len(missing)}")
+
+    deaths = 0
+    while dies_at(deaths, tmp_path, work):
+        deaths += 1
+        if any(not artifact.settled("a.txt") for artifact in artifacts):
+            work()
+        for artifact in artifacts:
+            assert artifact.exists()
+            assert {path.name: path.read_bytes() for path in artifact.folder.iterdir()}.keys() == {"a.txt", MANIFEST}
+            assert (artifact.folder / "a.txt").read_text() == "one of 3"
+        assert len([*tmp_path.iterdir()]) == 3
+        for artifact in artifacts:
+            shutil.rmtree(artifact.folder)
+    assert deaths >= 20
 
 
 def test_a_clock_that_was_put_back_loses_nothing(tmp_path: Path):

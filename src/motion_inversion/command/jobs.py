@@ -19,7 +19,7 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 from motion_inversion.command import override, search
 from motion_inversion.command.arguments import Command
 from motion_inversion.command.economy import as_overrides, economised
-from motion_inversion.command.explanation import UNCOMPOSED, compose, loader, without_hydra
+from motion_inversion.command.explanation import UNCOMPOSED, check_files, compose, loader, without_hydra
 from motion_inversion.composition import CompositionError
 from motion_inversion.error import InputError
 from motion_inversion.reflection.trust import check_hydra
@@ -77,6 +77,7 @@ def rehearse(command: Command, conf: Path) -> Rehearsal:
     """
     overrides = list(command.hydra.overrides)
     if command.hydra.config_dir:
+        check_files(Path(command.hydra.config_dir), overrides)
         overrides.append(f"hydra.searchpath=[file://{Path(command.hydra.config_dir).absolute()}]")
     faults: list[str] = []
     built: list[Any] = []

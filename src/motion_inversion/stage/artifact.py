@@ -4,7 +4,7 @@ import json
 import logging
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cached_property
@@ -21,6 +21,8 @@ from motion_inversion.storage.file import disk_space, remove, replacing, sha256_
 from motion_inversion.storage.names import COST, LOCK, MANIFEST, UNFINISHED
 
 log = logging.getLogger(__name__)
+
+_TOGETHER = "together.txt"  # in a workplace: the names of what is made with it
 
 
 @dataclass(frozen=True)
@@ -123,8 +125,34 @@ class Artifact:
                 with disk_space(self.workplace), self._shared() as taken:
                     yield None if taken else self.workplace
                     if not taken:
-                        self._seal(files)
-            self._place(files, beside)
+                        self.seal(*files)
+            self.place(*files, beside=beside)
+
+    def settled(self, *files: str) -> bool:
+        """Whether it is complete; one that a death left whole in its workplace takes its place now.
+
+        Raises InputError as `making`.
+        """
+        made = self.exists()
+        if not self._left_over() if made else not os.path.isfile(self.workplace / MANIFEST):
+            return made
+        with self._held():
+            if self.exists():
+                remove(self.folder / LOCK)
+            elif self._whole_with_others() and self._sealed():
+                self.place(*files)
+            return self.exists()
+
+    def _whole_with_others(self) -> bool:
+        """Whether all that are made together with it are whole, in their places or not; true of one made alone."""
+        try:
+            names = (self.workplace / _TOGETHER).read_text().splitlines()
+        except FileNotFoundError:
+            return True
+        except (OSError, ValueError):
+            return False
+        places = [(self.parent / name, self.parent / f"{name}{UNFINISHED}") for name in names]
+        return all(any(os.path.isfile(folder / MANIFEST) for folder in place) for place in places)
 
     @contextmanager
     def _shared(self) -> Iterator[bool]:
@@ -186,13 +214,16 @@ class Artifact:
             if path.name in files or strange or (path.name == COST and path.is_dir()):
                 remove(path)
 
-    def _seal(self, files: Sequence[str]) -> None:
+    def seal(self, *files: str) -> None:
+        """Vouches for the files in the workplace by a manifest: from now on they are the artifact's."""
         sums = {name: _sum_of(self.workplace / name) for name in sorted(files) if (self.workplace / name).is_file()}
         with replacing(self.workplace / MANIFEST) as part:
             part.write_text(json.dumps({"identity": self.identity, "files": sums}, indent=2) + "\n")
 
-    def _place(self, files: Sequence[str], beside: Sequence[str]) -> None:
-        """Each step leaves what the next process can go on from: a manifest is in the workplace until all is done."""
+    def place(self, *files: str, beside: Sequence[str] = ()) -> None:
+        """Makes a workplace that is sealed the artifact.
+
+        Each step leaves what the next process can go on from: a manifest is in the workplace until all is done."""
         kept = (MANIFEST, LOCK, COST, *files, *beside)
         for path in self.workplace.iterdir():
             if not any(fnmatchcase(path.name, pattern) for pattern in kept):
@@ -205,6 +236,20 @@ class Artifact:
     def _left_over(self) -> bool:
         """Whether a process died when all but tidying up was done, or is at it."""
         return self.workplace.exists() or (self.folder / LOCK).exists()
+
+    @contextmanager
+    def held(self, *files: str) -> Iterator[Path | None]:
+        """The workplace, ready to be written to, for this process alone; None if the artifact is complete."""
+        if self.settled(*files):
+            yield None
+            return
+        with self._held():
+            if self.exists():
+                remove(self.folder / LOCK)
+                yield None
+                return
+            self._clear((*files, MANIFEST))
+            yield self.workplace
 
     @contextmanager
     def _held(self) -> Iterator[None]:
@@ -261,6 +306,31 @@ class Artifact:
     def relative_to(self, folder: Path) -> str:
         """Its folder as seen from another: results can be moved together."""
         return os.path.relpath(self.folder, folder)
+
+
+@contextmanager
+def making_together(artifacts: Sequence[Artifact], *files: str) -> Iterator[list[Path | None]]:
+    """The workplaces of artifacts as of `Artifact.making`, of such as come out otherwise if they are made alone.
+
+    All are whole before the first takes its place: a death leaves none of them, or all that is missing to be placed
+    by `Artifact.settled`. None goes through a cache.
+
+    Raises:
+        InputError: as `Artifact.making`.
+    """
+    with ExitStack() as held:
+        folders: list[Path | None] = []
+        for artifact in artifacts:
+            folders.append(held.enter_context(artifact.held(*files)))
+        with disk_space(artifacts[0].parent):
+            yield folders
+            begun = [artifact for artifact, folder in zip(artifacts, folders, strict=True) if folder]
+            for artifact in begun:
+                (artifact.workplace / _TOGETHER).write_text("\n".join(each.name for each in begun))
+            for artifact in begun:
+                artifact.seal(*files)
+        for artifact in begun:
+            artifact.place(*files)
 
 
 def _unreadable(path: Path, folder: Path, error: Exception) -> InputError:
