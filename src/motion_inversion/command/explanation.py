@@ -40,8 +40,9 @@ def check_files(folder: Path, overrides: Iterable[str]) -> None:
             if not os.path.lexists(path):
                 continue
             remedy = f"give a file of keys and values, or drop {key}={value}"
+            text = read_text(path, remedy)
             try:
-                content = parse_yaml(read_text(path, remedy))
+                content = parse_yaml(text)
             except (YAMLError, ValueError) as error:
                 raise InputError(
                     f"{path} is no YAML of plain values ({' '.join(str(error).split())}); {remedy}"
