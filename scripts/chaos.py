@@ -1,11 +1,13 @@
 """Kills a sweep at random moments, damages its results, and races two sweeps: is what remains what it would have been?
 
-    python scripts/chaos.py --kills 5 --damages 10 --races 1
+    python scripts/chaos.py --kills 5 --damages 10 --unfinished 12 --races 1
 
-It ends with 1 if any record differs from those of an uninterrupted sweep.
+It ends with 1 if any record differs from those of an uninterrupted sweep, or anything but a
+line stopped a job.
 """
 
 import argparse
+import functools
 import json
 import os
 import random
@@ -16,13 +18,18 @@ import subprocess
 import sys
 import tempfile
 import time
+import traceback
 from collections import Counter
+from collections.abc import Collection, Sequence
 from pathlib import Path
+from typing import Any
 
+from damage import KINDS, leave, obeying_permissions
+from dying import dies_at
 from motion_inversion.command.arguments import read
 from motion_inversion.command.jobs import rehearse
 from motion_inversion.error import InputError
-from motion_inversion.storage.names import CACHED
+from motion_inversion.storage.names import CACHED, COST, LOCK, MANIFEST, UNFINISHED
 
 SWEEP = [
     "model=shapes",
@@ -40,6 +47,9 @@ SWEEP = [
 ]
 _EARLY = 0.2  # of the kills, those that come before there is work
 _WORK = re.compile(r": (?:fitting|sampling|scoring) ")
+_OPERATIONS = 300  # on files, that a job takes about
+_NAMED = re.compile(r"delete (\S+) to make it anew")
+_RIGHT, _WRONG = "made anew", "wrong"
 _UNSURE = {"cost", "environment", "git"}  # of a record: what may differ between two runs
 
 
@@ -48,6 +58,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kills", type=int, default=5, help="SIGKILLs at random moments of one sweep")
     parser.add_argument("--damages", type=int, default=10, help="flipped bits, cut files and deletions")
+    parser.add_argument("--unfinished", type=int, default=12, help="damages of what a death left, and of the cache")
     parser.add_argument("--races", type=int, default=1, help="pairs of sweeps that begin at once on one output")
     parser.add_argument("--launcher", default="basic", help="basic, joblib, submitit or ray")
     parser.add_argument("--seed", type=int, default=0)
@@ -57,6 +68,8 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         chaos = Chaos(Path(folder), options.launcher, options.words)
         wrong = chaos.killed(options.kills, draw) + chaos.damaged(options.damages, draw)
+        with obeying_permissions():
+            wrong += chaos.left(options.unfinished, draw)
         wrong += sum(chaos.raced(number) for number in range(options.races))
     print("wrong:", wrong)
     return int(wrong > 0)
@@ -137,16 +150,68 @@ class Chaos:
                 wrong += self.differing(name)
             outcomes[f"{what}: {'refused' if refused else 'made anew, or of no account'}"] += 1
             shutil.rmtree(self.folder / name)
-        for outcome, count in sorted(outcomes.items()):
-            print(f"{count} × {outcome}")
+        _tell(outcomes)
         return wrong
 
-    def repeated(self, name: str) -> bool:
-        """Runs all jobs of a sweep in this process, which hundreds of starts would take hours for; whether one was
-        refused. Anything else that stops a job, stops this."""
+    def left(self, times: int, draw: random.Random) -> int:
+        """Lets every job of a sweep die at a file operation, damages what it left and what the cache has for it, and
+        repeats it; how many damages it went wrong after. Sweeps begin until there were enough."""
+        done, wrong, outcomes = 0, 0, Counter[str]()
+        output = self.folder / "left"
+        jobs = self.jobs("left") if times else []
+        while done < times:
+            for number, job in enumerate(jobs):
+                dies_at(draw.randrange(_OPERATIONS), output, functools.partial(_run_quietly, job))
+                wanted = {result.place for result in job.outlook()} if number % 2 else set[Path]()
+                damages = _damage_left(output, draw, wanted)
+                outcome = self.repaired(job, output, [folder for folder, _ in damages]) if damages else ""
+                for folder, what in damages:
+                    told = outcome or _RIGHT
+                    print(f"damage {done + 1}: {what} in {_short(folder, output)}: {told}", flush=True)
+                    kind = "the cache" if CACHED in folder.parts else f"an unfinished {folder.parent.name}"
+                    outcomes[f"{what.partition(' (')[0]} in {kind}: {told}"] += 1
+                    done, wrong = done + 1, wrong + told.startswith(_WRONG)
+                if done >= times:
+                    break
+            leave(output)
+            shutil.rmtree(output)
+        _tell(outcomes)
+        return wrong
+
+    def repaired(self, job: Any, output: Path, damaged: Sequence[Path]) -> str:
+        """Repeats a job after damages, and again after each refusal once what the line names is deleted; how that
+        ended."""
+        refusals = 0
+        while told := _attempt(job):
+            named = _NAMED.search(told)
+            if not named or refusals == len(damaged):
+                return f"{_WRONG}: {told}"
+            refusals += 1
+            path = Path(named[1])
+            path.chmod(0o755)
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+        strange = [_short(path, output) for path in _sealed(output) if not self.is_as_undisturbed(path, output)]
+        if strange:
+            return f"{_WRONG}, silent: {' '.join(strange)}"
+        return f"{_RIGHT}, refused {refusals} times before" if refusals else _RIGHT
+
+    def is_as_undisturbed(self, path: Path, output: Path) -> bool:
+        """Whether a file of a finished artifact is that of the undisturbed sweep, but for what may differ."""
+        other = self.folder / "whole" / path.relative_to(output)
+        if path.parent.parent.name == "evaluate":  # a score tells its cost
+            return path.is_file()
+        return other.is_file() and path.is_file() and other.read_bytes() == path.read_bytes()
+
+    def jobs(self, name: str) -> list[Any]:
+        """The jobs of a sweep, to be run in this process: hundreds of starts would take hours."""
         command = read(["-m", *SWEEP, *self.words, f"output={self.folder / name}"])
+        return rehearse(command, Path(__file__).parents[1] / "conf").built
+
+    def repeated(self, name: str) -> bool:
+        """Runs all jobs of a sweep in this process; whether one was refused. Anything else that stops a job, stops
+        this."""
         refused = False
-        for job in rehearse(command, Path(__file__).parents[1] / "conf").built:
+        for job in self.jobs(name):
             try:
                 refused |= job.make() is not None
             except InputError:
@@ -165,6 +230,60 @@ class Chaos:
         found = self.records(name)
         places = found.keys() | self.expected.keys()
         return sum(found.get(place) != self.expected.get(place) for place in places)
+
+
+def _tell(outcomes: Counter[str]) -> None:
+    for outcome, count in sorted(outcomes.items()):
+        print(f"{count} × {outcome}")
+
+
+def _run_quietly(job: Any) -> None:
+    """Runs a job that is to die anyway: of one that is refused before, the next attempt tells."""
+    _attempt(job)
+
+
+def _attempt(job: Any) -> str:
+    """Runs a job; the line that refused it, or the last of a traceback, which no damage may end in."""
+    try:
+        failure = job.make()
+    except InputError as error:
+        failure = error
+    except Exception as error:
+        traceback.print_exc()
+        return f"traceback: {type(error).__name__}: {error}"
+    return "" if failure is None else str(failure)
+
+
+def _sealed(output: Path) -> list[Path]:
+    """All that lies in finished artifacts, but for what may differ."""
+    folders = [path.parent for path in output.glob(f"[!.]*/**/{MANIFEST}") if path.parent.suffix != UNFINISHED]
+    inside = [path for folder in folders for path in sorted(folder.iterdir())]
+    return [path for path in inside if path.name != COST and path.suffix != ".ckpt"]
+
+
+def _damage_left(output: Path, draw: random.Random, wanted: Collection[Path]) -> list[tuple[Path, str]]:
+    """Damages a file of each unfinished artifact, or of three entries of the cache for `wanted` results, whose own
+    copies are removed. Gives the folders, and what was done to each."""
+    names = {place.name: place for place in wanted}
+    if wanted:
+        entries = [path for path in output.glob(f"{CACHED}/*/*/[!.]*") if path.name in names]
+        folders = draw.sample(sorted(entries), min(3, len(entries)))
+    else:
+        folders = sorted(path for path in output.glob(f"[!.]*/**/*{UNFINISHED}") if path.is_dir())
+    damages: list[tuple[Path, str]] = []
+    for folder in folders:
+        files = sorted(path for path in folder.iterdir() if path.is_file() and path.name != LOCK)
+        if wanted:
+            shutil.rmtree(names[folder.name], ignore_errors=True)
+        if files:
+            path, kind = draw.choice(files), draw.choice([*KINDS])
+            KINDS[kind](path, draw)
+            damages.append((folder, f"{kind} ({path.name})"))
+    return damages
+
+
+def _short(path: Path, output: Path) -> str:
+    return str(path.relative_to(output))
 
 
 def _damage(output: Path, draw: random.Random) -> str:

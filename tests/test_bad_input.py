@@ -273,6 +273,52 @@ def test_a_prompt_too_long_for_the_embedded_model(refused: Refused, videos: Path
     assert "the text encoder of shapes takes 32: shorten it where it is set" in line
 
 
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["seed=1,1"], "seed=1,1 has 1 twice; list each value once"),
+        (["seed=1,2", "seed=3,4"], "seed is given twice, and one of them is a sweep; give it once, as in seed=a,b"),
+        (["seed=1,2", "seed=3"], "seed is given twice, and one of them is a sweep"),
+        (["seed=range(5,1)"], "seed=range(5,1) stands for no value; list some, as in seed=a,b"),
+        (["loss=glob(nothing*)"], "loss=glob(nothing*) stands for no value"),
+        (["seed=range(0,1,0)"], "seed=range(0,1,0) can't be listed ("),
+        (["seed=interval(0,1)"], "seed=interval(0,1) is to be searched in, not listed; list values, as in seed=a,b"),
+    ],
+)
+def test_a_sweep_that_lists_nothing_or_the_same_twice(refused: Refused, words: list[str], message: str) -> None:
+    assert refused(*words, "-m").startswith(message)
+
+
+ALIASES = "a: &a [x,x,x,x,x,x,x,x,x]\n" + "".join(
+    f"{name}: &{name} [{','.join([f'*{before}'] * 9)}]\n" for before, name in zip("abcdefg", "bcdefgh", strict=True)
+)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("a: [1", "{path} is no YAML of plain values (while parsing"),
+        ("- 1", "{path} holds no mapping; give a file of keys and values, or drop loss=theirs"),
+        ("3", "{path} holds no mapping; give a file"),
+        ("a: !!python/object/apply:os.system [ls]", "{path} is no YAML of plain values (could not determine"),
+        (ALIASES, "{path} is no YAML of plain values (it is nested too deeply or holds too much"),
+        ("defaults: [theirs]", "config or a file that it lists is nested too deeply"),
+        (None, "{path} is no regular file; give a file of keys and values, or drop loss=theirs"),
+    ],
+)
+def test_a_file_of_ones_own_that_is_no_configuration(
+    refused: Refused, tmp_path_factory: pytest.TempPathFactory, content: str | None, message: str
+) -> None:
+    path = tmp_path_factory.mktemp("conf") / "loss/theirs.yaml"
+    path.parent.mkdir()
+    if content is None:
+        os.mkfifo(path)
+    else:
+        path.write_text(content)
+    line = refused("loss=theirs", "--config-dir", str(path.parents[1]))
+    assert line.startswith(message.format(path=path))
+
+
 def test_a_file_of_somebody_elses_cannot_trust_itself(
     refused: Refused, tmp_path_factory: pytest.TempPathFactory
 ) -> None:

@@ -229,17 +229,23 @@ def test_a_tracker_gets_the_scores_of_what_it_saw_trained(compose: Compose, tmp_
 
     for _ in range(2):  # what is scored already is not sent again
         compose(tmp_path, "logger=tensorboard", "trainer.log_every_n_steps=1", "frozen=true").run()
-    events = EventAccumulator(str(only(tmp_path, "odd_path/train/*/tensorboard")))
+    events, scores = (
+        EventAccumulator(str(only(tmp_path, f"odd_path/train/*/{place}")))
+        for place in ("tensorboard", "scores-*/tensorboard")
+    )
     events.Reload()
-    [sent] = events.Scalars("score/motion_fidelity")
+    scores.Reload()
+    [sent] = scores.Scalars("score/motion_fidelity")
     own = [json.loads(path.read_text()) for path in tmp_path.rglob("evaluate/motion_inversion-*/score.json")]
     assert sent.value == pytest.approx(fmean(score["metrics"]["motion_fidelity"]["value"] for score in own))
     assert events.Scalars("loss")
 
 
 def test_weights_and_biases_gets_a_run_of_the_scores(compose: Compose, tmp_path: Path):
-    compose(tmp_path, "logger=wandb").run()
-    assert len(list(tmp_path.glob("*/odd_path/train/*/wandb/offline-run-*"))) == 2  # of the training, and of the scores
+    for _ in range(2):
+        compose(tmp_path, "logger=wandb").run()
+    only(tmp_path, "odd_path/train/*/wandb/offline-run-*")
+    only(tmp_path, "odd_path/train/*/scores-*/wandb/offline-run-*")
 
 
 def test_a_report_has_the_threads_of_its_experiment(compose: Compose, tmp_path: Path) -> None:

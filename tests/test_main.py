@@ -239,6 +239,16 @@ def test_output_that_nobody_reads_on_is_no_failure() -> None:
     assert (done.returncode, done.stderr) == (141, b"")
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs Linux's device of a full disk")
+def test_output_that_a_full_disk_does_not_take_is_one_line() -> None:
+    words = [sys.executable, "-m", "motion_inversion", "--config-path", str(SMALL / "conf"), "--help"]
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(words, env=ENVIRONMENT, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    [line] = done.stderr.splitlines()
+    assert line.startswith("motion-inversion: error: can't write what is printed: No space left on device; ")
+    assert done.returncode == 2
+
+
 def test_help_lists_groups_and_options(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
     assert call(monkeypatch, "--help") == 0
     assert "loss: debiased, mse, vmc\nmethod: motion_inversion, none\n" in capfd.readouterr().out

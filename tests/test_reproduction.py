@@ -68,7 +68,63 @@ def test_a_score_that_differs_is_told_with_both_values(output: Path, capsys: pyt
     assert "motion_fidelity was 0.25, is " in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("content", ["[]", "{", '{"format": "motion-inversion-run/0"}', "null"])
+def test_a_record_of_another_version_says_which_and_what_to_do(output: Path):
+    told = json.loads(record(output).read_text())
+    trainer = {**told["experiment"]["trainer"], "_target_": "pytorch_lightning.trainer.trainer.Trainer"}
+    altered(
+        record(output),
+        experiment={**told["experiment"], "trainer": trainer},
+        conditions={**told["conditions"], "commit": f"{'0a' * 20} with changes 1234567890"},
+    )
+    with pytest.raises(InputError) as caught:
+        Reproduction(output / "motion_inversion").run()
+    line = str(caught.value)
+    assert "\n" not in line and f"was written by motion-inversion '0.1.0 of commit {'0a' * 20} with changes" in line
+    assert "trainer._target_: pytorch_lightning.trainer.trainer.Trainer is of the package pytorch_lightning, " in line
+    assert line.endswith(f"if that is another version: git checkout {'0a' * 20}, and reproduce it there")
+
+
+@pytest.mark.parametrize(
+    "target", ["os.system", "subprocess.Popen", "torch.load", "motion_inversion.composition.build"]
+)
+@pytest.mark.parametrize("key", ["trainer", "logger", "noise", "cache", "report", "trust", "_target_"])
+def test_no_record_runs_a_program(output: Path, tmp_path: Path, key: str, target: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(Experiment, "make", lambda self: pytest.fail("it was run") if self.cache else None)
+    witness = tmp_path / "witness"
+    told = json.loads(record(output).read_text())["experiment"]
+    hostile = {"_target_": target, "command": f"touch {witness}", "args": f"touch {witness}", "f": str(witness)}
+    wrong = target if key == "_target_" else hostile
+    altered(record(output), experiment={**told, "trust": ["os", "subprocess", "torch"], key: wrong})
+    if key in ("logger", "cache", "trust"):  # which the record has no say in
+        with pytest.raises(InputError, match="nothing that was made again lies beside it"):
+            Reproduction(output / "motion_inversion").run()
+    else:
+        with pytest.raises(InputError, match="can't build what it names: "):
+            Reproduction(output / "motion_inversion").run()
+    assert not witness.exists()
+
+
+@pytest.mark.parametrize("name", [STATE, "score.json"])
+def test_an_original_that_is_damaged_differs(output: Path, capsys: pytest.CaptureFixture[str], name: str):
+    for path in output.glob(f"*/odd_path/*/*/{name}"):
+        path.write_bytes(b"{")
+    with pytest.raises(SystemExit):
+        Reproduction(record(output)).run()
+    assert f"{name}: it can't be read (" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "[]",
+        "{",
+        '{"format": "motion-inversion-run/0"}',
+        "null",
+        '{"format": "motion-inversion-run/1"}',
+        '{"format": "motion-inversion-run/1", "conditions": {"threads": "many"}}',
+        '{"format": "motion-inversion-run/1", "conditions": {"threads": "1"}, "experiment": [], "checksums": {}}',
+    ],
+)
 def test_a_file_that_is_no_record_is_refused(tmp_path: Path, content: str):
     (tmp_path / "run-0.json").write_text(content)
     with pytest.raises(InputError, match=r"run-0\.json .*set source=outputs/<name>"):

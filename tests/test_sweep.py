@@ -129,6 +129,26 @@ def test_every_job_that_failed_is_told_with_its_log(tmp_path: Path, caplog: pyte
     assert ledger.failures() is None
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs Linux's device of a full disk")
+def test_a_full_disk_is_told_by_what_stops_a_job_and_not_by_its_log(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ledger = Ledger(tmp_path)
+    ledger.open([["b=0"], ["b=1"]], 2)
+    (tmp_path / "1.log").symlink_to("/dev/full")
+    with pytest.raises(InputError, match="no room"):
+        end(ledger, 1, InputError("no room"))
+    assert "Logging error" not in capsys.readouterr().err
+
+
+def test_a_folder_of_a_sweep_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path)
+    ledger.open([["b=0"], ["b=1"]], 2)
+    (tmp_path / "1.log").mkdir()
+    with pytest.raises(InputError, match=r"^can't write .*1\.log: Is a directory; set output=…"):
+        end(ledger, 1)
+
+
 def test_the_failures_of_a_sweep_come_after_its_summary(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path)
     ledger.open([["b=0"], ["b=1"]], 2)

@@ -22,10 +22,12 @@ from motion_inversion.command.outlook import outlook
 from motion_inversion.error import InputError
 from motion_inversion.job import spare_task, stoppable, stopped_by
 from motion_inversion.status import status
+from motion_inversion.storage.file import disk_space
 from motion_inversion.sweep import Ledger, SweepError, reached, run, summed_up
 
 log = logging.getLogger(__name__)
 
+_PRINTED = Path("what is printed")  # where an error of a full disk names no file
 _BROKEN_PIPE = 128 + 13  # as a shell says of what SIGPIPE ends
 
 
@@ -43,15 +45,20 @@ def main() -> int:
         sys.stderr.write(f"motion-inversion: {spare}\n")
         return 0
     try:
-        code = _run(sys.argv[1:])
-        sys.stdout.flush()
+        with disk_space(_PRINTED):
+            code = _run(sys.argv[1:])
+            sys.stdout.flush()
         return code
     except InputError as error:
+        try:
+            sys.stdout.flush()
+        except OSError:
+            _drop_output()
         return _refuse(error)
     except SweepError as failure:
         return _refuse(failure) if failure.refused else min(1, _refuse(failure))
     except BrokenPipeError:  # whoever read the output, such as `head`, has had enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()
         return _BROKEN_PIPE
     except (KeyboardInterrupt, SystemExit) as stop:
         signal = stopped_by(stop)
@@ -59,6 +66,12 @@ def main() -> int:
             raise
         sys.stderr.write(f"motion-inversion: stopped by {signal.name}; repeat the command to resume\n")
         return 128 + signal
+
+
+def _drop_output() -> None:
+    """What is still to be printed goes nowhere, or Python would fail to write it once more at its end."""
+    with contextlib.suppress(OSError, ValueError):  # of what is no file, as in a notebook
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _run(words: list[str]) -> int:

@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+import re
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -11,15 +12,21 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 
+from motion_inversion import __version__
 from motion_inversion.composition import build
 from motion_inversion.error import InputError
 from motion_inversion.experiment import STAGES, Experiment
+from motion_inversion.stage.environment import git
 from motion_inversion.stage.run import conditions
+from motion_inversion.storage.document import parse_json, read_text
 from motion_inversion.storage.names import MANIFEST, RUN, RUN_FORMAT, SCORE
 
 log = logging.getLogger(__name__)
+
+_COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
 @dataclass(frozen=True)
@@ -47,7 +54,7 @@ class Reproduction:
         for path in self._records():
             record = _read(path)
             with self._workplace() as folder:
-                experiment = _again(record, folder, self.trusted)
+                experiment = _again(path, record, folder, self.trusted)
                 differing += _report(path, record, experiment, folder)
         if differing:
             raise SystemExit(1)
@@ -72,32 +79,58 @@ class Reproduction:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        record = json.loads(path.read_text())
+        record = parse_json(read_text(path, "set source=outputs/<name>"))
         known = record["format"]
         if known == RUN_FORMAT:
+            int(record["conditions"]["threads"])
+            if not all(isinstance(record[key], dict) for key in ("experiment", "conditions", "checksums")):
+                raise ValueError("its experiment, conditions and checksums are no mappings")
             return record
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{path} is no record of a run ({error}); set source=outputs/<name>") from error
-    raise InputError(f"{path} has format {known}, accepted is {RUN_FORMAT}; set source=outputs/<name>")
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{path} is no record of a run ({error!r}); set source=outputs/<name>") from error
+    raise InputError(f"{path} has format {known!r}, accepted is {RUN_FORMAT}; set source=outputs/<name>")
 
 
-def _again(record: Mapping[str, Any], folder: Path, trusted: Sequence[str]) -> Experiment:
-    """The experiment of a record, run again into `folder` with the threads it had, or as many as there are."""
+def _again(path: Path, record: Mapping[str, Any], folder: Path, trusted: Sequence[str]) -> Experiment:
+    """The experiment of a record, run again into `folder` with the threads it had, or as many as there are.
+
+    Nothing that the record says is trusted, goes elsewhere or is told to others.
+    """
     told = dict(record["experiment"])
     told |= {
         "output": str(folder),
-        "threads": min(int(record["conditions"]["threads"]), os.cpu_count() or 1),
+        "cache": None,
+        "threads": max(1, min(int(record["conditions"]["threads"]), os.cpu_count() or 1)),
         "logger": None,
+        "trust": list(trusted),
     }
-    last = max((STAGES.index(stage) for stage in told["stages"] if stage in STAGES[:-1]), default=0)
-    told["stages"] = list(STAGES[: last + 1])  # whatever a later command left to an earlier one
-    told["trust"] = list(trusted)
-    experiment = build(told)
+    stages = told.get("stages")
+    known = [STAGES.index(stage) for stage in stages if stage in STAGES[:-1]] if isinstance(stages, list) else []
+    told["stages"] = list(STAGES[: max(known, default=0) + 1])  # whatever a later command left to an earlier one
+    try:
+        experiment = build(told)
+    except InputError as error:
+        raise InputError(_of_another_version(path, record["conditions"], str(error))) from error
     if not isinstance(experiment, Experiment):
-        raise InputError("the record holds no experiment; set source=outputs/<name>")
+        raise InputError(f"{path} holds no experiment; set source=outputs/<name>")
     if failure := experiment.make():
         raise failure
     return experiment
+
+
+def _of_another_version(path: Path, before: Mapping[str, Any], fault: str) -> str:
+    """What to do about a record whose configuration can't be built any more."""
+    commit, here = str(before.get("commit")), git()
+    now = f"{__version__} of commit {here['commit'] if here else 'of no repository'}"
+    there = f"{before.get('motion-inversion')} of commit {commit}"
+    faults = fault.splitlines()
+    more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
+    found = _COMMIT.match(commit)
+    remedy = f"git checkout {found[0]}" if found else "install that version"
+    return (
+        f"{path} was written by motion-inversion {there!r}, and this, {now!r}, can't build what it names: {faults[0]}"
+        f"{more}; if that is another version: {remedy}, and reproduce it there"
+    )
 
 
 def _report(path: Path, record: Mapping[str, Any], experiment: Experiment, folder: Path) -> int:
@@ -143,15 +176,18 @@ def _compare(theirs: Path, ours: Path) -> tuple[list[str], int, int]:
 
 def _difference(before: Path, after: Path) -> str:
     """In words; "" for none. Of scores only what was measured counts: seconds and versions are told besides."""
-    if before.name == SCORE:
-        first, second = (json.loads(path.read_text())["metrics"] for path in (before, after))
-        changed = [name for name in first if first[name] != second.get(name)]
-        told = [f"{name} was {first[name]['value']}, is {second.get(name, {}).get('value')}" for name in changed]
-        return ", ".join(told)
-    if before.read_bytes() == after.read_bytes():
-        return ""
-    if before.suffix == ".safetensors":
-        return _tensor_difference(load_file(before), load_file(after))
+    try:
+        if before.name == SCORE:
+            first, second = (parse_json(path.read_text())["metrics"] for path in (before, after))
+            changed = [name for name in first if first[name] != second.get(name)]
+            told = [f"{name} was {first[name]['value']}, is {second.get(name, {}).get('value')}" for name in changed]
+            return ", ".join(told)
+        if before.read_bytes() == after.read_bytes():
+            return ""
+        if before.suffix == ".safetensors":
+            return _tensor_difference(load_file(before), load_file(after))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, SafetensorError) as error:
+        return f"it can't be read ({error})"
     return "other bytes"
 
 

@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -82,8 +83,9 @@ def _running(folder: Path) -> Iterator[str]:
         try:
             FileLock(lock).acquire(blocking=False).lock.release()
         except Timeout:
-            losses = lock.parent / LOSSES
-            steps = f", step {losses.read_text().count(chr(10)) - 1}" if losses.exists() else ""
+            steps = ""
+            with suppress(OSError):  # there is none yet, or it may not be read
+                steps = f", step {(lock.parent / LOSSES).read_text().count(chr(10)) - 1}"
             yield f"{lock.parent.relative_to(folder).as_posix().removesuffix(UNFINISHED)}{steps}"
         except OSError:  # it was finished meanwhile
             continue

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import logging
+import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -76,6 +77,20 @@ def reached(job: Any) -> list[Objective]:
     if not isinstance(job, Sought):
         return []
     return [Objective(name, value, job.objectives[name]) for name, value in job.reached().items()]
+
+
+class _Log(logging.FileHandler):
+    """A file that a full disk cuts short without a word: what stops the job says so, once."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 (logging's name)
+        """Lets what isn't the disk's be told as ever."""
+        if not isinstance(sys.exc_info()[1], OSError):
+            super().handleError(record)
+
+    def close(self) -> None:
+        """Writes what there is room for."""
+        with contextlib.suppress(OSError):
+            super().close()
 
 
 @dataclass(frozen=True)
@@ -164,8 +179,12 @@ class Ledger:
         for shared in logging.getLogger().handlers:
             form = f"%(asctime)s [{number + 1}/{total}] %(levelname)s %(name)s: %(message)s"
             shared.setFormatter(logging.Formatter(form, "%H:%M:%S"))
-        self.folder.mkdir(parents=True, exist_ok=True)
-        handler = logging.FileHandler(self._file(number).with_suffix(".log"), encoding="utf-8")
+        path = self._file(number).with_suffix(".log")
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            handler = _Log(path, encoding="utf-8")
+        except OSError as error:
+            raise InputError(f"can't write {path}: {error.strerror}; set output=… to a folder you can write") from error
         handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
         logging.getLogger().addHandler(handler)
         return handler

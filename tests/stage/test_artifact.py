@@ -3,6 +3,7 @@
 import errno
 import json
 import multiprocessing
+import os
 import shutil
 import time
 from pathlib import Path
@@ -11,7 +12,8 @@ import pytest
 
 from dying import dies_at, files
 from motion_inversion.error import InputError
-from motion_inversion.stage.artifact import MANIFEST, Artifact
+from motion_inversion.stage.artifact import MANIFEST, Artifact, making_together
+from motion_inversion.stage.cache import Cache
 from motion_inversion.storage import checksum
 from motion_inversion.storage.file import replacing, sha256_of
 
@@ -110,6 +112,55 @@ def test_a_broken_manifest_is_refused(tmp_path: Path, content: str):
         artifact.exists()
 
 
+def test_what_is_made_together_is_never_made_without_the_others(tmp_path: Path):
+    artifacts = [Artifact(tmp_path, "thing", {"seed": seed}) for seed in range(3)]
+
+    def work() -> None:
+        missing = [artifact for artifact in artifacts if not artifact.settled("a.txt")]
+        with making_together(missing, "a.txt") as folders:
+            for folder in folders:
+                assert folder
+                (folder / "a.txt").write_text(f"one of {len(missing)}")
+
+    deaths = 0
+    while dies_at(deaths, tmp_path, work):
+        deaths += 1
+        if any(not artifact.settled("a.txt") for artifact in artifacts):
+            work()
+        for artifact in artifacts:
+            assert artifact.exists()
+            assert {path.name: path.read_bytes() for path in artifact.folder.iterdir()}.keys() == {"a.txt", MANIFEST}
+            assert (artifact.folder / "a.txt").read_text() == "one of 3"
+        assert len([*tmp_path.iterdir()]) == 3
+        for artifact in artifacts:
+            shutil.rmtree(artifact.folder)
+    assert deaths >= 20
+
+
+def test_a_clock_that_was_put_back_loses_nothing(tmp_path: Path):
+    cache = Cache(tmp_path / "cache")
+    artifact = Artifact(tmp_path / "one", "thing", {"seed": 1}, cache)
+    with artifact.making("a.txt") as work:
+        assert work
+        (work / "a.txt").write_text("a")
+    half = Artifact(tmp_path / "one", "thing", {"seed": 2})
+    with pytest.raises(RuntimeError, match="stop"), half.making("a.txt", beside=["step*"]) as work:
+        assert work
+        (work / "step1").write_text("half")
+        raise RuntimeError("stop")
+    for path in tmp_path.rglob("*"):
+        os.utime(path, (time.time() + 1e8, time.time() + 1e8))
+    assert artifact.exists()
+    with half.making("a.txt", beside=["step*"]) as work:
+        assert work and (work / "step1").read_text() == "half"
+    assert cache.prune(1.0) == []
+    with Artifact(tmp_path / "two/one", "thing", {"seed": 1}, cache).making("a.txt") as work:
+        assert work is None
+    (artifact.folder / "a.txt").write_text("b")
+    with pytest.raises(InputError, match=r"a\.txt was changed"):
+        artifact.exists()
+
+
 def test_what_is_added_later_does_no_harm(tmp_path: Path):
     artifact = make(tmp_path)
     (artifact.folder / "video.gif").touch()
@@ -118,14 +169,16 @@ def test_what_is_added_later_does_no_harm(tmp_path: Path):
 
 def test_a_failure_leaves_the_workplace_to_go_on_with(tmp_path: Path):
     artifact = Artifact(tmp_path, "thing", {"seed": 1})
-    with pytest.raises(RuntimeError, match="stop"), artifact.making("a.txt", "half.txt") as work:
+    with pytest.raises(RuntimeError, match="stop"), artifact.making("a.txt", beside=["step*"]) as work:
         assert work
-        (work / "half.txt").write_text("half")
+        for name in ("a.txt", "step1"):
+            (work / name).write_text("half")
         raise RuntimeError("stop")
     assert not artifact.exists() and not artifact.folder.exists()
-    with artifact.making("a.txt", "half.txt") as work:
+    with artifact.making("a.txt", beside=["step*"]) as work:
         assert work
-        assert (work / "half.txt").read_text() == "half"
+        assert (work / "step1").read_text() == "half"
+        assert not (work / "a.txt").exists()  # which is made whole, or is none
     assert artifact.exists()
     assert not artifact.workplace.exists()
 

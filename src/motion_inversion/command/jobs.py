@@ -6,6 +6,7 @@ import math
 import os
 import re
 import sys
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +20,7 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 from motion_inversion.command import override, search
 from motion_inversion.command.arguments import Command
 from motion_inversion.command.economy import as_overrides, economised, picking
-from motion_inversion.command.explanation import UNCOMPOSED, compose, loader, without_hydra
+from motion_inversion.command.explanation import UNCOMPOSED, check_files, compose, loader, without_hydra
 from motion_inversion.composition import CompositionError
 from motion_inversion.error import InputError
 from motion_inversion.reflection.trust import check_hydra
@@ -77,6 +78,7 @@ def rehearse(command: Command, conf: Path) -> Rehearsal:
     """
     overrides = list(command.hydra.overrides)
     if command.hydra.config_dir:
+        check_files(Path(command.hydra.config_dir), overrides)
         overrides.append(f"hydra.searchpath=[file://{Path(command.hydra.config_dir).absolute()}]")
     faults: list[str] = []
     built: list[Any] = []
@@ -151,11 +153,18 @@ def _jobs(name: str, overrides: list[str], multirun: bool) -> _Jobs:
         search.check_search(settings, starters)
     configured = _configured(settings)
     lines: dict[str, list[str]] = {}
+    swept = [each.get_key_element() for each in given if each.is_sweep_override()]
+    if twice := next((key for key in swept if [each.get_key_element() for each in given].count(key) > 1), None):
+        raise InputError(f"{twice} is given twice, and one of them is a sweep; give it once, as in {twice}=a,b")
     for each in [*configured, *given]:
         key = each.get_key_element()
         if each.is_discrete_sweep():
-            values = itertools.islice(each.sweep_string_iterator(), _MOST_JOBS + 1)
-            lines[key] = [f"{key}={value}" for value in values]
+            lines[key] = [f"{key}={value}" for value in _values(each)]
+        elif each.is_sweep_override() and not searching:
+            raise InputError(
+                f"{each.input_line} is to be searched in, not listed; list values, as in {key}=a,b, or add "
+                "hydra/sweeper=optuna_tpe"
+            )
         elif not each.is_sweep_override():
             lines[key] = [str(each.input_line)]
     if not searching and math.prod(map(len, lines.values())) > _MOST_JOBS:
@@ -165,6 +174,21 @@ def _jobs(name: str, overrides: list[str], multirun: bool) -> _Jobs:
     if searching:
         return _Jobs(search.every_value(lines), composed, folder, starters, settings.sweeper.n_trials)
     return _Jobs([list(job) for job in itertools.product(*lines.values())], composed, folder, starters)
+
+
+def _values(sweep: Override) -> list[str]:
+    """What a sweep lists, at most one more than there may be jobs. Raises InputError if that is nothing, or repeats."""
+    key = sweep.get_key_element()
+    try:
+        values = list(itertools.islice(sweep.sweep_string_iterator(), _MOST_JOBS + 1))
+    except (ValueError, ArithmeticError) as error:  # of ranges that are none
+        raise InputError(f"{sweep.input_line} can't be listed ({error}); list values, as in {key}=a,b") from error
+    if not values:
+        raise InputError(f"{sweep.input_line} stands for no value; list some, as in {key}=a,b")
+    repeated, count = Counter(values).most_common(1)[0]
+    if count > 1:
+        raise InputError(f"{sweep.input_line} has {repeated} twice; list each value once")
+    return values
 
 
 def _require_room(option: str, folder: Path) -> None:

@@ -82,6 +82,8 @@ class Cache:
         """
         entry, placed = self.folder / name, list[Path]()
         if not entry.is_dir():
+            with suppress(OSError):  # a file or a dead link, which would keep the entry from being made
+                entry.unlink()
             return False
         try:
             for each in _plain(entry, (*verify(entry), MANIFEST)):
@@ -152,9 +154,7 @@ class Cache:
         return path.with_name(_LOCK.format(name=path.name))
 
     def _not_shared(self, error: OSError) -> None:
-        log.warning(
-            "what is made isn't shared: can't write %s: %s; set cache=… or cache=null", self.folder, error.strerror
-        )
+        _say_not_shared(self.folder, str(error.strerror))
 
 
 @functools.cache

@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 
 
 def evaluate(address: Address, device: str, clip: Clip, logger: LoggerFactory | None = None) -> dict[str, str]:
-    """Scores every generated clip with every metric, as far as that is missing; new means go to the logger as well.
+    """Scores every generated clip with every metric, as far as that is missing; the means go to the logger, once.
 
     Gives the place of each sample that a metric refuses, or that can't be read, and why; the others are scored.
 
@@ -24,18 +24,16 @@ def evaluate(address: Address, device: str, clip: Clip, logger: LoggerFactory | 
         InputError: if a clip isn't generated, or a metric can't be loaded.
     """
     pairs = pairs_of(clip)
-    missing = [pair for pair in pairs if not address.score(clip, *pair).exists()]
-    if not missing:
-        return {}
-    log.info("%s: scoring %d clips", clip.name, len(missing))
-    for metric in address.metric.values():
-        metric.load(device)
     failures: dict[str, str] = {}
+    if missing := [pair for pair in pairs if not address.score(clip, *pair).exists()]:
+        log.info("%s: scoring %d clips", clip.name, len(missing))
+        for metric in address.metric.values():
+            metric.load(device)
     for pair in missing:
         subject = _subject(address, clip, pair)
         if reason := refusal(subject, address.metric, address.score(clip, *pair), device):
             failures[place(subject.video.folder, address.root)] = reason
-    if logger:
+    if logger:  # of an earlier run, too, which died before it sent them
         track_scores(address, clip, logger)
     return failures
 

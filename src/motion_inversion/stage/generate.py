@@ -2,6 +2,7 @@
 
 import logging
 from itertools import islice
+from pathlib import Path
 
 from motion_inversion.backbone.model import Backbone
 from motion_inversion.data.clip import Clip
@@ -10,12 +11,15 @@ from motion_inversion.data.video import Video, read_exact, write_gif, write_loss
 from motion_inversion.error import InputError
 from motion_inversion.method.state import STATE
 from motion_inversion.stage.address import Address
+from motion_inversion.stage.artifact import making_together
 from motion_inversion.stage.content import ANIMATION, STRIP, VIDEO, VIEW, made
 from motion_inversion.stage.cost import Cost, Meter, write_cost
 from motion_inversion.stage.progress import shown
 from motion_inversion.stage.request import Pair, initial_noise, pairs_of, sampling_request
 
 log = logging.getLogger(__name__)
+
+_FILES = (VIDEO, VIEW, STRIP)
 
 
 def generate(address: Address, model: Backbone, clip: Clip, batch: int, gif: bool) -> None:
@@ -25,7 +29,7 @@ def generate(address: Address, model: Backbone, clip: Clip, batch: int, gif: boo
         InputError: if the clip isn't prepared or the method not fitted, or the state is for another model.
     """
     pairs = pairs_of(clip)
-    missing = iter([pair for pair in pairs if not address.sample(clip, *pair).exists()])
+    missing = iter([pair for pair in pairs if not address.sample(clip, *pair).settled(*_FILES)])
     try:
         while chunk := list(islice(missing, batch)):
             _generate(address, model, clip, chunk)
@@ -52,8 +56,12 @@ def _generate(address: Address, model: Backbone, clip: Clip, pairs: list[Pair]) 
         _require_whole(video, model)
     cost = meter.read(among=len(pairs))
     reference = read_exact(made(address.reference(clip), "prepare").folder / VIDEO)
-    for pair, video in zip(pairs, videos, strict=True):
-        _write(address, clip, pair, video, reference, cost)
+    samples = [address.sample(clip, *pair) for pair in pairs]
+    # What was sampled together differs in its last bits from what is sampled alone.
+    with making_together(samples, *_FILES) as folders:
+        for pair, video, folder in zip(pairs, videos, folders, strict=True):
+            if folder:  # or it was made by another process since this one looked
+                _write(address, folder, pair, video, reference, cost)
 
 
 def _require_whole(video: Video, model: Backbone) -> None:
@@ -71,11 +79,8 @@ def _sides(frames: int, height: int, width: int) -> str:
     return f"{frames} frames of {width}×{height}"
 
 
-def _write(address: Address, clip: Clip, pair: Pair, video: Video, reference: Video, cost: Cost) -> None:
-    with address.sample(clip, *pair).making(VIDEO, VIEW, STRIP) as folder:
-        if folder is None:  # made by another process since this one looked
-            return
-        write_cost(folder, cost)
-        write_lossless(folder / VIDEO, video, address.model.fps)
-        write_video(folder / VIEW, video, address.model.fps)
-        save_png(folder / STRIP, strip([("reference", reference), (pair[0], video)]))
+def _write(address: Address, folder: Path, pair: Pair, video: Video, reference: Video, cost: Cost) -> None:
+    write_cost(folder, cost)
+    write_lossless(folder / VIDEO, video, address.model.fps)
+    write_video(folder / VIEW, video, address.model.fps)
+    save_png(folder / STRIP, strip([("reference", reference), (pair[0], video)]))

@@ -2,6 +2,7 @@
 
 import functools
 import json
+import os
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,7 +48,7 @@ def expected(addresses: Sequence[Address], clips: Sequence[Clip], stages: Collec
     for address in addresses:
         for stage, kind, artifact in (each for clip in clips for each in _artifacts(address, clip, clips)):
             if stage in stages and artifact.folder not in found:
-                there = (artifact.folder / MANIFEST).is_file()
+                there = artifact.there
                 cached = not there and artifact.cached
                 seconds = None if there or cached else _seconds(address.root, stage, kind, _steps(artifact.identity))
                 found[artifact.folder] = Expected(stage, artifact.folder, there, cached, seconds)
@@ -93,7 +94,7 @@ def _seconds(root: Path, stage: str, kind: str, steps: int) -> float | None:
 def _per_step(root: Path, stage: str, kind: str) -> float | None:
     """Seconds per step of the results of this kind below a folder: their mean; None if none says."""
     label = "*" if stage == "evaluate" else f"{kind}-*"
-    costs = [_cost(folder) for folder in root.glob(f"*/{stage}/{label}") if (folder / MANIFEST).is_file()]
+    costs = [_cost(folder) for folder in root.glob(f"*/{stage}/{label}") if os.path.isfile(folder / MANIFEST)]
     known = [cost for cost in costs if cost is not None]
     return fmean(known) if known else None
 

@@ -1,7 +1,8 @@
-"""Owns writing a file whole or not at all, and reading one for its checksum."""
+"""Owns writing a file whole or not at all, removing one, and reading one for its checksum."""
 
 import errno
 import hashlib
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -15,13 +16,16 @@ _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS}  # what is never 
 
 @contextmanager
 def disk_space(place: Path) -> Iterator[None]:
-    """Raises InputError in place of the OSError of a block that meets a full or read-only disk below `place`."""
+    """Raises InputError in place of the OSError of a block that meets a full or read-only disk.
+
+    It names the file that couldn't be written, or `place` where the system names none.
+    """
     try:
         yield
     except OSError as error:
         if error.errno not in _FULL:
             raise
-        raise _unwritable(place, error) from error
+        raise _unwritable(Path(error.filename or place), error) from error
 
 
 @contextmanager
@@ -55,6 +59,14 @@ def scratch(path: str | Path) -> Iterator[Path]:
     finally:
         with suppress(OSError):
             part.unlink()
+
+
+def remove(path: Path) -> None:
+    """A file, a link or a folder with all that is in it, if it is there."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _unwritable(path: Path, error: OSError) -> InputError:

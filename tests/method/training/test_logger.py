@@ -87,6 +87,16 @@ def test_a_run_is_grouped_by_its_experiment_and_configured_by_its_axes(runs: lis
     (run,) = runs
     assert (run.options["group"], run.options["job_type"]) == ("study", "train")
     assert run.options["config"] == {"method": "vmc", "clip": "car", "noise": "blend"}
+    assert run.options["name"] == tmp_path.stem
+    assert run.options["id"] is None
+
+
+def test_what_is_sent_twice_is_one_run(runs: list[Run], tmp_path: Path) -> None:
+    for _ in range(2):
+        assert Wandb()(tmp_path, Identity(name="state", key="abc")).experiment
+    assert [(run.options["name"], run.options["id"], run.options["resume"]) for run in runs] == [
+        ("state", "abc", "allow")
+    ] * 2
 
 
 @pytest.mark.parametrize("tracker", [Wandb(), TensorBoard()], ids=["wandb", "tensorboard"])

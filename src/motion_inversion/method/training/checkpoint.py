@@ -3,13 +3,13 @@
 import logging
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from motion_inversion.storage.file import scratch, sha256_of
+from motion_inversion.storage.file import remove, scratch, sha256_of
 
 log = logging.getLogger(__name__)
 
@@ -33,10 +33,11 @@ def latest(folder: Path) -> Path | None:
     """The checkpoint of most steps; None if there is none. Damaged ones are removed, and the log says so."""
     for path in sorted(folder.glob(CHECKPOINTS), reverse=True):
         named = _NAME.fullmatch(path.name)
-        if named and named[2] == _sum(path):
-            return path
+        with suppress(OSError):  # a folder in its place, or what may not be read
+            if named and named[2] == _sum(path):
+                return path
         log.warning("%s was damaged: going on without it", path)
-        path.unlink()
+        remove(path)
     return None
 
 

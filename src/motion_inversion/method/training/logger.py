@@ -17,11 +17,15 @@ class Identity:
     group: the experiment's name.
     config: its axes, a word each, the clip among them.
     job: which stage reports.
+    name: of the run; "" for that of its folder.
+    key: the same for a run that is sent once more, which a tracker that has it takes no second time; "" for none.
     """
 
     group: str = ""
     config: Mapping[str, str] = field(default_factory=dict)
     job: str = "train"
+    name: str = ""
+    key: str = ""
 
 
 FOLDERS = ("wandb", "tensorboard")  # what they write, in the folder that they are given
@@ -61,7 +65,7 @@ class Wandb:
 
         folder.mkdir(parents=True, exist_ok=True)
         return OneRun(
-            name=folder.stem,
+            name=identity.name or folder.stem,
             save_dir=folder,
             project=self.project,
             offline=self.offline,
@@ -69,6 +73,7 @@ class Wandb:
             entity=self.entity,
             group=identity.group or None,
             job_type=identity.job,
+            id=identity.key or None,  # which Lightning lets a run go on by
             config=dict(identity.config),
             settings={"silent": self.offline},  # what it prints names a folder that is about to be renamed
         )
