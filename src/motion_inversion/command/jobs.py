@@ -21,6 +21,7 @@ from motion_inversion.command import override, search
 from motion_inversion.command.arguments import Command
 from motion_inversion.command.economy import as_overrides, economised, picking
 from motion_inversion.command.explanation import UNCOMPOSED, check_files, compose, loader, without_hydra
+from motion_inversion.command.launcher import check_launching
 from motion_inversion.composition import CompositionError
 from motion_inversion.error import InputError
 from motion_inversion.reflection.trust import check_hydra
@@ -145,6 +146,9 @@ def _jobs(name: str, overrides: list[str], multirun: bool) -> _Jobs:
             raise override.several(str(several.input_line))
         _require_room("hydra.run.dir", Path(settings.run.dir))
         return _Jobs([overrides], composed)
+    for part in ("launcher", "sweeper"):
+        given: Any = OmegaConf.to_container(settings[part], resolve=False)
+        check_launching(given, f"hydra.{part}")
     _require_room("hydra.sweep.dir", Path(settings.sweep.dir))
     for part in ("launcher", "sweeper"):
         _require_plugin(settings, part)

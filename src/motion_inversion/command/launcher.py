@@ -1,0 +1,51 @@
+"""The numbers that launchers and sweepers are given: their plug-ins take any, and fail later or never end."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from motion_inversion.error import InputError
+
+_MOST = 4096
+# By names of settings, the least that is accepted; -1 of joblib's jobs is one for each core.
+_LEAST = {
+    "array_parallelism": 1,
+    "cpus_per_task": 1,
+    "gpus_per_node": 0,
+    "max_num_timeout": 0,
+    "max_retries": -1,
+    "mem_gb": 1,
+    "n_jobs": 1,
+    "n_trials": 1,
+    "nodes": 1,
+    "num_cpus": 0,
+    "num_gpus": 0,
+    "signal_delay_s": 0,
+    "tasks_per_node": 1,
+    "timeout_min": 1,
+}
+_COUNTED = ("array_parallelism", "n_jobs", "nodes", "tasks_per_node")  # of which there can't be any number
+
+
+def check_launching(settings: Mapping[str, Any], path: str) -> None:
+    """Checks the settings of a launcher or a sweeper, at the place `path` in Hydra's configuration.
+
+    Raises:
+        InputError: naming the first number that is out of its range.
+    """
+    for key, value in settings.items():
+        where = f"{path}.{key}"
+        if isinstance(value, Mapping):
+            check_launching(value, where)
+        elif key in _LEAST and not _accepted(key, value):
+            least = _LEAST[key]
+            most = f" to {_MOST}" if key in _COUNTED else " on"
+            all_cores = ", and -1 for one on each core" if key == "n_jobs" else ""
+            raise InputError(
+                f"{where}={value}: accepted are numbers from {least}{most}{all_cores}; set {where}={max(1, least)}"
+            )
+
+
+def _accepted(key: str, value: Any) -> bool:
+    if value is None or isinstance(value, str) or (key == "n_jobs" and value == -1):
+        return True  # null is a default; words, such as the resolver of another setting, are the plug-in's to read
+    return not isinstance(value, bool) and _LEAST[key] <= value <= (_MOST if key in _COUNTED else float("inf"))
