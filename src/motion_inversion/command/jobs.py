@@ -147,8 +147,8 @@ def _jobs(name: str, overrides: list[str], multirun: bool) -> _Jobs:
         _require_room("hydra.run.dir", Path(settings.run.dir))
         return _Jobs([overrides], composed)
     for part in ("launcher", "sweeper"):
-        given: Any = OmegaConf.to_container(settings[part], resolve=False)
-        check_launching(given, f"hydra.{part}")
+        numbers: Any = OmegaConf.to_container(settings[part], resolve=False)
+        check_launching(numbers, f"hydra.{part}")
     _require_room("hydra.sweep.dir", Path(settings.sweep.dir))
     for part in ("launcher", "sweeper"):
         _require_plugin(settings, part)
