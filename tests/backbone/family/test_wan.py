@@ -9,12 +9,13 @@ from typing import Any
 import pytest
 import torch
 from contract import FamilyContract, ask, drawn, latents, told
-from diffusers import AutoencoderKLWan, UniPCMultistepScheduler, WanTransformer3DModel
+from diffusers import AutoencoderKLWan, UniPCMultistepScheduler, WanPipeline, WanTransformer3DModel
 from tiny import WIDTH, seeded, t5, t5_tokenizer, write_parts
 from transformers import UMT5Config, UMT5EncoderModel
 
 from motion_inversion.backbone.model import Backbone, Model
 from motion_inversion.backbone.wan import Wan
+from motion_inversion.core.sampler import Ddim
 from motion_inversion.embedding.inject import inject
 from motion_inversion.error import InputError
 
@@ -55,12 +56,40 @@ def _write(folder: Path, experts: bool) -> None:
     write_parts(folder, "WanPipeline", parts, **({"boundary_ratio": 0.875} if experts else {}))
 
 
+def _require_sampling_of_the_pipeline(backbone: Backbone, folder: Path) -> None:
+    """Its multistep scheduler in the first order takes the steps of Euler, as ours does; it tells the network whole
+    times."""
+    pipeline: Any = WanPipeline.from_pretrained(folder)
+    first_order = {"solver_order": 1, "disable_corrector": [*range(4)]}
+    pipeline.scheduler = UniPCMultistepScheduler.from_config(pipeline.scheduler.config, **first_order)
+    noise, condition, negative = latents(backbone), told(backbone), backbone.embed([""])
+    expected = pipeline(
+        prompt_embeds=condition["prompt_embeds"],
+        negative_prompt_embeds=negative["prompt_embeds"],
+        num_frames=9,
+        height=32,
+        width=32,
+        num_inference_steps=4,
+        guidance_scale=4.0,
+        latents=noise,
+        output_type="latent",
+    ).frames
+
+    def denoise(noisy: torch.Tensor, t: float) -> torch.Tensor:
+        return backbone.guided(noisy, int(t + 1 + 1e-3) - 1, condition, negative, 4.0)
+
+    torch.testing.assert_close(Ddim(4).sample(backbone.process, denoise, noise), expected, atol=1e-4, rtol=1e-4)
+
+
 class TestWan(FamilyContract):
     model = "wan"
     overrides = ("model.frames=9", "model.width=32", "model.height=32")
 
     def write(self, folder: Path) -> None:
         _write(folder, experts=False)
+
+    def test_sampling_is_that_of_its_pipeline(self, backbone: Backbone, folder: Path) -> None:
+        _require_sampling_of_the_pipeline(backbone, folder)
 
     def test_padding_is_zero_to_the_transformer(self, backbone: Backbone) -> None:
         embeds = told(backbone)["prompt_embeds"]
@@ -88,6 +117,9 @@ class TestWanOfTwoExperts(FamilyContract):
 
     def write(self, folder: Path) -> None:
         _write(folder, experts=True)
+
+    def test_sampling_is_that_of_its_pipeline(self, backbone: Backbone, folder: Path) -> None:
+        _require_sampling_of_the_pipeline(backbone, folder)
 
     def test_experts_share_the_noise_levels_at_the_boundary(self, backbone: Backbone) -> None:
         high, low = (
