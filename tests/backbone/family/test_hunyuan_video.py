@@ -1,17 +1,24 @@
 """HunyuanVideo on a tiny random folder."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from contract import FamilyContract, ask, latents, told
-from diffusers import AutoencoderKLHunyuanVideo, FlowMatchEulerDiscreteScheduler, HunyuanVideoTransformer3DModel
+from diffusers import (
+    AutoencoderKLHunyuanVideo,
+    FlowMatchEulerDiscreteScheduler,
+    HunyuanVideoPipeline,
+    HunyuanVideoTransformer3DModel,
+)
 from tiny import WIDTH, clip, clip_tokenizer, seeded, write_parts
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import LlamaConfig, LlamaModel, PreTrainedTokenizerFast
 
 from motion_inversion.backbone.hunyuan_video import HunyuanVideo
 from motion_inversion.backbone.model import Backbone
+from motion_inversion.core.sampler import Ddim
 from motion_inversion.error import InputError
 
 
@@ -77,6 +84,23 @@ class TestHunyuanVideo(FamilyContract):
             "scheduler": FlowMatchEulerDiscreteScheduler(shift=7.0),
         }
         write_parts(folder, "HunyuanVideoPipeline", parts)
+
+    def test_sampling_is_that_of_its_pipeline(self, backbone: Backbone, folder: Path) -> None:
+        pipeline: Any = HunyuanVideoPipeline.from_pretrained(folder)
+        noise, condition = latents(backbone), told(backbone)
+        expected = pipeline(
+            "a red star",
+            num_frames=9,
+            height=32,
+            width=32,
+            num_inference_steps=4,
+            guidance_scale=6.0,
+            latents=noise,
+            max_sequence_length=600,  # a token a byte
+            output_type="latent",
+        ).frames
+        found = Ddim(4).sample(backbone.process, lambda noisy, t: backbone.predict(noisy, t, condition), noise)
+        torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-4)
 
     def test_blocks_are_double_and_single(self, backbone: Backbone) -> None:
         assert [(site.section, site.level) for site in backbone.sites()] == [

@@ -2,15 +2,17 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from contract import FamilyContract, latents, told
-from diffusers import AutoencoderKL, DDIMScheduler, LatteTransformer3DModel
+from diffusers import AutoencoderKL, DDIMScheduler, LattePipeline, LatteTransformer3DModel
 from tiny import WIDTH, seeded, t5, t5_tokenizer, write_parts
 
 from motion_inversion.backbone.latte import Latte
 from motion_inversion.backbone.model import Backbone, Model
+from motion_inversion.core.sampler import Ddim
 from motion_inversion.error import InputError
 from motion_inversion.method.vmc import temporal_projections
 
@@ -57,6 +59,23 @@ class TestLatte(FamilyContract):
         scheduler = DDIMScheduler(beta_schedule="linear", clip_sample=False)
         parts = {"tokenizer": t5_tokenizer(), "text_encoder": t5(), "vae": vae, "transformer": transformer}
         write_parts(folder, "LattePipeline", {**parts, "scheduler": scheduler})
+
+    def test_sampling_is_that_of_its_pipeline(self, backbone: Backbone, folder: Path) -> None:
+        pipeline: Any = LattePipeline.from_pretrained(folder)
+        noise, condition = latents(backbone), told(backbone)
+        expected = pipeline(
+            "a red star",
+            video_length=16,
+            height=32,
+            width=32,
+            num_inference_steps=4,
+            guidance_scale=1.0,
+            latents=noise,
+            clean_caption=False,
+            output_type="latents",
+        ).frames
+        found = Ddim(4).sample(backbone.process, lambda noisy, t: backbone.predict(noisy, t, condition), noise)
+        torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-4)
 
     def test_a_prompt_counts_as_if_its_padding_were_cut_off(self, backbone: Backbone) -> None:
         noise, condition = latents(backbone), told(backbone)
