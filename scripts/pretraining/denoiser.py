@@ -1,7 +1,6 @@
 """The networks that the diffusion phases train, each with its noising: topology, prediction and loss weights."""
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,18 +14,12 @@ from diffusers import (
 from diffusers.models.embeddings import get_3d_rotary_pos_embed
 from torch import Tensor, nn
 
-from motion_inversion.backbone.attention import ExplicitAttention
 from pretraining.autoencoder import LATENT_CHANNELS
 from pretraining.vocabulary import CONTEXT
 
 WIDTH = 96  # of the text encoder
 HEADS, HEAD_SIZE, LAYERS = 6, 32, 8
 PATCH = 2
-
-
-def attention(device: str) -> AbstractContextManager[Any]:
-    """On a CPU with bfloat16 plain products are almost three times as fast as the fused kernel."""
-    return ExplicitAttention() if device == "cpu" else nullcontext()
 
 
 @dataclass(frozen=True)

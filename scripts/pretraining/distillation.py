@@ -8,7 +8,8 @@ from diffusers import CogVideoXTransformer3DModel
 from torch import Tensor, nn
 from transformers import CLIPTextModel
 
-from pretraining.denoiser import attention, build_dit
+from motion_inversion.backbone.attention import attention
+from pretraining.denoiser import build_dit
 from pretraining.transplant import wan_from_cogvideox
 
 
@@ -59,7 +60,7 @@ class Teacher:
         s, n = own.view(-1, 1, 1, 1, 1), (1 - own.square()).clamp(min=0).sqrt().view(-1, 1, 1, 1, 1)
         scaled = noisy / size.view(-1, 1, 1, 1, 1)
         prompt_embeds = self.text(tokens).last_hidden_state
-        with attention(self.device):
+        with attention(self.device, torch.bfloat16, checkpointing=False):
             v = self.denoiser.predict(scaled, self._level(own), prompt_embeds).float()
         # Of v = n·noise - s·clean and scaled = n·clean + s·noise: noise - clean.
         return (s - n) * scaled + (n + s) * v, self.recorder.stacked()

@@ -6,7 +6,8 @@ import torch
 from torch import Tensor, nn
 from transformers import CLIPTokenizer
 
-from pretraining.denoiser import BUILD, attention
+from motion_inversion.backbone.attention import attention
+from pretraining.denoiser import BUILD
 from pretraining.diffusion import Pool, State, build_text_encoder, spread
 from pretraining.distillation import Recorder, Teacher, error_of_tokens
 from pretraining.graph import Step
@@ -57,7 +58,7 @@ def train(
     log = Log(place / "log.jsonl", budget)
 
     def compute(noisy: Tensor, t: Tensor, prompt_embeds: Tensor, target: Tensor, *tokens: Tensor) -> Tensor:
-        with attention(device):
+        with attention(device, torch.bfloat16, checkpointing=False):
             output = trained.predict(noisy, t, prompt_embeds)
         loss = (output.float() - target).square().mean()
         return loss + error_of_tokens(recorder.stacked(), *tokens) if recorder else loss
