@@ -18,6 +18,7 @@ from motion_inversion.error import InputError
         ({"timeout_min": -1}, "timeout_min=-1: accepted are numbers from 1 on; set hydra.launcher.timeout_min=1"),
         ({"ray": {"remote": {"num_cpus": -1}}}, "hydra.launcher.ray.remote.num_cpus=-1: accepted are numbers from 0"),
         ({"nodes": True}, "nodes=True: accepted"),
+        ({"n_jobs": [1, 2]}, r"n_jobs=\[1, 2\]: accepted"),
         ({"mem_gb": float("nan")}, "mem_gb=nan: accepted"),
     ],
 )

@@ -140,15 +140,15 @@ def _jobs(name: str, overrides: list[str], multirun: bool) -> _Jobs:
     fixed = [str(each.input_line) for each in given if not each.is_sweep_override()]
     composed, starters = _first(name, given, fixed)
     settings = composed.hydra
-    check_hydra(OmegaConf.to_container(settings, resolve=False))
+    plain: Any = OmegaConf.to_container(settings, resolve=False)
+    check_hydra(plain)
     if not multirun and settings.mode is not RunMode.MULTIRUN:
         if several := next((each for each in given if each.is_sweep_override()), None):
             raise override.several(str(several.input_line))
         _require_room("hydra.run.dir", Path(settings.run.dir))
         return _Jobs([overrides], composed)
     for part in ("launcher", "sweeper"):
-        numbers: Any = OmegaConf.to_container(settings[part], resolve=False)
-        check_launching(numbers, f"hydra.{part}")
+        check_launching(plain[part], f"hydra.{part}")
     _require_room("hydra.sweep.dir", Path(settings.sweep.dir))
     for part in ("launcher", "sweeper"):
         _require_plugin(settings, part)

@@ -48,4 +48,8 @@ def check_launching(settings: Mapping[str, Any], path: str) -> None:
 def _accepted(key: str, value: Any) -> bool:
     if value is None or isinstance(value, str) or (key == "n_jobs" and value == -1):
         return True  # null is a default; words, such as the resolver of another setting, are the plug-in's to read
-    return not isinstance(value, bool) and _LEAST[key] <= value <= (_MOST if key in _COUNTED else float("inf"))
+    return (
+        isinstance(value, int | float)
+        and not isinstance(value, bool)
+        and _LEAST[key] <= value <= (_MOST if key in _COUNTED else float("inf"))
+    )
