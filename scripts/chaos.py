@@ -29,6 +29,7 @@ from dying import dies_at
 from motion_inversion.command.arguments import read
 from motion_inversion.command.jobs import rehearse
 from motion_inversion.error import InputError
+from motion_inversion.storage.file import remove
 from motion_inversion.storage.names import CACHED, COST, LOCK, MANIFEST, UNFINISHED
 
 SWEEP = [
@@ -189,7 +190,7 @@ class Chaos:
             refusals += 1
             path = Path(named[1])
             path.chmod(0o755)
-            shutil.rmtree(path) if path.is_dir() else path.unlink()
+            remove(path)
         strange = [_short(path, output) for path in _sealed(output) if not self.is_as_undisturbed(path, output)]
         if strange:
             return f"{_WRONG}, silent: {' '.join(strange)}"

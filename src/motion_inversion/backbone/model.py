@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 import torch
 from annotated_types import Ge, Interval, Le
@@ -26,6 +26,7 @@ from motion_inversion.embedding.site import Site
 from motion_inversion.error import InputError
 from motion_inversion.storage.embedded import PREFIX, locate
 
+Made = TypeVar("Made")
 Precision = Literal["float32", "float16", "bfloat16", "auto"]
 # What networks call the width of the text that they take; the first that is there counts.
 _TEXT_WIDTHS = ("encoder_hid_dim", "text_dim", "text_embed_dim", "caption_channels", "cross_attention_dim")
@@ -173,8 +174,9 @@ class Backbone:
         """The frozen network that denoises."""
         return self.config.family.network(self)
 
-    def made(self, name: str, make: Callable[[], nn.Module]) -> nn.Module:
-        """What a family makes of parts, such as two experts as one module: once, until `release`."""
+    def made(self, name: str, make: Callable[[], Made]) -> Made:
+        """What a family makes of parts or reads of their folder, such as two experts as one module: once, until
+        `release`."""
         if name not in self._parts:
             self._parts[name] = make()
         return self._parts[name]

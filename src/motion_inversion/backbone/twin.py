@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from motion_inversion.backbone.family import Preparing
-from motion_inversion.backbone.model import Backbone, Model
+from motion_inversion.backbone.model import Backbone, Made, Model
 from motion_inversion.backbone.part import WEIGHTLESS
 
 META = torch.device("meta")
@@ -40,7 +40,7 @@ class Twin(Backbone):
             self._parts[name] = _Text(part) if name.startswith("text_encoder") else part
         return self._parts[name]
 
-    def made(self, name: str, make: Callable[[], nn.Module]) -> nn.Module:
+    def made(self, name: str, make: Callable[[], Made]) -> Made:
         """What a family makes of parts, on the meta device as they are."""
         with META:
             return super().made(name, make)

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from motion_inversion.backbone.checkpointing import checkpoint_by_diffusers
 from motion_inversion.backbone.family import Capability, Classes, each_time
 from motion_inversion.backbone.model import Backbone
+from motion_inversion.backbone.part import ModelFolder
 from motion_inversion.backbone.scheduler import process_of
 from motion_inversion.backbone.size import Compression
 from motion_inversion.backbone.text import encode_text
@@ -107,20 +108,24 @@ class Wan:
         Raises:
             InputError: for a boundary that is none, or for one of two experts.
         """
-        folder, path = model.config.folder, model.config.path
-        boundary = folder.setting("boundary_ratio")
-        if boundary is None:
-            if folder.holds("transformer_2") and folder.has("transformer_2"):
-                raise InputError(f"model.path={path} has transformer_2/, and no boundary_ratio in its index; add that")
-            return None
-        if isinstance(boundary, bool) or not isinstance(boundary, int | float) or not 0 < boundary < 1:
-            raise InputError(
-                f"model.path={path}: its index has boundary_ratio={boundary!r}; accepted are numbers between 0 and 1, "
-                "as 0.875 of Wan 2.2"
-            )
-        if not folder.has("transformer_2"):
-            raise InputError(f"model.path={path} has no transformer_2/, which its boundary_ratio asks for: copy it")
-        return boundary
+        return model.made("boundary", lambda: _read_boundary(model.config.folder, model.config.path))
+
+
+def _read_boundary(folder: ModelFolder, path: str) -> float | None:
+    """What the index says, if it and the parts agree."""
+    boundary = folder.setting("boundary_ratio")
+    if boundary is None:
+        if folder.holds("transformer_2") and folder.has("transformer_2"):
+            raise InputError(f"model.path={path} has transformer_2/, and no boundary_ratio in its index; add that")
+        return None
+    if isinstance(boundary, bool) or not isinstance(boundary, int | float) or not 0 < boundary < 1:
+        raise InputError(
+            f"model.path={path}: its index has boundary_ratio={boundary!r}; accepted are numbers between 0 and 1, "
+            "as 0.875 of Wan 2.2"
+        )
+    if not folder.has("transformer_2"):
+        raise InputError(f"model.path={path} has no transformer_2/, which its boundary_ratio asks for: copy it")
+    return boundary
 
 
 def _velocity(transformer: Any, latents: Latents, times: Tensor, condition: Condition) -> Latents:

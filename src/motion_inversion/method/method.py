@@ -118,8 +118,8 @@ class HasPlaces(Protocol):
     """A method that learns for some of a model's blocks."""
 
     def require_places(self, sites: tuple[Site, ...]) -> None:
-        """Raises InputError if what it is to learn, or was given, belongs to none of these; a log line tells of what
-        makes no sense there."""
+        """Raises InputError if what it is to learn belongs to none of these; a log line tells of what makes no sense
+        there."""
         ...
 
 

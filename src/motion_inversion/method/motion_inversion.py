@@ -100,8 +100,9 @@ class MotionInversion:
     def require_places(self, sites: tuple[Site, ...]) -> None:
         """Raises InputError for a layout that names no block. A line tells of static values that a strategy takes away:
         they have no differences."""
-        if self.embeddings is None:
-            self.layout.shapes(sites)
+        if self.embeddings is not None:  # and the layout isn't used
+            return
+        self.layout.shapes(sites)
         mapped = [self.strategy(torch.ones(1, 2, 1), motion).flatten().tolist() for motion in get_args(Motion)]
         if self.layout.value == "static" and any(first != second for first, second in mapped):
             log.warning(

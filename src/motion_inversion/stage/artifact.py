@@ -114,8 +114,7 @@ class Artifact:
             yield None
             return
         with self._held():
-            if self.exists():
-                remove(self.folder / LOCK)
+            if self._made_meanwhile():
                 yield None
                 return
             if self._sealed():
@@ -137,9 +136,7 @@ class Artifact:
         if not self._left_over() if made else not os.path.isfile(self.workplace / MANIFEST):
             return made
         with self._held():
-            if self.exists():
-                remove(self.folder / LOCK)
-            elif self._whole_with_others() and self._sealed():
+            if not self._made_meanwhile() and self._whole_with_others() and self._sealed():
                 self.place(*files)
             return self.exists()
 
@@ -233,6 +230,12 @@ class Artifact:
         # Last: whoever waits for this file finds the artifact made.
         remove(self.folder / LOCK)
 
+    def _made_meanwhile(self) -> bool:
+        """Whether it is complete by now, so that nobody need wait for it any more."""
+        if made := self.exists():
+            remove(self.folder / LOCK)
+        return made
+
     def _left_over(self) -> bool:
         """Whether a process died when all but tidying up was done, or is at it."""
         return self.workplace.exists() or (self.folder / LOCK).exists()
@@ -244,8 +247,7 @@ class Artifact:
             yield None
             return
         with self._held():
-            if self.exists():
-                remove(self.folder / LOCK)
+            if self._made_meanwhile():
                 yield None
                 return
             self._clear((*files, MANIFEST))

@@ -1,7 +1,6 @@
 """Prepared reference → the method's state: for Motion Inversion, its motion embeddings."""
 
 import logging
-import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,6 +21,7 @@ from motion_inversion.stage.extension import go_on_from_shorter, say_if_edited
 from motion_inversion.stage.progress import shown
 from motion_inversion.stage.request import initial_noise, sampling_request
 from motion_inversion.stage.tracking import identity
+from motion_inversion.storage.file import remove
 from motion_inversion.storage.names import LOCK, LOSSES
 
 log = logging.getLogger(__name__)
@@ -58,7 +58,7 @@ def _nothing_left_of_a_refusal(folder: Path) -> Iterator[None]:
     except (InputError, FloatingPointError):
         if latest(folder) is None and not (folder / LOSSES).exists():
             for path in (path for path in folder.iterdir() if path.name != LOCK):
-                shutil.rmtree(path) if path.is_dir() else path.unlink()
+                remove(path)
         raise
 
 

@@ -13,6 +13,7 @@ from motion_inversion.backbone.model import Backbone, Model
 from motion_inversion.backbone.peak import Peak, as_on, backward
 from motion_inversion.backbone.twin import META, Twin
 from motion_inversion.core.condition import Condition
+from motion_inversion.core.sampler import Ddim
 from motion_inversion.embedding.embeddings import MotionEmbeddings
 from motion_inversion.embedding.inject import inject
 from motion_inversion.embedding.layout import Layout
@@ -162,6 +163,16 @@ def latents(backbone: Backbone, seed: int = 0) -> Tensor:
 def ask(backbone: Backbone, t: int = 500) -> Tensor:
     """A prediction for one clip."""
     return backbone.predict(latents(backbone), t, told(backbone))
+
+
+def sampled(backbone: Backbone, noise: Tensor, guidance: float) -> Tensor:
+    """The latents of four guided steps from noise, as pipelines of diffusers are asked for them."""
+    condition, negative = told(backbone), backbone.embed([""])
+
+    def denoise(noisy: Tensor, t: float) -> Tensor:
+        return backbone.guided(noisy, t, condition, negative, guidance)
+
+    return Ddim(4).sample(backbone.process, denoise, noise)
 
 
 def told(backbone: Backbone) -> Condition:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 import torch
-from contract import FamilyContract, ask, latents, told
+from contract import FamilyContract, ask, latents, sampled, told
 from diffusers import (
     AnimateDiffPipeline,
     AutoencoderKL,
@@ -18,7 +18,6 @@ from tiny import WIDTH, clip, clip_tokenizer, seeded, write_parts
 
 from motion_inversion.backbone.animatediff import AnimateDiff
 from motion_inversion.backbone.model import Backbone, Model
-from motion_inversion.core.sampler import Ddim
 from motion_inversion.error import InputError
 
 UNET: dict[str, Any] = {
@@ -85,12 +84,7 @@ class TestAnimateDiffWhole(FamilyContract):
             latents=noise,
             output_type="latent",
         ).frames
-        condition, negative = backbone.embed(["a red star"]), backbone.embed([""])
-
-        def denoise(noisy: torch.Tensor, t: float) -> torch.Tensor:
-            return backbone.guided(noisy, t, condition, negative, 4.0)
-
-        found = Ddim(4).sample(backbone.process, denoise, noise)
+        found = sampled(backbone, noise, 4.0)
         torch.testing.assert_close(found, expected, atol=1e-3, rtol=1e-3)
 
     def test_each_block_attends_over_time_twice(self, backbone: Backbone) -> None:

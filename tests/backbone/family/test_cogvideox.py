@@ -5,13 +5,12 @@ from typing import Any
 
 import pytest
 import torch
-from contract import FamilyContract, ask, latents, told
+from contract import FamilyContract, ask, latents, sampled, told
 from diffusers import AutoencoderKLCogVideoX, CogVideoXDDIMScheduler, CogVideoXPipeline, CogVideoXTransformer3DModel
 from tiny import WIDTH, seeded, t5, t5_tokenizer, write_parts
 
 from motion_inversion.backbone.cogvideox import CogVideoX
 from motion_inversion.backbone.model import Backbone, Model
-from motion_inversion.core.sampler import Ddim
 from motion_inversion.error import InputError
 
 TRANSFORMER: dict[str, Any] = {
@@ -77,12 +76,7 @@ class TestCogVideoX5B(FamilyContract):
             latents=noise.transpose(1, 2),
             output_type="latent",
         ).frames.transpose(1, 2)
-        condition, negative = wide.embed(["a red star"]), wide.embed([""])
-
-        def denoise(noisy: torch.Tensor, t: float) -> torch.Tensor:
-            return wide.guided(noisy, t, condition, negative, 4.0)
-
-        torch.testing.assert_close(Ddim(4).sample(wide.process, denoise, noise), expected, atol=1e-4, rtol=1e-4)
+        torch.testing.assert_close(sampled(wide, noise, 4.0), expected, atol=1e-4, rtol=1e-4)
 
 
 class TestCogVideoX2B(FamilyContract):

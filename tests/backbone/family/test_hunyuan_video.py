@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 import torch
-from contract import FamilyContract, ask, latents, told
+from contract import FamilyContract, ask, latents, sampled, told
 from diffusers import (
     AutoencoderKLHunyuanVideo,
     FlowMatchEulerDiscreteScheduler,
@@ -18,7 +18,6 @@ from transformers import LlamaConfig, LlamaModel, PreTrainedTokenizerFast
 
 from motion_inversion.backbone.hunyuan_video import HunyuanVideo
 from motion_inversion.backbone.model import Backbone
-from motion_inversion.core.sampler import Ddim
 from motion_inversion.error import InputError
 
 
@@ -87,7 +86,7 @@ class TestHunyuanVideo(FamilyContract):
 
     def test_sampling_is_that_of_its_pipeline(self, backbone: Backbone, folder: Path) -> None:
         pipeline: Any = HunyuanVideoPipeline.from_pretrained(folder)
-        noise, condition = latents(backbone), told(backbone)
+        noise = latents(backbone)
         expected = pipeline(
             "a red star",
             num_frames=9,
@@ -99,7 +98,7 @@ class TestHunyuanVideo(FamilyContract):
             max_sequence_length=600,  # a token a byte
             output_type="latent",
         ).frames
-        found = Ddim(4).sample(backbone.process, lambda noisy, t: backbone.predict(noisy, t, condition), noise)
+        found = sampled(backbone, noise, 1.0)
         torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-4)
 
     def test_blocks_are_double_and_single(self, backbone: Backbone) -> None:

@@ -6,13 +6,12 @@ from typing import Any
 
 import pytest
 import torch
-from contract import FamilyContract, latents, told
+from contract import FamilyContract, latents, sampled, told
 from diffusers import AutoencoderKL, DDIMScheduler, LattePipeline, LatteTransformer3DModel
 from tiny import WIDTH, seeded, t5, t5_tokenizer, write_parts
 
 from motion_inversion.backbone.latte import Latte
 from motion_inversion.backbone.model import Backbone, Model
-from motion_inversion.core.sampler import Ddim
 from motion_inversion.error import InputError
 from motion_inversion.method.vmc import temporal_projections
 
@@ -62,7 +61,7 @@ class TestLatte(FamilyContract):
 
     def test_sampling_is_that_of_its_pipeline(self, backbone: Backbone, folder: Path) -> None:
         pipeline: Any = LattePipeline.from_pretrained(folder)
-        noise, condition = latents(backbone), told(backbone)
+        noise = latents(backbone)
         expected = pipeline(
             "a red star",
             video_length=16,
@@ -74,7 +73,7 @@ class TestLatte(FamilyContract):
             clean_caption=False,
             output_type="latents",
         ).frames
-        found = Ddim(4).sample(backbone.process, lambda noisy, t: backbone.predict(noisy, t, condition), noise)
+        found = sampled(backbone, noise, 1.0)
         torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-4)
 
     def test_a_prompt_counts_as_if_its_padding_were_cut_off(self, backbone: Backbone) -> None:

@@ -5,13 +5,12 @@ from typing import Any
 
 import pytest
 import torch
-from contract import FamilyContract, ask, latents, told
+from contract import FamilyContract, ask, latents, sampled, told
 from diffusers import AutoencoderKLLTXVideo, FlowMatchEulerDiscreteScheduler, LTXPipeline, LTXVideoTransformer3DModel
 from tiny import WIDTH, seeded, t5, t5_tokenizer, write_parts
 
 from motion_inversion.backbone.ltx import Ltx
 from motion_inversion.backbone.model import Backbone
-from motion_inversion.core.sampler import Ddim
 from motion_inversion.error import InputError
 
 FOUR, FIVE = (8,) * 4, (1,) * 5
@@ -72,12 +71,7 @@ class TestLtx(FamilyContract):
             latents=noise.flatten(2).transpose(1, 2),
             output_type="latent",
         ).frames.transpose(1, 2)
-        condition, negative = backbone.embed(["a red star"]), backbone.embed([""])
-
-        def denoise(noisy: torch.Tensor, t: float) -> torch.Tensor:
-            return backbone.guided(noisy, t, condition, negative, 4.0)
-
-        found = Ddim(4).sample(backbone.process, denoise, noise)
+        found = sampled(backbone, noise, 4.0)
         torch.testing.assert_close(found.flatten(2), expected, atol=1e-4, rtol=1e-4)
 
     def test_padding_is_masked_to_the_transformer(self, backbone: Backbone) -> None:

@@ -5,13 +5,12 @@ from typing import Any
 
 import pytest
 import torch
-from contract import FamilyContract, latents
+from contract import FamilyContract, latents, sampled
 from diffusers import AutoencoderKLMochi, FlowMatchEulerDiscreteScheduler, MochiPipeline, MochiTransformer3DModel
 from tiny import WIDTH, seeded, t5, t5_tokenizer, write_parts
 
 from motion_inversion.backbone.mochi import Mochi
 from motion_inversion.backbone.model import Backbone
-from motion_inversion.core.sampler import Ddim
 from motion_inversion.error import InputError
 
 
@@ -61,12 +60,7 @@ class TestMochi(FamilyContract):
             latents=noise,
             output_type="latent",
         ).frames
-        condition, negative = backbone.embed(["a red star"]), backbone.embed([""])
-
-        def denoise(noisy: torch.Tensor, t: float) -> torch.Tensor:
-            return backbone.guided(noisy, t, condition, negative, 4.0)
-
-        torch.testing.assert_close(Ddim(4).sample(backbone.process, denoise, noise), expected, atol=1e-4, rtol=1e-4)
+        torch.testing.assert_close(sampled(backbone, noise, 4.0), expected, atol=1e-4, rtol=1e-4)
 
 
 def test_lengths_that_the_autoencoder_would_cut_are_refused() -> None:

@@ -202,6 +202,6 @@ class LastCheckpoint(pl.Callback):
     def _write(self, trainer: pl.Trainer, step: int) -> None:
         begun = time.monotonic()
         write(trainer, self.folder, step)
-        self.written, ended = step, time.monotonic()
-        took = ended - begun
-        self.rested = ended + took * (1 / SHARE - 1) if took > QUICK else 0.0
+        self.written = step
+        took = time.monotonic() - begun
+        self.rested = begun + took / SHARE if took > QUICK else 0.0
