@@ -223,6 +223,7 @@ def test_embeddings_of_another_model_length_or_size(
     assert line.startswith("the embeddings are for ")
     assert ", the model at this size has down.0@16 (8x8)" in line
     assert remedy in line
+    assert not Path("made").exists(), "refused before the clip was encoded"
 
 
 def test_embeddings_that_are_none(refused: Refused, videos: Path) -> None:

@@ -13,7 +13,6 @@ from motion_inversion.core.process import Stop
 from motion_inversion.core.sampler import Ddim, Progress
 from motion_inversion.core.shape import Latents
 from motion_inversion.core.strategy import Motion
-from motion_inversion.embedding.site import Site
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,9 +116,9 @@ class HasDetector(Protocol):
 class HasPlaces(Protocol):
     """A method that learns for some of a model's blocks."""
 
-    def require_places(self, sites: tuple[Site, ...]) -> None:
-        """Raises InputError if what it is to learn belongs to none of these; a log line tells of what makes no sense
-        there."""
+    def require_places(self, model: Backbone) -> None:
+        """Raises InputError if what it is to learn, or was given, belongs to no block of the model, of which shapes are
+        enough; a log line tells of what makes no sense there."""
         ...
 
 

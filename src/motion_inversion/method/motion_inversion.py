@@ -97,10 +97,12 @@ class MotionInversion:
         """Raises InputError if nothing in it attends over frames."""
         model.require(self.name, "motion sites")
 
-    def require_places(self, sites: tuple[Site, ...]) -> None:
-        """Raises InputError for a layout that names no block. A line tells of static values that a strategy takes away:
-        they have no differences."""
+    def require_places(self, model: Backbone) -> None:
+        """Raises InputError for a layout that names no block, or for given embeddings that don't fit. A line tells of
+        static values that a strategy takes away: they have no differences."""
+        sites = model.sites()
         if self.embeddings is not None:  # and the layout isn't used
+            self._given(self.embeddings, sites, model)
             return
         self.layout.shapes(sites)
         mapped = [self.strategy(torch.ones(1, 2, 1), motion).flatten().tolist() for motion in get_args(Motion)]
@@ -194,27 +196,33 @@ class MotionInversion:
 
     def _adopt(self, path: Path, sites: tuple[Site, ...], model: Backbone, fitting: Fitting) -> None:
         log.info("taking the embeddings of %s: layout, loss, optimizer, timestep and trainer are not used", path)
-        if path.suffix == ".pt":
-            import_official(path, sites).save(fitting.state, identity(model))
-            return
-        embeddings, origin = MotionEmbeddings.load(path), read_metadata(path)
-        _require_origin(path, origin, model)
-        if self.resample:
-            embeddings = embeddings.resampled(sites)
-        else:
-            embeddings.require(sites)
+        embeddings, origin = self._given(path, sites, model)
+        if origin.get("fingerprint", model.config.fingerprint) != model.config.fingerprint:
+            log.warning(
+                "%s was learnt on other weights of %s: it may not move this model as it did that one",
+                path,
+                origin.get("model", "it"),
+            )
         embeddings.save(fitting.state, origin)
 
+    def _given(
+        self, path: Path, sites: tuple[Site, ...], model: Backbone
+    ) -> tuple[MotionEmbeddings, Mapping[str, str]]:
+        """The embeddings of a file as this model takes them, and what the file says of the model they were learnt on.
 
-def _require_origin(path: Path, origin: Mapping[str, str], model: Backbone) -> None:
-    """Raises InputError if embeddings were learnt on a model of another name; other weights are only a warning."""
-    own = identity(model)
-    if (learnt_on := origin.get("model", own["model"])) != own["model"]:
-        raise InputError(
-            f"{path} was learnt on {learnt_on}, the model is {own['model']}: set model={learnt_on}, or "
-            f"model.name={learnt_on} to try it all the same"
-        )
-    if origin.get("fingerprint", own["fingerprint"]) != own["fingerprint"]:
-        log.warning(
-            "%s was learnt on other weights of %s: it may not move this model as it did that one", path, learnt_on
-        )
+        Raises:
+            InputError: if they were learnt on a model of another name, or don't fit this one.
+        """
+        if path.suffix == ".pt":
+            return import_official(path, sites), identity(model)
+        embeddings, origin = MotionEmbeddings.load(path), read_metadata(path)
+        name = model.config.name
+        if (learnt_on := origin.get("model", name)) != name:
+            raise InputError(
+                f"{path} was learnt on {learnt_on}, the model is {name}: set model={learnt_on}, or "
+                f"model.name={learnt_on} to try it all the same"
+            )
+        if self.resample:
+            return embeddings.resampled(sites), origin
+        embeddings.require(sites)
+        return embeddings, origin

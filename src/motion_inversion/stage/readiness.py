@@ -25,7 +25,7 @@ def require_ready(address: Address, model: Backbone, clips: Sequence[Clip], stag
     Raises:
         InputError: for a type that the device computes nothing in, a scheduler that can't be read, steps that the
             noise levels don't hold, a trainer or an optimizer that refuses its settings, a layout that names no block,
-            a detector without its weights, or a metric without its own.
+            embeddings of another model or size, a detector without its weights, or a metric without its own.
     """
     if model.config.dtype == "float16" and model.device.type == "cpu":
         raise InputError(
@@ -61,7 +61,7 @@ def _require_fit(address: Address, model: Backbone, clips: Sequence[Clip]) -> No
         with tempfile.TemporaryDirectory() as folder:
             made(address.trainer, model.device, model.dtype, Path(folder))
     if isinstance(address.method, HasPlaces):
-        address.method.require_places(Twin(model.config).sites())
+        address.method.require_places(Twin(model.config))
     if isinstance(address.method, HasDetector) and any(clip.control_maps is None for clip in clips):
         address.method.require_detector(model)
 
