@@ -29,10 +29,11 @@ demo: $(READY)
 	@echo 'Table:   outputs/demo/report/table.md'
 	@for picture in outputs/demo/report/comparison-*.png; do echo "Picture: $$picture"; done
 
-# The shapes model is too small to share between threads, and sums then come in one order.
+# The shapes model is too small to share between threads, and sums then come in one order. A process of tests per core
+# instead; those of a file stay together, as they share what was made for them.
 test: export OMP_NUM_THREADS = 1
 test: lint
-	$(BIN)/pytest -q
+	$(BIN)/pytest -q --numprocesses auto --maxprocesses 8 --dist loadfile
 
 lint: $(READY)
 	$(BIN)/ruff check
