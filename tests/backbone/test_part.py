@@ -205,6 +205,42 @@ def test_where_there_is_only_a_variant_of_the_weights_it_is_taken_and_said(
     assert all(torch.equal(one, other) for one, other in zip(varied.parameters(), plain.parameters(), strict=True))
 
 
+@pytest.mark.parametrize(("dtype", "taken"), [(torch.float32, "fp16"), (torch.bfloat16, "bf16")])
+def test_of_two_variants_the_nearer_one_is_taken(
+    folder: Path, caplog: pytest.LogCaptureFixture, dtype: torch.dtype, taken: str
+):
+    plain = weights(folder, "unet")
+    for variant in ("fp16", "bf16"):
+        shutil.copy(plain, plain.with_name(f"{plain.stem}.{variant}.safetensors"))
+    plain.unlink()
+    with caplog.at_level(logging.INFO, "motion_inversion"):
+        opened(folder).load("unet", dtype, CPU)
+    [line] = [record.message for record in caplog.records]
+    assert line == f"{folder / 'unet'} holds only the variants bf16 and fp16 of its weights: {taken} is taken"
+
+
+@pytest.mark.parametrize("part", NETWORKS)
+def test_weights_that_are_no_safetensors_are_read_without_a_word(
+    folder: Path, tiny_model: Path, part: str, caplog: pytest.LogCaptureFixture
+):
+    path = weights(folder, part)
+    torch.save(load_file(path), path.with_name("pytorch_model.bin" if "text" in part else f"{path.stem}.bin"))
+    path.unlink()
+    loaded: Any = read(folder, part)
+    assert not caplog.records
+    plain: Any = opened(tiny_model).load(part, torch.float32, CPU)
+    assert all(torch.equal(one, other) for one, other in zip(loaded.parameters(), plain.parameters(), strict=True))
+
+
+def test_weights_of_another_shape_are_refused_in_one_sentence(folder: Path):
+    path = weights(folder, "unet")
+    tensors = load_file(path)
+    name = next(name for name in tensors if name.endswith("to_q.weight"))
+    save_file(tensors | {name: tensors[name][:, 1:].contiguous()}, path, metadata={"format": "pt"})
+    with pytest.raises(InputError, match=rf"unet can't be loaded as .* {name} expected shape [^;]*\)\); give"):
+        read(folder, "unet")
+
+
 def test_plain_weights_go_before_a_variant(folder: Path, caplog: pytest.LogCaptureFixture):
     path = weights(folder, "unet")
     path.with_name("diffusion_pytorch_model.fp16.safetensors").write_bytes(b"unread")

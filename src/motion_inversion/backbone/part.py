@@ -126,10 +126,10 @@ class ModelFolder:
                 return kind.from_pretrained(place, **source)
             options = {"dtype" if library == "transformers" else "torch_dtype": dtype}
             loaded, account = kind.from_pretrained(
-                place, output_loading_info=True, **self._variant(part), **source, **options
+                place, output_loading_info=True, **self._naming(part, dtype), **source, **options
             )
         except Exception as error:  # what is wrong with a folder makes the two libraries raise anything
-            reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+            reason = _first_sentence(error)
             raise InputError(
                 f"{option}: {part} can't be loaded as {name} ({reason}); give a complete local folder: "
                 f"{option.partition('=')[0]}=/path/to/model"
@@ -159,7 +159,7 @@ class ModelFolder:
             with torch.device("meta"):
                 made: Any = kind.from_config(described) if library == "diffusers" else kind(described)
         except Exception as error:  # what is wrong with a folder makes the two libraries raise anything
-            reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+            reason = _first_sentence(error)
             raise InputError(f"{option}: {part} can't be read as {kind.__name__} ({reason})") from error
         in_precision(made, dtype)
         return made.requires_grad_(False).eval()
@@ -248,19 +248,28 @@ class ModelFolder:
         files = sorted(folder.glob("*.safetensors")) if folder else []
         return [file for file in files if file.name.count(".") == 1] or files
 
-    def _variant(self, part: str) -> dict[str, str]:
-        """How the weights of a part are named where there are only others than the plain ones, as in
-        *.fp16.safetensors."""
+    def _naming(self, part: str, dtype: torch.dtype) -> dict[str, Any]:
+        """What the two libraries are told of the names of a part's weights, where those aren't the plain ones.
+
+        There may be others alone, as in *.fp16.safetensors; of several, those nearest to the type that is asked for are
+        taken. And there may be no safetensors.
+        """
         folder = self._local(part)
         if folder is None:
             return {}
         names = [path.name for pattern in _WEIGHTS for path in folder.glob(pattern)]
+        pickled = {} if any(name.endswith(".safetensors") for name in names) else {"use_safetensors": False}
         found = {name.split(".")[1].partition("-")[0] if name.count(".") == 2 else "" for name in names}
-        if "" in found or len(found) != 1:
-            return {}
-        [variant] = found
-        log.info("%s holds only the variant %s of its weights: that is taken", folder, variant)
-        return {"variant": variant}
+        if "" in found or not found:
+            return pickled
+        wanted = ("bf16", "fp16") if dtype == torch.bfloat16 else ("fp16", "bf16")
+        variant = next((name for name in wanted if name in found), min(found))
+        if len(found) == 1:
+            log.info("%s holds only the variant %s of its weights: that is taken", folder, variant)
+        else:
+            several = " and ".join(sorted(found))
+            log.info("%s holds only the variants %s of its weights: %s is taken", folder, several, variant)
+        return {"variant": variant, **pickled}
 
     def _source(self, part: str) -> dict[str, str]:
         """What the two libraries are told beside the place, where the part is in a folder of it."""
@@ -285,6 +294,12 @@ def in_precision(network: nn.Module, dtype: torch.dtype) -> None:
     for name, tensor in (*network.named_parameters(), *network.named_buffers()):
         if tensor.is_floating_point() and not any(each in name.split(".") for each in exact):
             tensor.data = tensor.data.to(dtype)
+
+
+def _first_sentence(error: Exception) -> str:
+    """What was wrong; what follows is advice for who calls the libraries by hand."""
+    text = str(error).strip()
+    return text.splitlines()[0].split(". ")[0] if text else type(error).__name__
 
 
 def _content(part: str) -> tuple[str, ...]:
