@@ -48,6 +48,23 @@ def test_metrics_are_loaded_once_and_leave_memory_again(
     assert vars(metric)["_track"] is None
 
 
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        (["timestep=range", "method.timestep.low=0", "method.timestep.high=1001"], "this model accepts up to 1000"),
+        (["loss=debiased", "method.loss.anchor=4"], "in clips of 4 frames, 0 to 3; set"),
+        (["loss=vmc", "model.frames=2", "method.loss.absolute=true"], "is 0 for clips of two latent frames"),
+        (["method=lora", "loss=debiased", "method.loss.anchor=4"], "in clips of 4 frames, 0 to 3; set"),
+    ],
+)
+def test_a_loss_or_noise_levels_that_a_model_has_no_use_for_are_refused_before_anything_is_made(
+    compose: Callable[..., Experiment], tmp_path: Path, words: list[str], line: str
+):
+    with pytest.raises(InputError, match=line):
+        compose(tmp_path / "made", *words).run()
+    assert not (tmp_path / "made").exists()
+
+
 def test_half_precision_takes_a_gpu(compose: Callable[..., Experiment], tmp_path: Path):
     with pytest.raises(InputError, match=r"model\.dtype=float16 takes a GPU: .*; set model\.dtype=float32"):
         compose(tmp_path / "made", "model.dtype=float16", "model.device=cpu").run()

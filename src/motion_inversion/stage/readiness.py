@@ -10,6 +10,7 @@ from motion_inversion.backbone.twin import Twin
 from motion_inversion.data.clip import Clip
 from motion_inversion.error import InputError
 from motion_inversion.method.method import HasDetector, HasPlaces
+from motion_inversion.method.training.noised import Learning, check_noised
 from motion_inversion.method.training.setting import Trained, check_optimizer
 from motion_inversion.stage.address import Address
 from motion_inversion.stage.outlook import expected
@@ -25,7 +26,8 @@ def require_ready(address: Address, model: Backbone, clips: Sequence[Clip], stag
     Raises:
         InputError: for a type that the device computes nothing in, a scheduler that can't be read, steps that the
             noise levels don't hold, a trainer or an optimizer that refuses its settings, a layout that names no block,
-            embeddings of another model or size, a detector without its weights, or a metric without its own.
+            embeddings of another model or size, noise levels that the model hasn't, a loss that has no meaning for its
+            clips, a detector without its weights, or a metric without its own.
     """
     if model.config.dtype == "float16" and model.device.type == "cpu":
         raise InputError(
@@ -60,8 +62,11 @@ def _require_fit(address: Address, model: Backbone, clips: Sequence[Clip]) -> No
             check_optimizer(address.method)
         with tempfile.TemporaryDirectory() as folder:
             made(address.trainer, model.device, model.dtype, Path(folder))
+    twin = Twin(model.config)
     if isinstance(address.method, HasPlaces):
-        address.method.require_places(Twin(model.config))
+        address.method.require_places(twin)
+    if isinstance(address.method, Learning):
+        check_noised(address.method, twin)
     if isinstance(address.method, HasDetector) and any(clip.control_maps is None for clip in clips):
         address.method.require_detector(model)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Int
@@ -11,6 +12,7 @@ from motion_inversion.backbone.model import Backbone
 from motion_inversion.core.condition import Condition
 from motion_inversion.core.loss import Loss, compared
 from motion_inversion.core.shape import Latents, Scalar
+from motion_inversion.core.timestep import Timestep
 from motion_inversion.error import InputError
 
 
@@ -28,6 +30,28 @@ class Noised:
     draw: torch.Generator
 
 
+@runtime_checkable
+class Learning(Protocol):
+    """What is said of a training on noised batches: what is minimised, and at which noise levels."""
+
+    @property
+    def loss(self) -> Loss: ...
+    @property
+    def timestep(self) -> Timestep: ...
+
+
+def check_noised(method: Learning, model: Backbone) -> None:
+    """Tries noise levels and loss once, on random numbers in the shape of the model's clips; no weights are needed.
+
+    Raises:
+        InputError: for timesteps that the model doesn't have, or a loss that has no meaning for so many latent frames.
+    """
+    draw = torch.Generator().manual_seed(0)
+    method.timestep(1, model.process.levels, draw)
+    prediction, target = torch.randn(2, *model.latent_shape, generator=draw)
+    _require_scalar(method.loss, method.loss(prediction, target, draw))
+
+
 def loss_of(part: str, loss: Loss, model: Backbone) -> Callable[[Noised], dict[str, Scalar]]:
     """From a noised batch to the loss of one part, of the prediction by `model` as it is then.
 
@@ -39,10 +63,14 @@ def loss_of(part: str, loss: Loss, model: Backbone) -> Callable[[Noised], dict[s
         on = compared(loss)
         told, meant = (model.process.read(on, each, noised.latents, noised.t) for each in (prediction, noised.target))
         value = loss(told, meant, noised.draw)
-        if not (isinstance(value, Tensor) and value.ndim == 0):
-            name = getattr(loss, "__name__", type(loss).__name__)
-            found = f"a tensor of shape {tuple(value.shape)}" if isinstance(value, Tensor) else type(value).__name__
-            raise InputError(f"method.loss: {name} gives {found}, a scalar tensor is needed; end it with .mean()")
+        _require_scalar(loss, value)
         return {part: value}
 
     return losses
+
+
+def _require_scalar(loss: Loss, value: object) -> None:
+    if not (isinstance(value, Tensor) and value.ndim == 0):
+        name = getattr(loss, "__name__", type(loss).__name__)
+        found = f"a tensor of shape {tuple(value.shape)}" if isinstance(value, Tensor) else type(value).__name__
+        raise InputError(f"method.loss: {name} gives {found}, a scalar tensor is needed; end it with .mean()")
