@@ -146,6 +146,18 @@ def test_what_is_said_of_a_clip(refused: Refused, videos: Path, words: list[str]
         (["--shell-completion"], "--shell-completion needs one of install=bash, uninstall=bash and query=bash"),
         (["seed=range(0,1000000)", "-m"], "the sweep has more than 10000 jobs; sweep fewer values, or in several"),
         (["hydra.run.dir=/dev/null/x"], "hydra.run.dir=/dev/null/x can't be made: /dev/null is no folder that you can"),
+        (["hydra.run.dir="], "hydra.run.dir is empty; set a folder, as in hydra.run.dir=outputs/sweep, or drop it"),
+        (["seed=0,1", "hydra.sweep.dir=", "-m"], "hydra.sweep.dir is empty; set a folder"),
+        (["seed=0,1", "hydra.sweep.subdir=", "-m"], "hydra.sweep.subdir is empty: each job needs a folder of its own"),
+        (
+            ["seed=0,1", "hydra/launcher=basic,other", "-m"],
+            "hydra/launcher=basic,other: what starts and keeps the jobs is the same for all; give one value",
+        ),
+        (["seed=0,1", "+hydra.launcher.nonsense=3", "-m"], "hydra.launcher.nonsense: it has no such setting; accepted"),
+        (
+            ["seed=0,1", "+hydra.sweeper.nonsense=3", "-m"],
+            "hydra.sweeper.nonsense: it has no such setting; accepted: m",
+        ),
         (["--nonsense"], "unrecognized arguments: --nonsense; "),
         (["--cfg", "nonsense"], "argument --cfg/-c: invalid choice: 'nonsense' (choose from"),
     ],

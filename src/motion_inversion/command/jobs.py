@@ -21,7 +21,7 @@ from motion_inversion.command import override, search
 from motion_inversion.command.arguments import Command
 from motion_inversion.command.economy import as_overrides, economised, picking
 from motion_inversion.command.explanation import UNCOMPOSED, check_files, compose, loader, without_hydra
-from motion_inversion.command.launcher import check_launching
+from motion_inversion.command.launcher import check_keys, check_launching
 from motion_inversion.composition import CompositionError
 from motion_inversion.error import InputError
 from motion_inversion.reflection.trust import check_hydra
@@ -145,11 +145,16 @@ def _jobs(name: str, overrides: list[str], multirun: bool) -> _Jobs:
     if not multirun and settings.mode is not RunMode.MULTIRUN:
         if several := next((each for each in given if each.is_sweep_override()), None):
             raise override.several(str(several.input_line))
-        _require_room("hydra.run.dir", Path(settings.run.dir))
+        _require_room("hydra.run.dir", settings.run.dir)
         return _Jobs([overrides], composed)
+    if between := next((each for each in given if each.is_sweep_override() and _is_of_hydra(each)), None):
+        raise InputError(f"{between.input_line}: what starts and keeps the jobs is the same for all; give one value")
     for part in ("launcher", "sweeper"):
+        check_keys(settings[part], f"hydra.{part}")
         check_launching(plain[part], f"hydra.{part}")
-    _require_room("hydra.sweep.dir", Path(settings.sweep.dir))
+    _require_room("hydra.sweep.dir", settings.sweep.dir)
+    if not plain["sweep"]["subdir"]:
+        raise InputError("hydra.sweep.subdir is empty: each job needs a folder of its own; drop it")
     for part in ("launcher", "sweeper"):
         _require_plugin(settings, part)
     searching = search.is_search(settings)
@@ -195,8 +200,15 @@ def _values(sweep: Override) -> list[str]:
     return values
 
 
-def _require_room(option: str, folder: Path) -> None:
-    """Raises InputError for a folder that Hydra couldn't make."""
+def _is_of_hydra(given: Override) -> bool:
+    return given.get_key_element().startswith(("hydra.", "hydra/"))
+
+
+def _require_room(option: str, given: str | None) -> None:
+    """Raises InputError for a folder that Hydra couldn't make, or none."""
+    if not given:
+        raise InputError(f"{option} is empty; set a folder, as in {option}=outputs/sweep, or drop it")
+    folder = Path(given)
     try:
         existing = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
         if existing.is_dir() and os.access(existing, os.W_OK):

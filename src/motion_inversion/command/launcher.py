@@ -1,7 +1,10 @@
-"""The numbers that launchers and sweepers are given: their plug-ins take any, and fail later or never end."""
+"""What launchers and sweepers are given: their plug-ins take any word and number, and fail later or never end."""
 
 from collections.abc import Mapping
 from typing import Any
+
+from hydra.core.config_store import ConfigStore
+from omegaconf import DictConfig
 
 from motion_inversion.error import InputError
 
@@ -24,6 +27,27 @@ _LEAST = {
     "timeout_min": 1,
 }
 _COUNTED = ("array_parallelism", "n_jobs", "nodes", "tasks_per_node")  # of which there can't be any number
+
+
+def check_keys(settings: DictConfig, path: str) -> None:
+    """Checks that a launcher or a sweeper, at the place `path` in Hydra's configuration, has settings of its own alone.
+
+    Raises:
+        InputError: naming the first that its package doesn't know.
+    """
+    known = _known(path.replace(".", "/"), str(settings["_target_"]))
+    if known is None:
+        return
+    if strange := next((key for key in settings if key not in known), None):
+        accepted = ", ".join(key for key in known if key not in ("_target_", "defaults")) or "none"
+        raise InputError(f"{path}.{strange}: it has no such setting; accepted: {accepted}; drop it")
+
+
+def _known(group: str, target: str) -> list[str] | None:
+    """The settings of a plug-in of Hydra's by its class; None of one that has registered none."""
+    store = ConfigStore.instance()
+    nodes = (store.load(f"{group}/{name}").node for name in store.list(group))
+    return next((list(map(str, node)) for node in nodes if node.get("_target_") == target), None)
 
 
 def check_launching(settings: Mapping[str, Any], path: str) -> None:
