@@ -17,11 +17,19 @@ UNET = {"block_out_channels": [64, 128, 256, 256], "attention_head_dim": 8}
 SHAPES = {"block_out_channels": [32, 48, 64, 64], "attention_head_dim": 8}
 TRANSFORMER = {"num_attention_heads": 12, "attention_head_dim": 128}
 SHAPES_DIT = {"num_attention_heads": 6, "attention_head_dim": 32}
+NARROW = {"num_attention_heads": 4, "attention_head_dim": 32}
 
 
 @pytest.mark.parametrize(
     ("network", "expected"),
-    [(UNET, "bfloat16"), (SHAPES, "float32"), (TRANSFORMER, "bfloat16"), (SHAPES_DIT, "float32"), ({}, "float32")],
+    [
+        (UNET, "bfloat16"),
+        (SHAPES, "float32"),
+        (TRANSFORMER, "bfloat16"),
+        (SHAPES_DIT, "bfloat16"),
+        (NARROW, "float32"),
+        ({}, "float32"),
+    ],
 )
 def test_a_cpu_with_instructions_for_it_computes_wide_networks_in_bfloat16(
     network: dict[str, object], expected: str, monkeypatch: pytest.MonkeyPatch

@@ -58,11 +58,12 @@ def test_a_precision_that_is_named_is_not_touched(
     assert compose(tmp_path, "model.dtype=float32").economies(()) == {}
 
 
-def test_the_shapes_models_have_what_they_always_had_on_any_cpu(
+def test_of_the_shapes_models_transformers_are_faster_in_bfloat16(
     compose: Callable[..., Experiment], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(precision, "has_bfloat16", lambda kind: True)
-    for model in ("shapes", "shapes_dit", "shapes_image"):
+    picks = {"shapes": "float32", "shapes_image": "float32", "shapes_dit": "bfloat16", "shapes_wan": "bfloat16"}
+    for model, dtype in picks.items():
         words = (f"model={model}", f"model.path=embedded:{model}", "model.device=cpu")
         found = compose(tmp_path, *words, AUTO).economies(())
-        assert found == {"model.dtype": "float32"}, model
+        assert found == {"model.dtype": dtype}, model

@@ -5,8 +5,9 @@ from typing import Any, Literal
 
 from motion_inversion.backbone.device import has_bfloat16
 
-WIDE = 256
-"""Channels of the widest level from which products in bfloat16 outweigh the casts around them (docs/performance.md)."""
+WIDE_UNET, WIDE_TRANSFORMER = 256, 192
+"""Channels of a UNet's widest level, and of a transformer's tokens, from which products in bfloat16 outweigh the casts
+around them (docs/performance.md)."""
 
 
 def suited(network: Mapping[str, Any], device: Literal["cuda", "cpu"]) -> Literal["float32", "float16", "bfloat16"]:
@@ -17,12 +18,12 @@ def suited(network: Mapping[str, Any], device: Literal["cuda", "cpu"]) -> Litera
     """
     if device == "cuda":
         return "bfloat16" if has_bfloat16(device) else "float16"
-    return "bfloat16" if has_bfloat16(device) and _width(network) >= WIDE else "float32"
+    return "bfloat16" if has_bfloat16(device) and _is_wide(network) else "float32"
 
 
-def _width(network: Mapping[str, Any]) -> int:
-    """Channels of a UNet's widest level, or of a transformer's tokens; 0 of what is neither."""
+def _is_wide(network: Mapping[str, Any]) -> bool:
+    """Whether a UNet or a transformer is; what is neither isn't."""
     if levels := network.get("block_out_channels"):
-        return max(levels)
+        return max(levels) >= WIDE_UNET
     heads, size = network.get("num_attention_heads"), network.get("attention_head_dim")
-    return heads * size if isinstance(heads, int) and isinstance(size, int) else 0
+    return isinstance(heads, int) and isinstance(size, int) and heads * size >= WIDE_TRANSFORMER
