@@ -113,7 +113,8 @@ class ModelFolder:
         if not Path(place).is_dir():
             require_reachable(option, place)
         name = self._class_name(part)
-        for file in self._taken(part):
+        naming = {} if part.startswith(WEIGHTLESS) else self._naming(part, dtype)
+        for file in self._taken(part, naming.get("variant")):
             check_weights(file, f"give a complete local folder: {option.partition('=')[0]}=/path/to/model")
         levels = self.configuration(part).get("num_train_timesteps", 1000)
         if type(levels) is not int or not 2 <= levels <= _MOST_LEVELS:
@@ -125,9 +126,7 @@ class ModelFolder:
             if part.startswith(WEIGHTLESS):
                 return kind.from_pretrained(place, **source)
             options = {"dtype" if library == "transformers" else "torch_dtype": dtype}
-            loaded, account = kind.from_pretrained(
-                place, output_loading_info=True, **self._naming(part, dtype), **source, **options
-            )
+            loaded, account = kind.from_pretrained(place, output_loading_info=True, **naming, **source, **options)
         except Exception as error:  # what is wrong with a folder makes the two libraries raise anything
             reason = _first_sentence(error)
             raise InputError(
@@ -242,11 +241,11 @@ class ModelFolder:
             return _json(index) if index.is_file() else {}
         return _hub_index(self.path)
 
-    def _taken(self, part: str) -> list[Path]:
+    def _taken(self, part: str, variant: str | None) -> list[Path]:
         """The files of weights that are read: those of a variant, such as fp16, if there are no others."""
         folder = self._local(part)
         files = sorted(folder.glob("*.safetensors")) if folder else []
-        return [file for file in files if file.name.count(".") == 1] or files
+        return [file for file in files if _variant(file.name) == (variant or "")] or files
 
     def _naming(self, part: str, dtype: torch.dtype) -> dict[str, Any]:
         """What the two libraries are told of the names of a part's weights, where those aren't the plain ones.
@@ -259,7 +258,7 @@ class ModelFolder:
             return {}
         names = [path.name for pattern in _WEIGHTS for path in folder.glob(pattern)]
         pickled = {} if any(name.endswith(".safetensors") for name in names) else {"use_safetensors": False}
-        found = {name.split(".")[1].partition("-")[0] if name.count(".") == 2 else "" for name in names}
+        found = {_variant(name) for name in names}
         if "" in found or not found:
             return pickled
         wanted = ("bf16", "fp16") if dtype == torch.bfloat16 else ("fp16", "bf16")
@@ -294,6 +293,11 @@ def in_precision(network: nn.Module, dtype: torch.dtype) -> None:
     for name, tensor in (*network.named_parameters(), *network.named_buffers()):
         if tensor.is_floating_point() and not any(each in name.split(".") for each in exact):
             tensor.data = tensor.data.to(dtype)
+
+
+def _variant(name: str) -> str:
+    """Which one a file's name says, as in model.fp16.safetensors; nothing of plain weights."""
+    return name.split(".")[1].partition("-")[0] if name.count(".") == 2 else ""
 
 
 def _first_sentence(error: Exception) -> str:
