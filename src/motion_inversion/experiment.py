@@ -1,19 +1,19 @@
-"""An experiment: the axes as fields, and the walk through its stages."""
+"""An experiment: the axes as fields, and what they are checked for before a walk through the stages."""
 
 import logging
 import os
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 
 from motion_inversion.backbone.device import kind_of
-from motion_inversion.backbone.model import Backbone, Model
+from motion_inversion.backbone.model import Model
 from motion_inversion.backbone.precision import suited
 from motion_inversion.core.noise import Noise
 from motion_inversion.core.sampler import Ddim, OdeInversion
@@ -28,37 +28,21 @@ from motion_inversion.metric.metric import Metric
 from motion_inversion.reflection.description import describe
 from motion_inversion.report.report import Report
 from motion_inversion.stage.address import Address
-from motion_inversion.stage.bound import bound
 from motion_inversion.stage.cache import Cache
 from motion_inversion.stage.economy import economise, limit_of
 from motion_inversion.stage.environment import deterministic_algorithms
-from motion_inversion.stage.evaluate import evaluate
 from motion_inversion.stage.footprint import footprint, told_against
-from motion_inversion.stage.generate import generate
 from motion_inversion.stage.memory import Estimate
 from motion_inversion.stage.objective import check_objectives, means
 from motion_inversion.stage.outlook import Expected, expected
-from motion_inversion.stage.plan import plan
-from motion_inversion.stage.prepare import invert, prepare
 from motion_inversion.stage.readiness import require_ready
 from motion_inversion.stage.request import pairs_of
 from motion_inversion.stage.run import earlier_dtype, write_run
-from motion_inversion.stage.train import train
+from motion_inversion.stage.walk import STAGES, Walk
 from motion_inversion.stage.wording import check_words
 from motion_inversion.storage.names import check_name
 
 log = logging.getLogger(__name__)
-
-Stage = Literal["prepare", "train", "generate", "evaluate", "report"]
-STAGES: tuple[Stage, ...] = ("prepare", "train", "generate", "evaluate", "report")
-# What is done for all clips before the next for any, and its stage: before inversion, the encoders leave memory.
-STEPS: Mapping[str, Stage] = {
-    "prepare": "prepare",
-    "invert": "prepare",
-    "train": "train",
-    "generate": "generate",
-    "evaluate": "evaluate",
-}
 
 
 @dataclass(frozen=True)
@@ -228,27 +212,26 @@ class Experiment:
         check_words(self._addresses[0], model, clips)
         require_ready(self._addresses[0], model, clips, self.stages)
         self._say_if_done(clips)
-        failures: dict[str, str] = {}
         try:
-            with _nothing_empty(self.output, self.name), deterministic_algorithms(self.deterministic):
+            with deterministic_algorithms(self.deterministic):
                 start = time.time()
-                self._make(clips, model, failures)
+                failure = self._walk(clips, model.device).run(model)
                 self._say_peak(clips, start)
         except BaseException:
             model.drop()  # who knows what of it was being changed
             raise
-        return _failure(clips, failures)
+        return failure
 
-    def _make(self, clips: Sequence[Clip], model: Backbone, failures: dict[str, str]) -> None:
-        self._plan(clips, failures)
-        for step, stage in STEPS.items():
-            for clip in clips if stage in self.stages else ():
-                if clip.name not in failures:
-                    self._try(step, model, clip, clips, failures)
-            if step == "prepare":
-                model.release("vae", "text_encoder", "tokenizer")
-            if step == "invert" and {*self.stages} - {"report"}:
-                self._note(model, [clip for clip in clips if clip.name not in failures])
+    def _walk(self, clips: Sequence[Clip], device: torch.device) -> Walk:
+        return Walk(
+            addresses=self._addresses,
+            clips=clips,
+            stages=self.stages,
+            note=lambda prepared: write_run(self._addresses[0], prepared, self, device),
+            batch=self.batch,
+            gif=self.gif,
+            logger=self.logger,
+        )
 
     def _say_peak(self, clips: Sequence[Clip], start: float) -> None:
         """Logs what a run since `start` took at most beside the estimate, if it was to stay within `memory`."""
@@ -267,55 +250,6 @@ class Experiment:
         if clips := self.dataset.clips():
             return clips
         raise InputError("the set has no clips; list some in dataset.clip, or choose another with dataset=demo")
-
-    def _try(self, step: str, model: Backbone, clip: Clip, clips: Sequence[Clip], failures: dict[str, str]) -> None:
-        """One step of one clip; what stops it, or samples of it, is added to `failures` and written down."""
-        stage = STEPS[step]
-        others = [other for other in clips if other.name not in failures]
-        try:
-            refused = self._step(step, model, clip, others)
-        except InputError as error:
-            failures[clip.name] = f"{stage}: {error}"
-            self._plan(clips, failures)
-            if len(others) == 1:
-                raise
-            log.error("%s: %s; going on with the other clips", clip.name, error)
-            return
-        if refused:
-            failures |= {place: f"{stage}: {reason}" for place, reason in refused.items()}
-            self._plan(clips, failures)
-
-    def _plan(self, clips: Sequence[Clip], failures: Mapping[str, str]) -> None:
-        for address in self._addresses if "evaluate" in self.stages else ():
-            plan(address, clips, failures)
-
-    def _note(self, model: Backbone, clips: Sequence[Clip]) -> None:
-        """Writes down what a repetition of this run would have to know."""
-        write_run(self._addresses[0], clips, self, model.device)
-
-    def _step(self, step: str, model: Backbone, clip: Clip, clips: Sequence[Clip]) -> dict[str, str]:
-        """One step of one clip, of the set's `clips`; for the frozen model as well, if there is to be one.
-
-        Gives what can't be scored, and why.
-        """
-        refused: dict[str, str] = {}
-        try:
-            for address in self._addresses:
-                if step == "prepare":
-                    prepare(address, model, clip)
-                elif step == "invert":
-                    invert(address, model, clip)
-                elif step == "train":
-                    train(address, model, clip, (self.logger,) if self.logger else (), _where(clip, clips))
-                elif step == "generate":
-                    generate(address, model, clip, self.batch, self.gif)
-                else:
-                    own = address is self._addresses[0]
-                    refused |= evaluate(address, str(model.device), clip, self.logger if own else None)
-                    refused |= bound(address, str(model.device), clip, clips)
-        except FloatingPointError as error:
-            raise InputError(f"{clip.name}: {STEPS[step]} stopped, {error}; model.dtype=float32 is safest") from error
-        return refused
 
     @cached_property
     def _addresses(self) -> tuple[Address, ...]:
@@ -341,37 +275,3 @@ class Experiment:
             seed=self.seed,
             cache=self.cache and Cache(self.cache),
         )
-
-
-def _where(clip: Clip, clips: Sequence[Clip]) -> str:
-    """A clip's name and its number, as in car 2/6."""
-    return f"{clip.name} {[other.name for other in clips].index(clip.name) + 1}/{len(clips)}"
-
-
-@contextmanager
-def _nothing_empty(output: Path, name: str) -> Iterator[None]:
-    """Removes the empty folders that a block which is refused leaves below `output`, and that folder itself."""
-    root = output / name
-    above = [root, *(path for path in root.parents if path.is_relative_to(output))]
-    before = {path for path in above if path.exists()}
-    try:
-        yield
-    except InputError:
-        inside = sorted((path for path in root.rglob("*") if path.is_dir()), reverse=True)
-        for folder in (*inside, *(path for path in above if path not in before)):
-            with suppress(OSError):  # it isn't empty
-                folder.rmdir()
-        raise
-
-
-def _failure(clips: Sequence[Clip], failures: Mapping[str, str]) -> InputError | None:
-    """One line on what a run could not make."""
-    names = [clip.name for clip in clips if clip.name in failures]
-    told = [f"{len(names)} of {len(clips)} clips failed: {', '.join(names)}"] if names else []
-    if refused := [place for place in failures if place not in names]:
-        of = ", ".join(dict.fromkeys(Path(place).parts[0] for place in refused))
-        told.append(f"samples not scored: {len(refused)}, of {of}")
-    if not told:
-        return None
-    others = ", or leave clips out with dataset.only=[…]" if len(clips) > 1 else ""
-    return InputError(f"{'; '.join(told)}; the log says why; repeat the command to try again{others}")

@@ -18,9 +18,10 @@ from safetensors.torch import load_file
 from motion_inversion import __version__
 from motion_inversion.composition import build
 from motion_inversion.error import InputError
-from motion_inversion.experiment import STAGES, Experiment
+from motion_inversion.experiment import Experiment
 from motion_inversion.stage.environment import git
 from motion_inversion.stage.run import conditions
+from motion_inversion.stage.walk import STAGES
 from motion_inversion.storage.document import parse_json, read_text
 from motion_inversion.storage.names import MANIFEST, RUN, RUN_FORMAT, SCORE
 

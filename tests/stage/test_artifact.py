@@ -180,7 +180,7 @@ def test_a_failure_leaves_the_workplace_to_go_on_with(tmp_path: Path):
         assert (work / "step1").read_text() == "half"
         assert not (work / "a.txt").exists()  # which is made whole, or is none
     assert artifact.exists()
-    assert not artifact.workplace.exists()
+    assert not artifact.workplace.folder.exists()
 
 
 def test_what_is_made_is_not_made_again(tmp_path: Path):
@@ -250,8 +250,8 @@ def test_a_failure_that_wrote_nothing_leaves_nothing(tmp_path: Path):
 
 def test_what_a_killed_process_left_half_written_is_no_part_of_it(tmp_path: Path):
     artifact = Artifact(tmp_path, "thing", {"seed": 1})
-    artifact.workplace.mkdir(parents=True)
-    (artifact.workplace / ".strip.png.0123abcd.part").write_text("ha")
+    artifact.workplace.folder.mkdir(parents=True)
+    (artifact.workplace.folder / ".strip.png.0123abcd.part").write_text("ha")
     with artifact.making("a.txt", "half.txt") as folder:
         assert folder
         (folder / "a.txt").write_text("a")
@@ -293,8 +293,8 @@ def test_a_death_at_any_file_operation_changes_nothing(tmp_path: Path, before: s
 
 def test_what_is_sealed_but_not_renamed_is_not_made_again(tmp_path: Path):
     artifact = make(tmp_path)
-    artifact.folder.rename(artifact.workplace)
-    (artifact.workplace / "stranger.txt").touch()
+    artifact.folder.rename(artifact.workplace.folder)
+    (artifact.workplace.folder / "stranger.txt").touch()
     with artifact.making("a.txt") as work:
         assert work is None
     assert {path.name for path in artifact.folder.iterdir()} == {"a.txt", MANIFEST}
@@ -302,8 +302,8 @@ def test_what_is_sealed_but_not_renamed_is_not_made_again(tmp_path: Path):
 
 def test_an_old_manifest_is_no_part_of_what_is_made_anew(tmp_path: Path):
     artifact = make(tmp_path)
-    artifact.folder.rename(artifact.workplace)
-    (artifact.workplace / "a.txt").write_text("half")
+    artifact.folder.rename(artifact.workplace.folder)
+    (artifact.workplace.folder / "a.txt").write_text("half")
     make(tmp_path)
     assert artifact.exists()
     assert list(json.loads((artifact.folder / MANIFEST).read_text())["files"]) == ["a.txt"]
@@ -311,8 +311,8 @@ def test_an_old_manifest_is_no_part_of_what_is_made_anew(tmp_path: Path):
 
 def test_strangers_are_never_sealed(tmp_path: Path):
     artifact = Artifact(tmp_path, "thing", {"seed": 1})
-    (artifact.workplace / "lightning_logs").mkdir(parents=True)
-    (artifact.workplace / "hpc_ckpt_1.ckpt").touch()
+    (artifact.workplace.folder / "lightning_logs").mkdir(parents=True)
+    (artifact.workplace.folder / "hpc_ckpt_1.ckpt").touch()
     with artifact.making("a.txt", beside=("preview",)) as work:
         assert work
         (work / "a.txt").write_text("a")

@@ -39,7 +39,7 @@ def make(folder: Path, seed: int = 1, cache: Cache | None = None) -> Artifact:
 
 
 def assert_right(artifact: Artifact) -> None:
-    assert artifact.exists() and not artifact.workplace.exists()
+    assert artifact.exists() and not artifact.workplace.folder.exists()
     found = {path.name: path.read_bytes() for path in artifact.folder.iterdir() if path.name != CHECKPOINT}
     assert found.keys() == {*CONTENT, MANIFEST}
     assert {name: found[name] for name in CONTENT} == CONTENT
@@ -49,11 +49,11 @@ def unfinished(folder: Path, sealed: bool) -> Artifact:
     """What a death leaves ahead of the manifest or, `sealed`, ahead of the renaming; another one is beside it."""
     make(folder, seed=2)
     artifact = make(folder)
-    artifact.folder.rename(artifact.workplace)
+    artifact.folder.rename(artifact.workplace.folder)
     if not sealed:
-        (artifact.workplace / MANIFEST).unlink()
-    (artifact.workplace / LOCK).touch()
-    (artifact.workplace / CHECKPOINT).write_bytes(b"checkpoint")
+        (artifact.workplace.folder / MANIFEST).unlink()
+    (artifact.workplace.folder / LOCK).touch()
+    (artifact.workplace.folder / CHECKPOINT).write_bytes(b"checkpoint")
     return artifact
 
 
@@ -63,15 +63,15 @@ def unfinished(folder: Path, sealed: bool) -> Artifact:
 def test_an_unfinished_artifact_is_made_all_the_same(tmp_path: Path, kind: str, name: str, sealed: bool):
     artifact = unfinished(tmp_path, sealed)
     if name == MANIFEST and not sealed:
-        (artifact.workplace / MANIFEST).write_text("{}")
-    KINDS[kind](artifact.workplace / name, random.Random(0))
+        (artifact.workplace.folder / MANIFEST).write_text("{}")
+    KINDS[kind](artifact.workplace.folder / name, random.Random(0))
     if kind == "a folder without permission" or (name == LOCK and kind in SHUT):
         with pytest.raises(
             InputError, match=r"^can't write .*: Permission denied; delete .*thing.*\.part to make it an"
         ):
             make(tmp_path)
-        artifact.workplace.chmod(0o755)
-        shutil.rmtree(artifact.workplace)
+        artifact.workplace.folder.chmod(0o755)
+        shutil.rmtree(artifact.workplace.folder)
     assert_right(make(tmp_path))
     kept = latest(artifact.folder)
     assert kept is None or kept.read_bytes() == b"checkpoint"
@@ -113,7 +113,7 @@ def test_nothing_is_written_through_a_link_that_lies_in_an_unfinished_artifact(t
     artifact = unfinished(tmp_path / "stage", sealed=False)
     theirs = tmp_path / "theirs.txt"
     theirs.write_text("theirs")
-    (artifact.workplace / "a.txt").unlink()
-    (artifact.workplace / "a.txt").symlink_to(theirs)
+    (artifact.workplace.folder / "a.txt").unlink()
+    (artifact.workplace.folder / "a.txt").symlink_to(theirs)
     assert_right(make(tmp_path / "stage"))
     assert theirs.read_text() == "theirs"

@@ -30,7 +30,7 @@ def test_a_plan_is_written_once_and_others_stand_beside_it(address: Address, cli
     before = path.stat().st_mtime_ns
     plan(address, [clip], {})
     assert path.stat().st_mtime_ns == before
-    address.state(clip).workplace.mkdir(parents=True)  # a training that has begun
+    address.state(clip).workplace.folder.mkdir(parents=True)  # a training that has begun
     plan(address, [clip], {clip.name: "train: the loss is nan"})
     assert "the loss is nan" in path.read_text()
     assert list(tmp_path.glob("plan-*.json")) == [path]

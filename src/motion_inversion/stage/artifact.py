@@ -1,28 +1,20 @@
 """One result on disk: a folder that is complete or absent, with what it was made from and its checksums."""
 
 import json
-import logging
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from functools import cached_property
 from pathlib import Path
-
-from filelock import FileLock, Timeout
 
 from motion_inversion.error import InputError
 from motion_inversion.reflection.description import Json, digest
 from motion_inversion.stage.cache import Cache
 from motion_inversion.stage.environment import preparation
-from motion_inversion.storage.checksum import known_sha256
-from motion_inversion.storage.file import disk_space, remove, replacing, sha256_of
-from motion_inversion.storage.names import COST, LOCK, MANIFEST, UNFINISHED
-
-log = logging.getLogger(__name__)
-
-_TOGETHER = "together.txt"  # in a workplace: the names of what is made with it
+from motion_inversion.stage.workplace import Workplace, sum_of
+from motion_inversion.storage.file import disk_space, remove
+from motion_inversion.storage.names import MANIFEST
 
 
 @dataclass(frozen=True)
@@ -58,9 +50,9 @@ class Artifact:
         return self.parent / self.name
 
     @property
-    def workplace(self) -> Path:
-        """Where it is made: what an interrupted run leaves here, the next one goes on with."""
-        return self.parent / f"{self.name}{UNFINISHED}"
+    def workplace(self) -> Workplace:
+        """Where it is made."""
+        return Workplace(self.folder)
 
     @property
     def cached(self) -> bool:
@@ -92,7 +84,7 @@ class Artifact:
 
     def checksum(self, name: str) -> str:
         """SHA-256 of one of its files, in hexadecimal; that of nothing if it is missing."""
-        return _sum_of(self.folder / name)
+        return sum_of(self.folder / name)
 
     @contextmanager
     def making(self, *files: str, beside: Sequence[str] = ()) -> Iterator[Path | None]:
@@ -110,46 +102,36 @@ class Artifact:
             InputError: if the folder can't be written, the disk is full, or it is there but isn't what was made
                 (see `exists`).
         """
-        if self.exists() and not self._left_over():
+        workplace = self.workplace
+        if self.exists() and not workplace.left_over:
             yield None
             return
-        with self._held():
+        with workplace.held():
             if self._made_meanwhile():
                 yield None
                 return
             if self._sealed():
                 yield None
             else:
-                self._clear(files)
-                with disk_space(self.workplace), self._shared() as taken:
-                    yield None if taken else self.workplace
+                workplace.clear(files)
+                with disk_space(workplace.folder), self._shared() as taken:
+                    yield None if taken else workplace.folder
                     if not taken:
-                        self.seal(*files)
-            self.place(*files, beside=beside)
+                        workplace.seal(self.identity, files)
+            workplace.settle(files, beside)
 
     def settled(self, *files: str) -> bool:
         """Whether it is complete; one that a death left whole in its workplace takes its place now.
 
         Raises InputError as `making`.
         """
-        made = self.exists()
-        if not self._left_over() if made else not os.path.isfile(self.workplace / MANIFEST):
+        workplace, made = self.workplace, self.exists()
+        if not (workplace.left_over if made else workplace.has_manifest):
             return made
-        with self._held():
-            if not self._made_meanwhile() and self._whole_with_others() and self._sealed():
-                self.place(*files)
+        with workplace.held():
+            if not self._made_meanwhile() and workplace.whole_with_others() and self._sealed():
+                workplace.settle(files)
             return self.exists()
-
-    def _whole_with_others(self) -> bool:
-        """Whether all that are made together with it are whole, in their places or not; true of one made alone."""
-        try:
-            names = (self.workplace / _TOGETHER).read_text().splitlines()
-        except FileNotFoundError:
-            return True
-        except (OSError, ValueError):
-            return False
-        places = [(self.parent / name, self.parent / f"{name}{UNFINISHED}") for name in names]
-        return all(any(os.path.isfile(folder / MANIFEST) for folder in place) for place in places)
 
     @contextmanager
     def _shared(self) -> Iterator[bool]:
@@ -158,11 +140,11 @@ class Artifact:
             yield False
             return
         with self.cache.held(self._shared_name):
-            taken = self.cache.take(self._shared_name, self.workplace, self._verify)
+            taken = self.cache.take(self._shared_name, self.workplace.folder, self._verify)
             yield taken
             if not taken:
-                sealed = json.loads((self.workplace / MANIFEST).read_text())["files"]
-                self.cache.give(self._shared_name, self.workplace, [*sealed])
+                sealed = json.loads((self.workplace.folder / MANIFEST).read_text())["files"]
+                self.cache.give(self._shared_name, self.workplace.folder, [*sealed])
 
     def _verify(self, folder: Path) -> list[str]:
         """The names of the files of the artifact in a folder. Raises InputError if they aren't what was made."""
@@ -179,7 +161,7 @@ class Artifact:
             )
         for name, expected in files.items():
             try:
-                found = _sum_of(folder / name)
+                found = sum_of(folder / name)
             except OSError as error:
                 raise _unreadable(folder / name, folder, error) from error
             if found != expected:
@@ -191,54 +173,21 @@ class Artifact:
 
     def _sealed(self) -> bool:
         """Whether a process died between the last file and the renaming; a manifest of anything else is removed."""
-        if not (self.workplace / MANIFEST).exists():
+        folder = self.workplace.folder
+        if not (folder / MANIFEST).exists():
             return False
         try:
-            self._verify(self.workplace)
+            self._verify(folder)
         except InputError:
-            remove(self.workplace / MANIFEST)
+            remove(folder / MANIFEST)
             return False
         return True
-
-    def _clear(self, files: Sequence[str]) -> None:
-        """Leaves in the workplace what can be gone on with: no file that is to be made, nor what isn't as it was left.
-
-        A death, a failing disk or a stranger may have put anything in a file's place; what is written must neither
-        go through a link nor be refused by a folder of that name.
-        """
-        for path in self.workplace.iterdir():
-            strange = path.is_symlink() or not (path.is_file() or path.is_dir())
-            if path.name in files or strange or (path.name == COST and path.is_dir()):
-                remove(path)
-
-    def seal(self, *files: str) -> None:
-        """Vouches for the files in the workplace by a manifest: from now on they are the artifact's."""
-        sums = {name: _sum_of(self.workplace / name) for name in sorted(files) if (self.workplace / name).is_file()}
-        with replacing(self.workplace / MANIFEST) as part:
-            part.write_text(json.dumps({"identity": self.identity, "files": sums}, indent=2) + "\n")
-
-    def place(self, *files: str, beside: Sequence[str] = ()) -> None:
-        """Makes a workplace that is sealed the artifact.
-
-        Each step leaves what the next process can go on from: a manifest is in the workplace until all is done."""
-        kept = (MANIFEST, LOCK, COST, *files, *beside)
-        for path in self.workplace.iterdir():
-            if not any(fnmatchcase(path.name, pattern) for pattern in kept):
-                remove(path)
-        remove(self.folder)
-        self.workplace.rename(self.folder)
-        # Last: whoever waits for this file finds the artifact made.
-        remove(self.folder / LOCK)
 
     def _made_meanwhile(self) -> bool:
         """Whether it is complete by now, so that nobody need wait for it any more."""
         if made := self.exists():
-            remove(self.folder / LOCK)
+            self.workplace.unlock()
         return made
-
-    def _left_over(self) -> bool:
-        """Whether a process died when all but tidying up was done, or is at it."""
-        return self.workplace.exists() or (self.folder / LOCK).exists()
 
     @contextmanager
     def held(self, *files: str) -> Iterator[Path | None]:
@@ -246,64 +195,12 @@ class Artifact:
         if self.settled(*files):
             yield None
             return
-        with self._held():
+        with self.workplace.held():
             if self._made_meanwhile():
                 yield None
                 return
-            self._clear((*files, MANIFEST))
-            yield self.workplace
-
-    @contextmanager
-    def _held(self) -> Iterator[None]:
-        """The workplace, made if need be, for this process alone; removed if it is empty or of no use."""
-        lock = FileLock(self.workplace / LOCK)
-        try:
-            self._acquire(lock)
-        except OSError as error:
-            there = os.path.lexists(self.workplace)
-            anew = f"delete {self.workplace} to make it anew, if no process is at it, or " if there else ""
-            raise InputError(
-                f"can't write {self.workplace}: {error.strerror}; {anew}set output=… to a folder you can write"
-            ) from error
-        own = self._locked()
-        try:
-            yield
-        finally:
-            # Once it is renamed, a workplace that is there again is another process's.
-            # At this very moment, too, another may remove it, or begin in it: then it isn't ours to remove.
-            with suppress(OSError):
-                if self._locked() == own and ((self.folder / MANIFEST).exists() or self._is_empty()):
-                    remove(self.workplace)
-            lock.release()
-
-    def _locked(self) -> int:
-        """Which file the lock of the workplace is; 0 for none."""
-        try:
-            return (self.workplace / LOCK).stat().st_ino
-        except FileNotFoundError:
-            return 0
-
-    def _is_empty(self) -> bool:
-        return all(path.name == LOCK for path in self.workplace.iterdir())
-
-    def _acquire(self, lock: FileLock) -> None:
-        # The process before may move or remove the workplace, and the locked file with it, at any moment: then anew.
-        while not (lock.is_locked and (self.workplace / LOCK).exists()):
-            lock.release()
-            try:
-                self.workplace.mkdir(parents=True, exist_ok=True)
-            except FileExistsError:  # what was a folder is gone by now, unless it is none
-                if not self.workplace.is_dir():
-                    self.workplace.unlink(missing_ok=True)
-                continue
-            if (held := self.workplace / LOCK).is_dir() or held.is_symlink():
-                remove(held)
-            with suppress(FileNotFoundError, FileExistsError):  # the lock makes its folder in the same way
-                try:
-                    lock.acquire(blocking=False)
-                except Timeout:
-                    log.info("waiting for another process that is making %s", self.folder)
-                    lock.acquire()
+            self.workplace.clear((*files, MANIFEST))
+            yield self.workplace.folder
 
     def relative_to(self, folder: Path) -> str:
         """Its folder as seen from another: results can be moved together."""
@@ -327,21 +224,17 @@ def making_together(artifacts: Sequence[Artifact], *files: str) -> Iterator[list
         with disk_space(artifacts[0].parent):
             yield folders
             begun = [artifact for artifact, folder in zip(artifacts, folders, strict=True) if folder]
+            workplaces = [artifact.workplace for artifact in begun]
+            for workplace in workplaces:
+                workplace.make_with(workplaces)
             for artifact in begun:
-                (artifact.workplace / _TOGETHER).write_text("\n".join(each.name for each in begun))
-            for artifact in begun:
-                artifact.seal(*files)
-        for artifact in begun:
-            artifact.place(*files)
+                artifact.workplace.seal(artifact.identity, files)
+        for workplace in workplaces:
+            workplace.settle(files)
 
 
 def _unreadable(path: Path, folder: Path, error: Exception) -> InputError:
     return InputError(f"{path} can't be read ({error}); delete {folder} to make it anew")
-
-
-def _sum_of(path: Path) -> str:
-    """SHA-256 of a file, in hexadecimal; of nothing if it is missing."""
-    return known_sha256(path) if path.is_file() else sha256_of()
 
 
 def _difference(theirs: Json, ours: Json, path: str = "") -> str:

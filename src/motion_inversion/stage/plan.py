@@ -51,7 +51,8 @@ def _begun(address: Address, clip: Clip) -> bool:
         samples = [address.sample(clip, *pair) for pair in pairs_of(clip)]
     except InputError:  # of footage that can't be read nothing is made
         return False
-    return any(each.folder.exists() or each.workplace.exists() for each in [*samples, *([state] if state else [])])
+    results = [*samples, *([state] if state else [])]
+    return any(each.folder.exists() or each.workplace.folder.exists() for each in results)
 
 
 def _samples(address: Address, clip: Clip) -> Iterator[dict[str, Json]]:
