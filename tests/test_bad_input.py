@@ -14,7 +14,7 @@ import pytest
 from huggingface_hub import HfApi
 
 import motion_inversion.__main__ as command
-from motion_inversion.backbone import part
+from motion_inversion.backbone import hub
 from motion_inversion.data.video import write_video
 from motion_inversion.embedding.embeddings import MotionEmbeddings
 from motion_inversion.embedding.site import Site
@@ -270,7 +270,7 @@ def test_a_model_that_is_neither_here_nor_on_the_hub(refused: Refused, monkeypat
     def unreachable(*_: object, **__: object) -> None:
         raise OSError("no way there")
 
-    monkeypatch.setattr(part, "is_offline_mode", lambda: False)
+    monkeypatch.setattr(hub, "is_offline_mode", lambda: False)
     monkeypatch.setattr(HfApi, "model_info", unreachable)
     line = refused("model.path=models/mine")
     assert line.startswith("model.path=models/mine is no folder here, and the hub has no such model to give (no way")

@@ -1,31 +1,27 @@
 """Finds and loads the parts of a model in the diffusers layout one by one, frozen and in evaluation mode."""
 
-import functools
 import hashlib
 import importlib
-import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from huggingface_hub.constants import is_offline_mode
 from torch import nn
 
 from motion_inversion.backbone.family import Classes
+from motion_inversion.backbone.hub import hub_file, require_reachable
+from motion_inversion.backbone.variant import WEIGHTS, naming_of, taken
 from motion_inversion.error import InputError
 from motion_inversion.storage.checksum import noted_sha256
 from motion_inversion.storage.document import parse_json, read_text
 from motion_inversion.storage.kind import check_weights
 
-log = logging.getLogger(__name__)
-
 INDEX = "model_index.json"
 WEIGHTLESS = ("tokenizer", "scheduler")
-# Of these patterns, a file must match one. A tokenizer without a vocabulary would load, and know no word.
-_WEIGHTS = ("*.safetensors", "*.bin")
 _VOCABULARY = "vocab.json"
+# Of these patterns, a file must match one. A tokenizer without a vocabulary would load, and know no word.
 _CONTENT = {
     "tokenizer": (_VOCABULARY, "tokenizer.json", "spiece.model", "*.model"),
     "scheduler": ("scheduler_config.json", "config.json"),
@@ -113,8 +109,9 @@ class ModelFolder:
         if not Path(place).is_dir():
             require_reachable(option, place)
         name = self._class_name(part)
-        naming = {} if part.startswith(WEIGHTLESS) else self._naming(part, dtype)
-        for file in self._taken(part, naming.get("variant")):
+        folder = self._local(part)
+        naming = {} if folder is None or part.startswith(WEIGHTLESS) else naming_of(folder, dtype)
+        for file in taken(folder, naming.get("variant")) if folder else ():
             check_weights(file, f"give a complete local folder: {option.partition('=')[0]}=/path/to/model")
         levels = self.configuration(part).get("num_train_timesteps", 1000)
         if type(levels) is not int or not 2 <= levels <= _MOST_LEVELS:
@@ -239,36 +236,8 @@ class ModelFolder:
         if Path(self.path).is_dir():
             index = Path(self.path) / INDEX
             return _json(index) if index.is_file() else {}
-        return _hub_index(self.path)
-
-    def _taken(self, part: str, variant: str | None) -> list[Path]:
-        """The files of weights that are read: those of a variant, such as fp16, if there are no others."""
-        folder = self._local(part)
-        files = sorted(folder.glob("*.safetensors")) if folder else []
-        return [file for file in files if _variant(file.name) == (variant or "")] or files
-
-    def _naming(self, part: str, dtype: torch.dtype) -> dict[str, Any]:
-        """What the two libraries are told of the names of a part's weights, where those aren't the plain ones.
-
-        There may be others alone, as in *.fp16.safetensors; of several, those nearest to the type that is asked for are
-        taken. And there may be no safetensors.
-        """
-        folder = self._local(part)
-        if folder is None:
-            return {}
-        names = [path.name for pattern in _WEIGHTS for path in folder.glob(pattern)]
-        pickled = {} if any(name.endswith(".safetensors") for name in names) else {"use_safetensors": False}
-        found = {_variant(name) for name in names}
-        if "" in found or not found:
-            return pickled
-        wanted = ("bf16", "fp16") if dtype == torch.bfloat16 else ("fp16", "bf16")
-        variant = next((name for name in wanted if name in found), min(found))
-        if len(found) == 1:
-            log.info("%s holds only the variant %s of its weights: that is taken", folder, variant)
-        else:
-            several = " and ".join(sorted(found))
-            log.info("%s holds only the variants %s of its weights: %s is taken", folder, several, variant)
-        return {"variant": variant, **pickled}
+        index = hub_file(self.path, INDEX)
+        return _json(index) if index else {}
 
     def _source(self, part: str) -> dict[str, str]:
         """What the two libraries are told beside the place, where the part is in a folder of it."""
@@ -295,11 +264,6 @@ def in_precision(network: nn.Module, dtype: torch.dtype) -> None:
             tensor.data = tensor.data.to(dtype)
 
 
-def _variant(name: str) -> str:
-    """Which one a file's name says, as in model.fp16.safetensors; nothing of plain weights."""
-    return name.split(".")[1].partition("-")[0] if name.count(".") == 2 else ""
-
-
 def _first_sentence(error: Exception) -> str:
     """What was wrong; what follows is advice for who calls the libraries by hand."""
     text = str(error).strip()
@@ -307,7 +271,7 @@ def _first_sentence(error: Exception) -> str:
 
 
 def _content(part: str) -> tuple[str, ...]:
-    return next((patterns for stem, patterns in _CONTENT.items() if part.startswith(stem)), _WEIGHTS)
+    return next((patterns for stem, patterns in _CONTENT.items() if part.startswith(stem)), WEIGHTS)
 
 
 def _import(name: str) -> tuple[Any, str]:
@@ -336,39 +300,8 @@ def _json(path: Path) -> dict[str, Any]:
     return found
 
 
-@functools.cache
-def _hub_index(name: str) -> dict[str, Any]:
-    from huggingface_hub import hf_hub_download
-    from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError, LocalEntryNotFoundError
-
-    try:
-        return _json(Path(hf_hub_download(name, INDEX)))
-    except (EntryNotFoundError, LocalEntryNotFoundError, HfHubHTTPError, OSError, ValueError):
-        return {}
-
-
 def _require_folder(option: str, path: str) -> None:
     """Raises InputError for what is neither a folder nor can be a hub id."""
     folder = Path(path)
     if not folder.is_dir() and (folder.is_absolute() or path.startswith(".") or folder.exists()):
         raise InputError(f"{option}={path} is no folder; set {option} to a model in the diffusers layout")
-
-
-@functools.cache
-def require_reachable(option: str, path: str) -> None:
-    """Asks the hub for a model, once: loading would ask again and again for minutes before it gives up.
-
-    Raises:
-        InputError: if it gives none, naming the option that says which; nothing is asked in offline mode.
-    """
-    if is_offline_mode():
-        return
-    from huggingface_hub import HfApi
-
-    try:
-        HfApi().model_info(path, timeout=10)
-    except Exception as error:  # that of an HTTP library, which depends on the hub client's version
-        raise InputError(
-            f"{option} is no folder here, and the hub has no such model to give ({error}); give a local folder: "
-            f"{option.partition('=')[0]}=/path/to/model, or set HF_HUB_OFFLINE=1 to use what was downloaded earlier"
-        ) from error

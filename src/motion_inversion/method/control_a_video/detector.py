@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from motion_inversion.backbone.autoencoder import Pixels
-from motion_inversion.backbone.part import require_reachable
+from motion_inversion.backbone.hub import require_reachable
 from motion_inversion.error import InputError
 
 _UNUSED = "neck.fusion_stage.layers.0.residual_layer1."  # published networks lack it: that layer has nothing to fuse
