@@ -20,17 +20,17 @@ import tempfile
 import time
 import traceback
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from damage import KINDS, leave, obeying_permissions
+from damage import damage_finished, damage_left, leave, obeying_permissions
 from dying import dies_at
 from motion_inversion.command.arguments import read
 from motion_inversion.command.jobs import rehearse
 from motion_inversion.error import InputError
 from motion_inversion.storage.file import remove
-from motion_inversion.storage.names import CACHED, COST, LOCK, MANIFEST, UNFINISHED
+from motion_inversion.storage.names import CACHED, COST, MANIFEST, UNFINISHED
 
 SWEEP = [
     "model=shapes",
@@ -46,6 +46,7 @@ SWEEP = [
     "stages=[prepare,train,generate,evaluate]",
     "threads=1",
 ]
+LAUNCHERS = ("basic", "joblib", "submitit", "ray")
 _EARLY = 0.2  # of the kills, those that come before there is work
 _WORK = re.compile(r": (?:fitting|sampling|scoring) ")
 _OPERATIONS = 300  # on files, that a job takes about
@@ -61,14 +62,18 @@ def main() -> int:
     parser.add_argument("--damages", type=int, default=10, help="flipped bits, cut files and deletions")
     parser.add_argument("--unfinished", type=int, default=12, help="damages of what a death left, and of the cache")
     parser.add_argument("--races", type=int, default=1, help="pairs of sweeps that begin at once on one output")
-    parser.add_argument("--launcher", default="basic", help="basic, joblib, submitit or ray")
+    parser.add_argument("--launcher", default="basic", choices=LAUNCHERS, help="of the sweeps that are killed or race")
+    parser.add_argument(
+        "--compare", nargs="*", default=[], choices=LAUNCHERS, help="launchers to run the sweep by as well"
+    )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("words", nargs="*", help="overrides of the sweep")
     options = parser.parse_args()
     draw = random.Random(options.seed)
     with tempfile.TemporaryDirectory() as folder:
         chaos = Chaos(Path(folder), options.launcher, options.words)
-        wrong = chaos.killed(options.kills, draw) + chaos.damaged(options.damages, draw)
+        wrong = sum(map(chaos.compared, options.compare))
+        wrong += chaos.killed(options.kills, draw) + chaos.damaged(options.damages, draw)
         with obeying_permissions():
             wrong += chaos.left(options.unfinished, draw)
         wrong += sum(chaos.raced(number) for number in range(options.races))
@@ -89,17 +94,25 @@ class Chaos:
         self.expected, self.work = self.records("whole"), self.begun("whole")
         print(f"undisturbed: {len(self.expected)} records of {self.work} pieces of work in {self.seconds:.0f} s")
 
-    def begin(self, name: str) -> subprocess.Popen[bytes]:
+    def begin(self, name: str, launcher: str = "basic") -> subprocess.Popen[bytes]:
         """Starts a sweep whose results go to a folder of this name."""
         command = [sys.executable, "-m", "motion_inversion", "-m", *SWEEP, *self.words]
-        command += [f"output={self.folder / name}", f"hydra/launcher={self.launcher}"]
+        command += [f"output={self.folder / name}", f"hydra/launcher={launcher}"]
         environment = os.environ | {"OMP_NUM_THREADS": "1"}
         log = (self.folder / f"{name}.log").open("ab")
         return subprocess.Popen(command, env=environment, stdout=log, stderr=log, start_new_session=True)
 
-    def finish(self, name: str) -> int:
+    def finish(self, name: str, launcher: str = "basic") -> int:
         """Runs a sweep to its end; its exit code."""
-        return self.begin(name).wait()
+        return self.begin(name, launcher).wait()
+
+    def compared(self, launcher: str) -> int:
+        """Runs the sweep by a launcher, beside the one in this process that nothing disturbed."""
+        start = time.monotonic()
+        code = self.finish(launcher, launcher)
+        seconds = time.monotonic() - start
+        print(f"{launcher}: exit code {code}, {seconds:.0f} s, {seconds / self.seconds:.2f} times as long", flush=True)
+        return self.differing(launcher) + (code != 0)
 
     def records(self, name: str) -> dict[str, object]:
         """All records of a sweep, by their places, without what may differ."""
@@ -117,7 +130,7 @@ class Chaos:
             return 0
         for _ in range(times):
             begun = self.begun("killed")
-            running = self.begin("killed")
+            running = self.begin("killed", self.launcher)
             try:
                 if draw.random() < _EARLY:
                     running.wait(draw.uniform(0, self.startup))
@@ -128,7 +141,9 @@ class Chaos:
             except subprocess.TimeoutExpired:
                 os.killpg(running.pid, signal.SIGKILL)
                 running.wait()
-        self.finish("killed")
+                if self.launcher == "submitit":
+                    _kill_slurm_jobs()
+        self.finish("killed", self.launcher)
         repeated = 100 * (self.begun("killed") - self.work) / self.work
         print(f"{times} kills: {repeated:.0f} % of the pieces of work were begun again")
         return self.differing("killed")
@@ -145,7 +160,7 @@ class Chaos:
         for number in range(times):
             name = f"damaged{number}"
             shutil.copytree(self.folder / "whole", self.folder / name)
-            what = _damage(self.folder / name, draw)
+            what = damage_finished(self.folder / name, draw)
             refused = self.repeated(name)
             if not refused:
                 wrong += self.differing(name)
@@ -164,7 +179,7 @@ class Chaos:
             for number, job in enumerate(jobs):
                 dies_at(draw.randrange(_OPERATIONS), output, functools.partial(_run_quietly, job))
                 wanted = {result.place for result in job.outlook()} if number % 2 else set[Path]()
-                damages = _damage_left(output, draw, wanted)
+                damages = damage_left(output, draw, wanted)
                 outcome = self.repaired(job, output, [folder for folder, _ in damages]) if damages else ""
                 for folder, what in damages:
                     told = outcome or _RIGHT
@@ -221,7 +236,7 @@ class Chaos:
 
     def raced(self, number: int) -> int:
         """Two sweeps at once on one output."""
-        running = [self.begin(f"raced{number}") for _ in range(2)]
+        running = [self.begin(f"raced{number}", self.launcher) for _ in range(2)]
         codes = [each.wait() for each in running]
         print(f"two at once: exit codes {codes}")
         return self.differing(f"raced{number}") + sum(code != 0 for code in codes)
@@ -262,58 +277,26 @@ def _sealed(output: Path) -> list[Path]:
     return [path for path in inside if path.name != COST and path.suffix != ".ckpt"]
 
 
-def _damage_left(output: Path, draw: random.Random, wanted: Collection[Path]) -> list[tuple[Path, str]]:
-    """Damages a file of each unfinished artifact, or of three entries of the cache for `wanted` results, whose own
-    copies are removed. Gives the folders, and what was done to each."""
-    names = {place.name: place for place in wanted}
-    if wanted:
-        entries = [path for path in output.glob(f"{CACHED}/*/*/[!.]*") if path.name in names]
-        folders = draw.sample(sorted(entries), min(3, len(entries)))
-    else:
-        folders = sorted(path for path in output.glob(f"[!.]*/**/*{UNFINISHED}") if path.is_dir())
-    damages: list[tuple[Path, str]] = []
-    for folder in folders:
-        files = sorted(path for path in folder.iterdir() if path.is_file() and path.name != LOCK)
-        if wanted:
-            shutil.rmtree(names[folder.name], ignore_errors=True)
-        if files:
-            path, kind = draw.choice(files), draw.choice([*KINDS])
-            KINDS[kind](path, draw)
-            damages.append((folder, f"{kind} ({path.name})"))
-    return damages
-
-
 def _short(path: Path, output: Path) -> str:
     return str(path.relative_to(output))
 
 
-def _damage(output: Path, draw: random.Random) -> str:
-    """Flips a bit, cuts or deletes one file that a manifest or a checkpoint's name vouches for."""
-    finished = [path for path in sorted(output.glob("*/**/*")) if path.is_file() and path.parent.name[-11:-10] == "-"]
-    path = draw.choice([path for path in finished if path.name not in ("cost.json", ".lock")])
-    unfinished, cached = path.suffix == ".ckpt", CACHED in path.parts
-    if cached:  # where results hold the same, nobody asks for it
-        for own in [
-            *output.glob(f"[!.]*/*/prepare/{path.parent.name}"),
-            *output.glob(f"[!.]*/text/{path.parent.name}"),
-        ]:
-            shutil.rmtree(own)
-    if unfinished:  # as a killed training would leave it
-        (path.parent / "manifest.json").unlink()
-        path.parent.rename(path.parent.with_name(path.parent.name + ".part"))
-        path = path.parent.with_name(path.parent.name + ".part") / path.name
-    kind = draw.choice(["flipped bit", "cut", "deleted"])
-    if kind == "deleted":
-        path.unlink()
-    else:
-        content = bytearray(path.read_bytes())
-        if kind == "cut":
-            content = content[: len(content) // 2]
-        else:
-            content[draw.randrange(len(content))] ^= 1 << draw.randrange(8)
-        path.write_bytes(content)
-    whose = "an unfinished" if unfinished else "the cache's" if cached else "a finished"
-    return f"{kind} in {whose} {path.parent.parent.name}"
+if __name__ == "__main__":
+    sys.exit(main())
+
+
+def _kill_slurm_jobs() -> None:
+    """As a node's power cut would: those that run get SIGKILL, and those that wait never start."""
+
+    def jobs() -> list[str]:
+        return subprocess.run(
+            ["squeue", "--me", "--noheader", "--format=%A"], capture_output=True, text=True
+        ).stdout.split()
+
+    for options in (["--signal=KILL", "--full"], []):
+        subprocess.run(["scancel", *options, *dict.fromkeys(jobs())], stderr=subprocess.DEVNULL)
+    while jobs():
+        time.sleep(0.2)
 
 
 if __name__ == "__main__":

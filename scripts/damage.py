@@ -1,11 +1,13 @@
-"""What becomes of a file on a disk that fails, or under hands that don't know what it is."""
+"""What becomes of a file on a disk that fails, or under hands that don't know what it is; and which file."""
 
 import ctypes
 import random
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+
+from motion_inversion.storage.names import CACHED, COST, LOCK, MANIFEST, UNFINISHED
 
 _CAPABILITIES = 0x20080522  # the version of Linux's interface
 _ANYTHING = 0b110  # CAP_DAC_OVERRIDE and CAP_DAC_READ_SEARCH: to read and write what one has no permission for
@@ -78,6 +80,47 @@ KINDS: Mapping[str, Callable[[Path, random.Random], None]] = {
     "a file more": _add_stranger,
     "another's file in its place": _exchange,
 }
+
+
+def damage_finished(output: Path, draw: random.Random) -> str:
+    """Damages one file that a manifest or a checkpoint's name vouches for, and says which and how."""
+    finished = [path for path in sorted(output.glob("*/**/*")) if path.is_file() and path.parent.name[-11:-10] == "-"]
+    path = draw.choice([path for path in finished if path.name not in (COST, LOCK)])
+    unfinished, cached = path.suffix == ".ckpt", CACHED in path.parts
+    if cached:  # where results hold the same, nobody asks for it
+        for own in [
+            *output.glob(f"[!.]*/*/prepare/{path.parent.name}"),
+            *output.glob(f"[!.]*/text/{path.parent.name}"),
+        ]:
+            shutil.rmtree(own)
+    if unfinished:  # as a killed training would leave it
+        (path.parent / MANIFEST).unlink()
+        path = path.parent.rename(path.parent.with_name(path.parent.name + UNFINISHED)) / path.name
+    kind = draw.choice([*KINDS][:3])
+    KINDS[kind](path, draw)
+    whose = "an unfinished" if unfinished else "the cache's" if cached else "a finished"
+    return f"{kind} in {whose} {path.parent.parent.name}"
+
+
+def damage_left(output: Path, draw: random.Random, wanted: Collection[Path]) -> list[tuple[Path, str]]:
+    """Damages a file of each unfinished artifact, or of three entries of the cache for `wanted` results, whose own
+    copies are removed. Gives the folders, and what was done to each."""
+    names = {place.name: place for place in wanted}
+    if wanted:
+        entries = [path for path in output.glob(f"{CACHED}/*/*/[!.]*") if path.name in names]
+        folders = draw.sample(sorted(entries), min(3, len(entries)))
+    else:
+        folders = sorted(path for path in output.glob(f"[!.]*/**/*{UNFINISHED}") if path.is_dir())
+    damages: list[tuple[Path, str]] = []
+    for folder in folders:
+        files = sorted(path for path in folder.iterdir() if path.is_file() and path.name != LOCK)
+        if wanted:
+            shutil.rmtree(names[folder.name], ignore_errors=True)
+        if files:
+            path, kind = draw.choice(files), draw.choice([*KINDS])
+            KINDS[kind](path, draw)
+            damages.append((folder, f"{kind} ({path.name})"))
+    return damages
 
 
 def leave(path: Path) -> None:
