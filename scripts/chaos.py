@@ -64,7 +64,7 @@ def main() -> int:
     parser.add_argument("--races", type=int, default=1, help="pairs of sweeps that begin at once on one output")
     parser.add_argument("--launcher", default="basic", choices=LAUNCHERS, help="of the sweeps that are killed or race")
     parser.add_argument(
-        "--compare", nargs="*", default=[], choices=LAUNCHERS, help="launchers to run the sweep by as well"
+        "--compare", action="append", default=[], choices=LAUNCHERS, help="run the sweep by this launcher, too"
     )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("words", nargs="*", help="overrides of the sweep")
@@ -279,10 +279,6 @@ def _sealed(output: Path) -> list[Path]:
 
 def _short(path: Path, output: Path) -> str:
     return str(path.relative_to(output))
-
-
-if __name__ == "__main__":
-    sys.exit(main())
 
 
 def _kill_slurm_jobs() -> None:

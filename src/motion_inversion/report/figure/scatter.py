@@ -15,7 +15,7 @@ from matplotlib.transforms import Bbox, BboxBase
 from motion_inversion.report.estimate import Estimate
 from motion_inversion.report.figure.font import families, legible
 from motion_inversion.report.figure.series import Look, table_looks
-from motion_inversion.report.figure.style import COLUMN, FAINT, WIDTH, styled
+from motion_inversion.report.figure.style import COLUMN, FAINT, WIDTH, blank, styled
 from motion_inversion.report.table import Column, Table
 
 _CLEAR = 0.04  # of a name's area may lie on something else
@@ -42,7 +42,7 @@ def scatter(table: Table, x: str, y: str) -> Figure | None:
     known = [point for point in points if not math.isnan(point.across.mean + point.up.mean)]
     crowded = len(known) > LEGIBLE
     size = (WIDTH, max(0.85 * COLUMN, 0.16 * len(known))) if crowded else (COLUMN, 0.85 * COLUMN)
-    figure = Figure(figsize=size, layout="constrained")
+    figure = blank(figsize=size, layout="constrained")
     axes = figure.add_subplot()
     axes.set(xlabel=axis_label(table.columns[across]), ylabel=axis_label(table.columns[up]))
     for point in known:

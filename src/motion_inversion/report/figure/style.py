@@ -8,6 +8,7 @@ from typing import Any
 
 import matplotlib
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from motion_inversion.report.figure.font import PLAIN, WIDE, is_latin, register
@@ -79,10 +80,17 @@ def save(path: Path, figure: Figure) -> dict[str, str]:
     return written
 
 
+def blank(**options: Any) -> Figure:
+    """A figure with a canvas of its own: without one, each measuring of a text begins to save a picture."""
+    figure = Figure(**options)
+    FigureCanvasAgg(figure)
+    return figure
+
+
 def sheet(height: float) -> tuple[Figure, Axes]:
     """An empty page in inches, across from the left and down from the top, for pictures and text; of whole dots."""
     height = math.ceil(height * DPI - _TINY) / DPI
-    figure = Figure(figsize=(WIDTH, height + _TINY), dpi=DPI)  # what is measured is as wide as what is saved
+    figure = blank(figsize=(WIDTH, height + _TINY), dpi=DPI)  # what is measured is as wide as what is saved
     axes = figure.add_axes((0, 0, 1, 1))
     axes.set_axis_off()
     axes.set(xlim=(0, WIDTH), ylim=(height, 0), autoscale_on=False)

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from motion_inversion.report.estimate import Estimate
 from motion_inversion.report.figure.scatter import axis_label, reach
 from motion_inversion.report.figure.series import NEUTRAL, Look, looks, table_looks
-from motion_inversion.report.figure.style import COLUMN, FAINT, WIDTH, styled
+from motion_inversion.report.figure.style import COLUMN, FAINT, WIDTH, blank, styled
 from motion_inversion.report.figure.swept import number
 from motion_inversion.report.group import Values
 from motion_inversion.report.table import Row, Table
@@ -29,7 +29,7 @@ def sweep(table: Table, key: str) -> Figure:
     bounds = [pair for pair in zip(table.rows, table_looks(table), strict=True) if pair[0].kind in ("floor", "ceiling")]
     dodges = np.linspace(-0.01, 0.01, len(groups)) * _span(table, place) * min(2, len(groups) - 1)
     panels = len(table.columns)
-    figure = Figure(figsize=(min(WIDTH, COLUMN * panels), 0.72 * COLUMN), layout="constrained")
+    figure = blank(figsize=(min(WIDTH, COLUMN * panels), 0.72 * COLUMN), layout="constrained")
     for column, axes in enumerate(figure.subplots(1, panels, squeeze=False)[0]):
         for rows, look, dodge in zip(lines.values(), looks(others, groups), dodges, strict=True):
             if rows[-1].values[place]:
