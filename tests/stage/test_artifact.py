@@ -12,10 +12,11 @@ import pytest
 
 from dying import dies_at, files
 from motion_inversion.error import InputError
-from motion_inversion.stage.artifact import MANIFEST, Artifact, making_together
+from motion_inversion.stage.artifact import Artifact, making_together
 from motion_inversion.stage.cache import Cache
 from motion_inversion.storage import checksum
 from motion_inversion.storage.file import replacing, sha256_of
+from motion_inversion.storage.names import MANIFEST, TOGETHER
 
 
 def make(folder: Path, identity: object = 1, text: str = "a") -> Artifact:
@@ -129,7 +130,8 @@ def test_what_is_made_together_is_never_made_without_the_others(tmp_path: Path):
             work()
         for artifact in artifacts:
             assert artifact.exists()
-            assert {path.name: path.read_bytes() for path in artifact.folder.iterdir()}.keys() == {"a.txt", MANIFEST}
+            assert {path.name for path in artifact.folder.iterdir()} == {"a.txt", MANIFEST, TOGETHER}
+            assert artifact.made_with == [each.name for each in artifacts]
             assert (artifact.folder / "a.txt").read_text() == "one of 3"
         assert len([*tmp_path.iterdir()]) == 3
         for artifact in artifacts:

@@ -55,6 +55,11 @@ class Artifact:
         return Workplace(self.folder)
 
     @property
+    def made_with(self) -> list[str]:
+        """The names of those that were made together with it, its own among them; none if it was made alone."""
+        return self.workplace.made_with
+
+    @property
     def cached(self) -> bool:
         """Whether the cache has it; its checksums are looked at when it is taken."""
         return self.cache is not None and os.path.isfile(self.cache.folder / self._shared_name / MANIFEST)
@@ -129,7 +134,7 @@ class Artifact:
         if not (workplace.left_over if made else workplace.has_manifest):
             return made
         with workplace.held():
-            if not self._made_meanwhile() and workplace.whole_with_others() and self._sealed():
+            if not self._made_meanwhile() and workplace.is_whole_with_others and self._sealed():
                 workplace.settle(files)
             return self.exists()
 
@@ -224,13 +229,12 @@ def making_together(artifacts: Sequence[Artifact], *files: str) -> Iterator[list
         with disk_space(artifacts[0].parent):
             yield folders
             begun = [artifact for artifact, folder in zip(artifacts, folders, strict=True) if folder]
-            workplaces = [artifact.workplace for artifact in begun]
-            for workplace in workplaces:
-                workplace.make_with(workplaces)
+            for artifact in begun if len(artifacts) > 1 else ():
+                artifact.workplace.make_with([each.name for each in artifacts])
             for artifact in begun:
                 artifact.workplace.seal(artifact.identity, files)
-        for workplace in workplaces:
-            workplace.settle(files)
+        for artifact in begun:
+            artifact.workplace.settle(files)
 
 
 def _unreadable(path: Path, folder: Path, error: Exception) -> InputError:

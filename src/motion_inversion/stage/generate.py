@@ -1,7 +1,7 @@
 """State and prompts → clips: lossless video for metrics, mp4 and a strip of frames for people."""
 
 import logging
-from itertools import islice
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from motion_inversion.backbone.model import Backbone
@@ -11,7 +11,7 @@ from motion_inversion.data.video import Video, read_exact, write_gif, write_loss
 from motion_inversion.error import InputError
 from motion_inversion.method.state import STATE
 from motion_inversion.stage.address import Address
-from motion_inversion.stage.artifact import making_together
+from motion_inversion.stage.artifact import Artifact, making_together
 from motion_inversion.stage.content import ANIMATION, STRIP, VIDEO, VIEW, made
 from motion_inversion.stage.cost import Cost, Meter, write_cost
 from motion_inversion.stage.progress import shown
@@ -28,18 +28,34 @@ def generate(address: Address, model: Backbone, clip: Clip, batch: int, gif: boo
     Raises:
         InputError: if the clip isn't prepared or the method not fitted, or the state is for another model.
     """
-    pairs = pairs_of(clip)
-    missing = iter([pair for pair in pairs if not address.sample(clip, *pair).settled(*_FILES)])
+    samples = {pair: address.sample(clip, *pair) for pair in pairs_of(clip)}
     try:
-        while chunk := list(islice(missing, batch)):
-            _generate(address, model, clip, chunk)
+        for pairs in _batches(samples, batch):
+            _generate(address, model, clip, pairs)
     finally:
         model.release(STATE)
     if gif:
-        for pair in pairs:
-            folder = address.sample(clip, *pair).folder
+        for folder in (sample.folder for sample in samples.values()):
             if not (folder / ANIMATION).exists():
                 write_gif(folder / ANIMATION, read_exact(folder / VIDEO), model.config.fps)
+
+
+def _batches(samples: Mapping[Pair, Artifact], most: int) -> Iterator[list[Pair]]:
+    """What is sampled together: those that are missing, `most` at a time.
+
+    One that is missing is sampled again with those that it was sampled with before: alone, its last bits would be
+    others.
+    """
+    missing = [pair for pair, sample in samples.items() if not sample.settled(*_FILES)]
+    named = {sample.name: pair for pair, sample in samples.items()}
+    for sample in samples.values():
+        before = [named.get(name) for name in sample.made_with]
+        again = [pair for pair in before if pair]
+        if len(again) == len(before) <= most and set(missing) & set(again):
+            yield again
+            missing = [pair for pair in missing if pair not in again]
+    for start in range(0, len(missing), most):
+        yield missing[start : start + most]
 
 
 def _generate(address: Address, model: Backbone, clip: Clip, pairs: list[Pair]) -> None:

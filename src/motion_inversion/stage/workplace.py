@@ -15,11 +15,9 @@ from motion_inversion.error import InputError
 from motion_inversion.reflection.description import Json
 from motion_inversion.storage.checksum import known_sha256
 from motion_inversion.storage.file import remove, replacing, sha256_of
-from motion_inversion.storage.names import COST, LOCK, MANIFEST, UNFINISHED
+from motion_inversion.storage.names import COST, LOCK, MANIFEST, TOGETHER, UNFINISHED
 
 log = logging.getLogger(__name__)
-
-_TOGETHER = "together.txt"  # the names of what is made with it
 
 
 @dataclass(frozen=True)
@@ -92,7 +90,7 @@ class Workplace:
 
         Each step leaves what the next process can go on from: a manifest is in the workplace until all is done.
         """
-        kept = (MANIFEST, LOCK, COST, *files, *beside)
+        kept = (MANIFEST, LOCK, COST, TOGETHER, *files, *beside)
         for path in self.folder.iterdir():
             if not any(fnmatchcase(path.name, pattern) for pattern in kept):
                 remove(path)
@@ -105,17 +103,20 @@ class Workplace:
         """Removes the lock of what is in its place, so that nobody need wait for it any more."""
         remove(self.place / LOCK)
 
-    def make_with(self, others: Sequence["Workplace"]) -> None:
-        """Notes that it is of no use without the others; itself among them."""
-        (self.folder / _TOGETHER).write_text("\n".join(other.place.name for other in others))
+    def make_with(self, names: Sequence[str]) -> None:
+        """Notes the names of what is made together, its own among them: it is of no use without the others."""
+        (self.folder / TOGETHER).write_text("\n".join(names))
 
-    def whole_with_others(self) -> bool:
+    @property
+    def made_with(self) -> list[str]:
+        """The names of what was made together with what is in its place, its own among them; none of one made alone."""
+        return _names(self.place) or []
+
+    @property
+    def is_whole_with_others(self) -> bool:
         """Whether all that are made together with it are whole, in their places or not; true of one made alone."""
-        try:
-            names = (self.folder / _TOGETHER).read_text().splitlines()
-        except FileNotFoundError:
-            return True
-        except (OSError, ValueError):
+        names = _names(self.folder)
+        if names is None:
             return False
         others = [Workplace(self.place.with_name(name)) for name in names]
         return all(other.has_manifest or os.path.isfile(other.place / MANIFEST) for other in others)
@@ -148,6 +149,16 @@ class Workplace:
                 except Timeout:
                     log.info("waiting for another process that is making %s", self.place)
                     lock.acquire()
+
+
+def _names(folder: Path) -> list[str] | None:
+    """What is noted in a folder of what is made together; none of one made alone, None if it can't be read."""
+    try:
+        return (folder / TOGETHER).read_text().splitlines()
+    except FileNotFoundError:
+        return []
+    except (OSError, ValueError):
+        return None
 
 
 def sum_of(path: Path) -> str:

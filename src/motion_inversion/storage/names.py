@@ -13,6 +13,7 @@ RUN_FORMAT = "motion-inversion-run/1"
 RUN = "run-{digest}.json"
 RECORDS = "records.jsonl"
 COST = "cost.json"  # differs from run to run, so it is no part of what an artifact is
+TOGETHER = "together.txt"  # beside a result: the names of what was made together with it, its own among them
 MANIFEST = "manifest.json"
 UNFINISHED = ".part"
 LOSSES = "loss.csv"  # of a training, step by step
