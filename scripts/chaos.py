@@ -180,9 +180,11 @@ class Chaos:
                 dies_at(draw.randrange(_OPERATIONS), output, functools.partial(_run_quietly, job))
                 wanted = {result.place for result in job.outlook()} if number % 2 else set[Path]()
                 damages = damage_left(output, draw, wanted)
-                outcome = self.repaired(job, output, [folder for folder, _ in damages]) if damages else ""
+                told = self.repaired(job, output, [folder for folder, _ in damages])
+                if not damages and told.startswith(_WRONG):
+                    print(f"a death without damage: {told}", flush=True)
+                    wrong += 1
                 for folder, what in damages:
-                    told = outcome or _RIGHT
                     print(f"damage {done + 1}: {what} in {_short(folder, output)}: {told}", flush=True)
                     kind = "the cache" if CACHED in folder.parts else f"an unfinished {folder.parent.name}"
                     outcomes[f"{what.partition(' (')[0]} in {kind}: {told}"] += 1
