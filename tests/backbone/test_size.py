@@ -9,8 +9,8 @@ from motion_inversion.error import InputError
 
 PICTURES = Compression()
 WAN = Compression(4, 8, (1, 2, 2), "alone")
-COGVIDEOX = Compression(4, 8, (1, 2, 2), "either")
-PATCHED = Compression(4, 8, (2, 2, 2), "either")  # CogVideoX 1.5
+COGVIDEOX = Compression(4, 8, (1, 2, 2), "odd")
+PATCHED = Compression(4, 8, (2, 2, 2), "odd")  # CogVideoX 1.5
 ALLEGRO = Compression(4, 8, (1, 2, 2))
 LTX = Compression(8, 32, first="alone")
 ALL = (PICTURES, WAN, COGVIDEOX, PATCHED, ALLEGRO, LTX)
@@ -27,8 +27,10 @@ ALL = (PICTURES, WAN, COGVIDEOX, PATCHED, ALLEGRO, LTX)
         (COGVIDEOX, 49, 13),
         (COGVIDEOX, 48, 12),
         (COGVIDEOX, 50, None),
+        (COGVIDEOX, 13, None),  # 4 latent frames, which decode to 16
+        (COGVIDEOX, 12, None),  # 3, which decode to 9
         (PATCHED, 80, 20),
-        (PATCHED, 85, 22),
+        (PATCHED, 85, None),  # 22 latent frames, which decode to 88
         (PATCHED, 81, None),  # 21 latent frames, of which a patch takes two
         (ALLEGRO, 88, 22),
         (ALLEGRO, 89, None),
@@ -60,8 +62,10 @@ def test_latents_and_tokens_divide_a_clip() -> None:
         (WAN, (80, 64, 64), r"model\.frames=80: .* 4k\+1 frames, .* nearest are 77 and 81; set model\.frames=81$"),
         (WAN, (3, 64, 64), r"4k\+1 frames, two latent ones at least, .* nearest are 5; set model\.frames=5$"),
         (ALLEGRO, (86, 64, 64), r" takes 4k frames, .* nearest are 84 and 88;"),
-        (COGVIDEOX, (50, 64, 64), r" takes 4k or 4k\+1 frames, .* nearest are 49 and 52;"),
-        (PATCHED, (81, 64, 64), r" takes 8k or 8k\+5 frames, .* nearest are 80 and 85;"),
+        (COGVIDEOX, (50, 64, 64), r" takes 8k or 8k\+1 frames, .* nearest are 49 and 56;"),
+        (PATCHED, (81, 64, 64), r" takes 8k frames, .* nearest are 80 and 88;"),
+        (WAN, (1024, 64, 64), r" nearest are 1021; set model\.frames=1021$"),
+        (COGVIDEOX, (12, 64, 64), r"nearest are 9 and 16; set model\.frames=16$"),
         (LTX, (160, 64, 64), r" takes 8k\+1 frames, .* nearest are 153 and 161;"),
     ],
 )

@@ -349,5 +349,7 @@ def test_fitted_embeddings_have_the_models_own_sites(deep, sites, random_embeddi
     fitted = query_key.fitted(wide)
     assert {site.grid for site in fitted.sites} == {(9, 9)} and len(fitted.sites) == len(deep)
     assert all(torch.equal(tensor, query_key.tensors()[name]) for name, tensor in fitted.tensors().items())
-    with pytest.raises(InputError, match=r"use the size of the training \(model\.height, model\.width\)"):
+    with pytest.raises(
+        InputError, match=r"set model\.height and model\.width to those of the training, .*method\.resample=true"
+    ):
         random_embeddings(deep).fitted(wide)

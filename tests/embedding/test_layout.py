@@ -50,6 +50,13 @@ def of(module: str, count: int) -> list[str]:
     return [f"{module}.temp_attentions.{index}.transformer_blocks.0" for index in range(count)]
 
 
+def test_a_range_that_ends_beyond_the_last_block_is_refused() -> None:
+    sites = [Site(f"b.{index}", "block", index, 8, (2, 2), 4, ("attn",), 0) for index in range(6)]
+    assert len(Layout(["block.3-5"], True, True).select(sites)) == 3
+    with pytest.raises(InputError, match=r"'block.3-6' ends beyond the last block; the model has block\.0-5@8"):
+        Layout(["block.3-6"], True, True).select(sites)
+
+
 def test_all_are_fifteen_blocks():
     assert names(("all",)) == [site.name for site in model(WIDTHS) if site.section != "mid"]
     assert names(("down", "up")) == names(("all",))
@@ -100,7 +107,7 @@ def test_selectors(selector, expected):
         ("block.7", [7]),
         ("blocks.7", [7]),
         ("block.0-9", range(10)),
-        ("block.28-99", [28, 29]),
+        ("block.28-29", [28, 29]),
         ("block/5", range(0, 30, 5)),
         ("block.10-29/5", range(10, 30, 5)),
         ("block.3-9/4@64", [3, 7]),

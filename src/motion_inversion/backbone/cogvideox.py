@@ -55,7 +55,7 @@ class CogVideoX:
     @property
     def compression(self) -> Compression:
         """How latents and tokens divide a clip."""
-        return Compression(self.time, self.space, (self.patch_time, 2, 2), "either")
+        return Compression(self.time, self.space, (self.patch_time, 2, 2), "odd")
 
     def check(self, frames: int, width: int, height: int) -> None:
         """Raises InputError unless the clip divides into latents and patches."""
@@ -79,7 +79,7 @@ class CogVideoX:
             found = module.config.patch_size_t or 1
             raise InputError(
                 f"the transformer has patches of {found} latent frames, the model's file says {self.patch_time}: "
-                f"set model.family.patch_time={found}"
+                f"set ++model.family.patch_time={found}"
             )
 
     def predict(self, model: Backbone, latents: Latents, t: Time, condition: Condition) -> Latents:

@@ -12,7 +12,7 @@ from torch import nn
 from motion_inversion.backbone.checkpointing import checkpoint_by_diffusers
 from motion_inversion.backbone.family import Capability, Classes, each_time
 from motion_inversion.backbone.model import Backbone
-from motion_inversion.backbone.scheduler import process_of
+from motion_inversion.backbone.scheduler import flow_of
 from motion_inversion.backbone.size import Compression
 from motion_inversion.backbone.text import text_length, tokenize
 from motion_inversion.core.condition import POOLED_EMBEDS, PROMPT_EMBEDS, PROMPT_MASK, Condition
@@ -68,7 +68,7 @@ class HunyuanVideo:
 
     def process(self, model: Backbone) -> Process:
         """A straight path with the folder's shift."""
-        return process_of(model.part("scheduler"))
+        return flow_of(model.part("scheduler"))
 
     @torch.no_grad()
     def embed(self, model: Backbone, prompts: Sequence[str]) -> Condition:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from motion_inversion.backbone.checkpointing import checkpoint_by_diffusers
 from motion_inversion.backbone.family import Capability, Classes, each_time
 from motion_inversion.backbone.model import Backbone
-from motion_inversion.backbone.scheduler import process_of
+from motion_inversion.backbone.scheduler import flow_of
 from motion_inversion.backbone.size import Compression
 from motion_inversion.backbone.text import encode_text
 from motion_inversion.core.condition import PROMPT_EMBEDS, PROMPT_MASK, Condition
@@ -59,7 +59,7 @@ class Ltx:
         """A straight path, whose shift grows with the number of tokens."""
         config = model.config
         frames, rows, columns = self.compression.latents(config.frames, config.height, config.width)
-        return process_of(model.part("scheduler"), frames * rows * columns)
+        return flow_of(model.part("scheduler"), frames * rows * columns)
 
     def embed(self, model: Backbone, prompts: Sequence[str]) -> Condition:
         """Hidden states of T5 and the mask of the words."""

@@ -11,7 +11,7 @@ from torch import nn
 from motion_inversion.backbone.checkpointing import checkpoint_by_diffusers
 from motion_inversion.backbone.family import Capability, Classes, each_time
 from motion_inversion.backbone.model import Backbone
-from motion_inversion.backbone.scheduler import process_of
+from motion_inversion.backbone.scheduler import flow_of
 from motion_inversion.backbone.size import Compression
 from motion_inversion.backbone.text import encode_text
 from motion_inversion.core.condition import PROMPT_EMBEDS, PROMPT_MASK, Condition
@@ -62,7 +62,7 @@ class Mochi:
         """A straight path; half of the steps go to the noisiest fortieth of it."""
         from diffusers.pipelines.mochi.pipeline_mochi import linear_quadratic_schedule
 
-        return process_of(
+        return flow_of(
             model.part("scheduler"),
             sigmas=lambda steps: linear_quadratic_schedule(steps, _THRESHOLD, max(1, steps // 2)),
         )

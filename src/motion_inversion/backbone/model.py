@@ -17,6 +17,7 @@ from motion_inversion.backbone.autoencoder import Pixels
 from motion_inversion.backbone.device import device_of
 from motion_inversion.backbone.family import Capability, Family, Preparing, require
 from motion_inversion.backbone.part import ModelFolder
+from motion_inversion.backbone.size import MOST_FRAMES
 from motion_inversion.core.condition import PROMPT_EMBEDS, Condition
 from motion_inversion.core.process import Process, Stop, Time
 from motion_inversion.core.sampler import OdeInversion, Progress
@@ -58,7 +59,7 @@ class Model:
     name: str = field(metadata=_PRESENTATION)
     path: str = field(metadata=_PRESENTATION)
     family: Family
-    frames: Annotated[int, Le(1024)]
+    frames: Annotated[int, Le(MOST_FRAMES)]
     width: Annotated[int, Le(8192)]
     height: Annotated[int, Le(8192)]
     dtype: Precision = "float32"

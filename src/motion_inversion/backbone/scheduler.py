@@ -19,6 +19,21 @@ Sigmas = Callable[[int], Sequence[float]]
 """From a number of steps to the sigmas of a loop, noisiest first, before any shift."""
 
 
+def flow_of(scheduler: Any, tokens: int = 0, sigmas: Sigmas | None = None) -> Process:
+    """The process of a network that predicts velocity alone, whatever a configuration says.
+
+    Raises:
+        InputError: as `process_of`, and for a scheduler of another prediction.
+    """
+    process = process_of(scheduler, tokens, sigmas)
+    if process.prediction != "velocity":
+        raise InputError(
+            f"the model's scheduler, {type(scheduler).__name__}, isn't set to flow matching, and this network predicts "
+            "a velocity: set use_flow_sigmas to true in its configuration, or copy it anew from where the model is from"
+        )
+    return process
+
+
 def process_of(scheduler: Any, tokens: int = 0, sigmas: Sigmas | None = None) -> Process:
     """The process of a scheduler of diffusers: a table of ᾱ, or flow matching.
 

@@ -1,9 +1,12 @@
 """What clip lengths and sizes a model takes: how its autoencoder and its patches divide them."""
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
 from motion_inversion.error import InputError
+
+MOST_FRAMES = 1024
 
 
 @dataclass(frozen=True)
@@ -15,13 +18,14 @@ class Compression:
         space: Pixels of a side to a latent row or column.
         patch: Latent frames, rows and columns to a token.
         first: Whether the first frame of a clip has a latent frame of its own, as in causal autoencoders: "alone":
-            lengths are time·k + 1; "joined": time·k; "either": the autoencoder takes both.
+            lengths are time·k + 1; "joined": time·k; "odd": only where latent frames are odd in number, as the
+            autoencoder decodes them by twos: lengths are 2·time·k and 2·time·k + 1.
     """
 
     time: int = 1
     space: int = 8
     patch: tuple[int, int, int] = (1, 1, 1)
-    first: Literal["alone", "joined", "either"] = "joined"
+    first: Literal["alone", "joined", "odd"] = "joined"
 
     def __post_init__(self) -> None:
         for key in ("time", "space"):
@@ -36,9 +40,10 @@ class Compression:
     def latent_frames(self, frames: int) -> int | None:
         """How many latent frames a clip has; None if the autoencoder or the patches would drop some of its frames."""
         whole, rest = divmod(frames, self.time)
-        if rest == 0 and (self.first != "alone" or self.time == 1):
+        even = whole % 2 == 0 or self.first != "odd" or self.time == 1
+        if rest == 0 and even and (self.first != "alone" or self.time == 1):
             count = whole
-        elif rest == 1 and self.first != "joined":
+        elif rest == 1 and even and self.first != "joined":
             count = whole + 1
         else:
             return None
@@ -69,16 +74,20 @@ class Compression:
             )
         if (self.latent_frames(frames) or 0) < 2:
             rule = self._rule()
-            near = [str(count) for count in (self._below(frames), self._above(frames)) if count]
+            around = (self._below(frames), self._above(frames))
+            near = [str(count) for count in around if count and count <= MOST_FRAMES]
             raise InputError(
                 f"model.frames={frames}: this model's autoencoder takes {rule} frames, two latent ones at least, and "
                 f"would lose some; nearest are {' and '.join(near)}; set model.frames={near[-1]}"
             )
 
     def _rule(self) -> str:
+        if self.first == "odd":
+            factor = self.time * math.lcm(2, self.patch[0])
+            return f"{factor}k or {factor}k+1" if self.patch[0] == 1 else f"{factor}k"
         factor = self.time * self.patch[0]
         alone = f"{factor}k+1" if self.patch[0] == 1 else f"{factor}k+{factor - self.time + 1}"
-        return {"alone": alone, "joined": f"{factor}k", "either": f"{factor}k or {alone}"}[self.first]
+        return alone if self.first == "alone" else f"{factor}k"
 
     def _above(self, frames: int) -> int:
         while (self.latent_frames(frames) or 0) < 2:

@@ -1,5 +1,6 @@
 """Wan 2.1 and 2.2 (arXiv 2503.20314): self-attention over the video, cross-attention to the text, flow matching."""
 
+import math
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from motion_inversion.backbone.checkpointing import checkpoint_by_diffusers
 from motion_inversion.backbone.family import Capability, Classes, each_time
 from motion_inversion.backbone.model import Backbone
 from motion_inversion.backbone.part import ModelFolder
-from motion_inversion.backbone.scheduler import process_of
+from motion_inversion.backbone.scheduler import flow_of
 from motion_inversion.backbone.size import Compression
 from motion_inversion.backbone.text import encode_text
 from motion_inversion.core.condition import PROMPT_EMBEDS, Condition
@@ -62,7 +63,7 @@ class Wan:
 
     def process(self, model: Backbone) -> Process:
         """A straight path with the folder's shift."""
-        return process_of(model.part("scheduler"))
+        return flow_of(model.part("scheduler"))
 
     def embed(self, model: Backbone, prompts: Sequence[str]) -> Condition:
         """Hidden states of UMT5, zero behind the prompt's end."""
@@ -93,10 +94,14 @@ class Wan:
     def sites(self, model: Backbone) -> tuple[Site, ...]:
         """Every self-attention; of two experts, those in sections "high" and "low"."""
         _, _, frames, rows, columns = model.latent_shape
-        sections = {"block": (r"blocks\.(\d+)", "attn1", 0)}
-        if self._boundary(model) is not None:
-            sections = {expert: (rf"{expert}\.blocks\.(\d+)", "attn1", 0) for expert in ("high", "low")}
-        return find_sites(self.network(model), sections, self.compression.tokens((frames, rows, columns)))
+        tokens, boundary = self.compression.tokens((frames, rows, columns)), self._boundary(model)
+        if boundary is None:
+            return find_sites(self.network(model), {"block": (r"blocks\.(\d+)", "attn1", 0)}, tokens)
+        levels = model.process.levels
+        first = math.ceil(boundary * levels) - 1  # that the expert for high noise is asked at, see `predict`
+        times = {"high": (first, levels - 1), "low": (0, first - 1)}
+        sections = {expert: (rf"{expert}\.blocks\.(\d+)", "attn1", 0) for expert in times}
+        return find_sites(self.network(model), sections, tokens, times)
 
     def checkpointed(self, network: nn.Module) -> AbstractContextManager[None]:
         """Block by block."""

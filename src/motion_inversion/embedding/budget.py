@@ -17,6 +17,10 @@ log = logging.getLogger(__name__)
 BYTES = 16  # of a parameter in float32: itself, its gradient and AdamW's two moments
 _GIB = 2**30
 _COARSER = (2, 4, 8, 16)
+_ELSE = (
+    "no smaller layout of these blocks fits: choose fewer with method.layout.blocks=[early], or lower model.frames, "
+    "model.width and model.height"
+)
 
 
 def require_memory(layout: Layout, sites: Sequence[Site], device: torch.device) -> None:
@@ -35,14 +39,12 @@ def require_memory(layout: Layout, sites: Sequence[Site], device: torch.device) 
     )
     if parameters * BYTES <= available:
         return
-    fitting = (
-        _words(layout, smaller) for smaller in smaller_layouts(layout) if smaller.parameters(sites) * BYTES <= available
-    )
-    remedy = next(fitting, "method.layout.value=false")
+    smaller = [each for each in smaller_layouts(layout) if each.parameters(sites) * BYTES <= available]
+    remedy = f"a smaller layout that fits: {_words(layout, smaller[0])}" if smaller else _ELSE
     raise InputError(
         f"the motion embeddings of layout {layout} have {parameters:,} parameters, which take "
-        f"{size(parameters * BYTES)} while they are learnt; {device} has {size(available)} left; a "
-        f"smaller layout that fits: {remedy}"
+        f"{size(parameters * BYTES)} while they are learnt; {device} has {size(available)} left; "
+        f"{remedy}"
     )
 
 
@@ -73,14 +75,18 @@ def size(count: int) -> str:
 
 
 def smaller_layouts(layout: Layout) -> Iterator[Layout]:
-    """Layouts of fewer parameters in as many blocks, the nearest first."""
+    """Layouts of fewer parameters, the nearest first: coarser values, then in early blocks alone, then none."""
     for value_blocks in (layout.value_blocks, ("early",)):
         for grid in _COARSER:
             if layout.value and grid > layout.value_grid:
                 yield replace(layout, value_grid=grid, value_blocks=value_blocks)
+    if layout.value and layout.query_key:
+        yield replace(layout, value=False, value_grid=1, value_blocks=None)
 
 
 def _words(layout: Layout, smaller: Layout) -> str:
     """The overrides that make it of a layout."""
-    early = "" if smaller.value_blocks == layout.value_blocks else " method.layout.value_blocks=[early]"
-    return f"method.layout.value_grid={smaller.value_grid}{early}"
+    blocks = f"[{','.join(smaller.value_blocks)}]" if smaller.value_blocks else "null"
+    told = {"value": str(smaller.value).lower(), "value_grid": smaller.value_grid, "value_blocks": blocks}
+    changed = {key: word for key, word in told.items() if getattr(smaller, key) != getattr(layout, key)}
+    return " ".join(f"method.layout.{key}={word}" for key, word in changed.items())

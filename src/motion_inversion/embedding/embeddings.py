@@ -126,7 +126,10 @@ class MotionEmbeddings(nn.Module):
                     "method.embeddings=<their file> method.resample=true"
                 )
             if own.grid != other.grid and self.has_value(own):
-                raise InputError(f"{self._beside(sites)}: use the size of the training (model.height, model.width)")
+                raise InputError(
+                    f"{self._beside(sites)}: set model.height and model.width to those of the training, or resize them "
+                    "with method.embeddings=<their file> method.resample=true"
+                )
 
     def fitted(self, sites: Sequence[Site]) -> "MotionEmbeddings":
         """These embeddings for a model's own `sites`, which `require` accepts: of query and key, at another grid."""
@@ -156,7 +159,7 @@ class MotionEmbeddings(nn.Module):
 
         Raises InputError if a value is not finite, ValueError if `metadata` has a key "format" or "sites".
         """
-        records = [asdict(site) | {"value_grid": self.grids[site.name]} for site in self.sites]
+        records = [_known(site) | {"value_grid": self.grids[site.name]} for site in self.sites]
         own = {"format": _FORMAT, "sites": json.dumps(records)}
         if taken := own.keys() & metadata.keys():
             raise ValueError(f"metadata keys {sorted(taken)} belong to the file format")
@@ -211,6 +214,11 @@ def read_metadata(path: Path) -> dict[str, str]:
     """The metadata that `MotionEmbeddings.save` was given. Raises InputError as `load` does."""
     metadata = load_metadata(path, _FORMAT, _REMEDY)
     return {name: text for name, text in metadata.items() if name not in ("format", "sites")}
+
+
+def _known(site: Site) -> dict[str, object]:
+    """What a file says of a site: of experts alone, when they are asked."""
+    return {key: value for key, value in asdict(site).items() if key != "times" or value is not None}
 
 
 def query_key_name(site: Site) -> str:

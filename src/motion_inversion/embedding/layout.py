@@ -28,7 +28,7 @@ class Layout:
     blocks: selectors, each of one of these forms; a block is chosen if any of them selects it:
 
     - "all": every block but those in the middle of a UNet, as in the paper;
-    - "early", "middle", "late": thirds of these, in forward order;
+    - "early", "middle", "late": thirds of these, in forward order; of each, where there are several experts;
     - "widest": those of the largest width;
     - "down", "mid", "up"; "block"; "double", "single": a section of the network;
     - "down.2", "block.7": one level of a UNet's section, 0 = finest resolution, or one block of a transformer;
@@ -148,9 +148,11 @@ def _chosen(sites: Sequence[Site], selectors: Sequence[str], key: str) -> set[st
     chosen: set[str] = set()
     for selector in selectors:
         names = _selected(selector, sites)
-        if not names:
+        beyond = names and _ends_beyond(selector, sites)
+        if not names or beyond:
+            wrong = "ends beyond the last block" if beyond else "selects no block"
             raise InputError(
-                f"method.layout.{key}: '{selector}' selects no block; the model has {summary(sites)}; "
+                f"method.layout.{key}: '{selector}' {wrong}; the model has {summary(sites)}; "
                 f"accepted are {_ACCEPTED}: method.layout.{key}=[all]"
             )
         chosen |= names
@@ -166,13 +168,29 @@ def _selected(selector: str, sites: Sequence[Site]) -> set[str]:
         widest = max((site.channels for site in outer), default=0)
         return {site.name for site in outer if site.channels == widest}
     if selector in _THIRDS:
-        third = _THIRDS.index(selector)
-        first, last = (round(len(outer) * k / 3) for k in (third, third + 1))
-        return {site.name for site in outer[first:last]}
+        return {name for expert in _experts(outer) for name in _third(expert, _THIRDS.index(selector))}
     if named := {site.name for site in sites if site.name == selector}:
         return named
     place = _PLACE.fullmatch(selector)
     return set() if place is None else _placed(place.groupdict(), sites)
+
+
+def _experts(sites: Sequence[Site]) -> list[list[Site]]:
+    """The sites of each network that has a pass of its own: those that are asked at the same timesteps."""
+    return [[site for site in sites if site.times == times] for times in dict.fromkeys(site.times for site in sites)]
+
+
+def _third(sites: Sequence[Site], third: int) -> list[str]:
+    first, last = (round(len(sites) * k / 3) for k in (third, third + 1))
+    return [site.name for site in sites[first:last]]
+
+
+def _ends_beyond(selector: str, sites: Sequence[Site]) -> bool:
+    """Whether a range goes on where its section has ended, as block.0-29 of 12 blocks does."""
+    place = _PLACE.fullmatch(selector)
+    if place is None or place["last"] is None:
+        return False
+    return int(place["last"]) > max(site.level for site in sites if site.section == place["section"])
 
 
 def _placed(place: dict[str, str | None], sites: Sequence[Site]) -> set[str]:

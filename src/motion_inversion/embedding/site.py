@@ -23,6 +23,7 @@ class Site:
     attentions: the block's attentions, by attribute name, in forward order.
     start: where the video's tokens begin in the sequence that the attentions see, frame by frame, row by row. None for
         factorised attention, where each sequence is the frames of one position.
+    times: the first and the last timestep at which the network asks the block, of an expert; None for all of them.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Site:
     frames: Annotated[int, Ge(1)]
     attentions: Annotated[tuple[str, ...], MinLen(1)]
     start: int | None = None
+    times: tuple[int, int] | None = None
 
     @property
     def positions(self) -> int:

@@ -13,8 +13,16 @@ Sections = Mapping[str, tuple[str, str, int | None]]
 their self-attention; and where video tokens begin in the sequence that its projections see."""
 
 
-def find_sites(network: nn.Module, sections: Sections, tokens: tuple[int, int, int]) -> tuple[Site, ...]:
-    """Every block of the sections, in forward order of each, for so many token frames, rows and columns."""
+def find_sites(
+    network: nn.Module,
+    sections: Sections,
+    tokens: tuple[int, int, int],
+    times: Mapping[str, tuple[int, int]] | None = None,
+) -> tuple[Site, ...]:
+    """Every block of the sections, in forward order of each, for so many token frames, rows and columns.
+
+    times: Of sections that are experts, the first and the last timestep at which they are asked.
+    """
     frames, rows, columns = tokens
     found: list[Site] = []
     for section, (pattern, attention, start) in sections.items():
@@ -30,6 +38,7 @@ def find_sites(network: nn.Module, sections: Sections, tokens: tuple[int, int, i
                     frames=frames,
                     attentions=(attention,),
                     start=start,
+                    times=(times or {}).get(section),
                 )
                 found.append(site)
     return tuple(found)

@@ -26,7 +26,7 @@ from motion_inversion.embedding.site import Site
 from motion_inversion.error import InputError
 from motion_inversion.method.method import Fitting, Reference, Request, sample_guided
 from motion_inversion.method.state import identity, kept
-from motion_inversion.method.training.noised import Noised, loss_of
+from motion_inversion.method.training.noised import Noised, loss_of, require_asked
 from motion_inversion.method.training.setting import check_training
 
 log = logging.getLogger(__name__)
@@ -87,6 +87,16 @@ class MotionInversion:
                 "method.value_scale is for value embeddings, and method.layout.value=false makes none; drop "
                 "scale@method.value_scale, or set method.layout.value=true"
             )
+        if self.embeddings is None and not self.layout.query_key and self.query_key_scale != Constant():
+            raise InputError(
+                "method.query_key_scale is for query-key embeddings, and method.layout.query_key=false makes none; "
+                "drop scale@method.query_key_scale, or set method.layout.query_key=true"
+            )
+        if self.resample and self.embeddings is None:
+            raise InputError(
+                "method.resample=true is for embeddings that are given, and there are none; set "
+                "method.embeddings=<their file>, or drop it"
+            )
         if self.resample and self.embeddings is not None and self.embeddings.suffix == ".pt":
             raise InputError(
                 f"method.embeddings={self.embeddings} says nothing of its grid, so that it can't be interpolated; "
@@ -98,13 +108,14 @@ class MotionInversion:
         model.require(self.name, "motion sites")
 
     def require_places(self, model: Backbone) -> None:
-        """Raises InputError for a layout that names no block, or for given embeddings that don't fit. A line tells of
-        static values that a strategy takes away: they have no differences."""
+        """Raises InputError for a layout that names no block, for one of an expert that some steps never ask, or for
+        given embeddings that don't fit. A line tells of static values that a strategy takes away: they have no
+        differences."""
         sites = model.sites()
         if self.embeddings is not None:  # and the layout isn't used
             self._given(self.embeddings, sites, model)
             return
-        self.layout.shapes(sites)
+        require_asked(self.layout.select(sites), self.timestep, model.process.levels)
         mapped = [self.strategy(torch.ones(1, 2, 1), motion).flatten().tolist() for motion in get_args(Motion)]
         if self.layout.value == "static" and any(first != second for first, second in mapped):
             log.warning(

@@ -147,11 +147,8 @@ def _layouts(estimate: Estimate, fixed: Collection[str]) -> Iterator[Estimate]:
     method = estimate.method
     if method is None or method.embeddings is not None or _LAYOUT in fixed:
         return
-    layout = method.layout
-    for smaller in smaller_layouts(layout):
+    for smaller in smaller_layouts(method.layout):
         yield _with_layout(estimate, method, smaller)
-    if layout.value and layout.query_key:
-        yield _with_layout(estimate, method, replace(layout, value=False, value_blocks=None, value_grid=1))
 
 
 def _checkpointings(estimate: Estimate, fixed: Collection[str]) -> Iterator[Estimate]:

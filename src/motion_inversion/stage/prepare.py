@@ -86,6 +86,9 @@ def _say_speed(clip: Clip, frames: int, playback: float) -> None:
     if _SAME_SPEED > times > 1 / _SAME_SPEED:
         log.info(line)
         return
+    if not hasattr(clip.footage, "fps"):  # it is drawn in so many frames, whatever their rate
+        log.warning(line)
+        return
     stride = f", or a stride {round(times)} times as long," if round(times) > 1 else ""
     log.warning(
         "%s; dataset.fps=%g (fps: %g of a manifest's frames)%s keeps its speed where the clip is long enough",

@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from motion_inversion.backbone import autoencoder
 from motion_inversion.backbone.model import Backbone, Model
 from motion_inversion.backbone.peak import Peak, as_on, backward
 from motion_inversion.backbone.twin import META, Twin
@@ -18,6 +19,7 @@ from motion_inversion.embedding.embeddings import MotionEmbeddings
 from motion_inversion.embedding.inject import inject
 from motion_inversion.embedding.layout import Layout
 from motion_inversion.embedding.site import Site
+from motion_inversion.error import InputError
 from motion_inversion.experiment import Experiment
 
 Compose = Callable[..., Experiment]
@@ -118,6 +120,22 @@ class FamilyContract:
         found = backbone.encode(clip)
         assert found.shape == backbone.latent_shape
         assert backbone.decode(found).shape == clip.shape
+
+    def test_a_clip_of_any_length_that_passes_comes_back_whole(self, backbone: Backbone) -> None:
+        config, vae = backbone.config, backbone.part("vae")
+        for frames in [count for count in range(2, 50) if self.takes(config, count)][:6]:
+            clip = torch.randint(0, 255, (frames, config.height, config.width, 3), dtype=torch.uint8).numpy()
+            found = autoencoder.encode(vae, clip, config.chunk)
+            assert autoencoder.decode(vae, found, config.chunk).shape == clip.shape
+
+    @staticmethod
+    def takes(config: Model, frames: int) -> bool:
+        """Whether a clip of so many frames is accepted."""
+        try:
+            config.family.check(frames, config.width, config.height)
+        except InputError:
+            return False
+        return True
 
     def test_a_twin_without_numbers_needs_what_the_model_needs(self, backbone: Backbone) -> None:
         twin = Twin(backbone.config)

@@ -14,9 +14,12 @@ from tiny import WIDTH, seeded, t5, t5_tokenizer, write_parts
 from transformers import UMT5Config, UMT5EncoderModel
 
 from motion_inversion.backbone.model import Backbone, Model
+from motion_inversion.backbone.scheduler import flow_of
 from motion_inversion.backbone.wan import Wan
 from motion_inversion.core.sampler import Ddim
+from motion_inversion.embedding.embeddings import MotionEmbeddings
 from motion_inversion.embedding.inject import inject
+from motion_inversion.embedding.layout import Layout
 from motion_inversion.error import InputError
 
 TRANSFORMER: dict[str, Any] = {
@@ -135,6 +138,36 @@ class TestWanOfTwoExperts(FamilyContract):
         with inject(backbone.network, drawn(sites)):
             assert not torch.equal(ask(backbone, 900), plain[0])
             assert torch.equal(ask(backbone, 500), plain[1])
+
+    @pytest.mark.parametrize(("expert", "span"), [("high", (874, 999)), ("low", (0, 873))])
+    def test_steps_that_ask_no_embedded_block_are_refused(
+        self, words: tuple[str, ...], call: Callable[..., int], tmp_path: Path, capsys: Any, expert: str, span: Any
+    ) -> None:
+        low, high = span[0], span[1] + 1
+        layout = f"method.layout.blocks=[{expert}]"
+        assert call(tmp_path / "out", *words, layout, "stages=[prepare]") == 0
+        capsys.readouterr()
+        assert call(tmp_path / "out", *words, layout, "stages=[prepare,train]") == 2
+        told = capsys.readouterr().err.splitlines()[-1]
+        assert f"at timesteps {low} to {span[1]} alone" in told
+        assert f"timestep=range method.timestep.low={low} method.timestep.high={high}" in told
+        trained = ("timestep=range", f"method.timestep.low={low}", f"method.timestep.high={high}")
+        assert call(tmp_path / "out", *words, layout, *trained, "stages=[prepare,train]") == 0
+
+    def test_thirds_are_of_each_expert(self, backbone: Backbone) -> None:
+        early = Layout(["early"], True, True).select(backbone.sites())
+        assert {site.section for site in early} == {"high", "low"}
+
+    def test_embeddings_of_an_expert_are_read_as_they_were_written(self, backbone: Backbone, tmp_path: Path) -> None:
+        embeddings = drawn(backbone.sites())
+        embeddings.save(tmp_path / "embeddings.safetensors", {})
+        assert MotionEmbeddings.load(tmp_path / "embeddings.safetensors").sites == backbone.sites()
+
+
+def test_a_scheduler_of_another_prediction_is_refused() -> None:
+    scheduler = UniPCMultistepScheduler(use_flow_sigmas=False, prediction_type="epsilon")
+    with pytest.raises(InputError, match="isn't set to flow matching.*use_flow_sigmas to true"):
+        flow_of(scheduler)
 
 
 @pytest.mark.parametrize(("frames", "near"), [(16, "13 and 17"), (24, "21 and 25"), (2, "5")])

@@ -1,7 +1,7 @@
 """A noised batch of the reference, and the loss of what is learnt from it."""
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -14,7 +14,10 @@ from motion_inversion.core.condition import Condition
 from motion_inversion.core.loss import Loss, compared
 from motion_inversion.core.shape import Latents, Scalar
 from motion_inversion.core.timestep import Timestep
+from motion_inversion.embedding.site import Site
 from motion_inversion.error import InputError
+
+_DRAWS = 100_000  # of timesteps, to find out which there are
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,6 +55,27 @@ def check_noised(method: Learning, model: Backbone) -> None:
     prediction, target = torch.randn(2, *model.latent_shape, generator=draw)
     tried = copy.deepcopy(method.loss)  # a loss may count its calls
     _require_scalar(tried, tried(prediction, target, draw))
+
+
+def require_asked(sites: Sequence[Site], timestep: Timestep, levels: int) -> None:
+    """Checks that a network asks some of the sites at every noise level that is trained on: of one expert, it may not.
+
+    Raises:
+        InputError: if it doesn't, as a step there could teach nothing.
+    """
+    spans = {site.times for site in sites}
+    known = [span for span in spans if span]
+    if len(known) < len(spans):
+        return
+    drawn = timestep(_DRAWS, levels, torch.Generator().manual_seed(0))
+    asked = torch.stack([(drawn >= first) & (drawn <= last) for first, last in known]).any(dim=0)
+    if not asked.all():
+        first, last = min(known)[0], max(known)[1]
+        raise InputError(
+            f"the network asks the blocks of method.layout at timesteps {first} to {last} alone, and "
+            f"{1 - asked.float().mean():.1%} of the steps would be at others, where they can't learn; set "
+            f"timestep=range method.timestep.low={first} method.timestep.high={last + 1}, or method.layout.blocks=[all]"
+        )
 
 
 def loss_of(part: str, loss: Loss, model: Backbone) -> Callable[[Noised], dict[str, Scalar]]:
