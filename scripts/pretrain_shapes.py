@@ -56,10 +56,15 @@ def main() -> None:
     parser.add_argument("--pool", type=int, default=16384, help="encoded clips kept by unet")
     parser.add_argument("--lesson", choices=LESSONS, default="whole", help="what transformers are shown")
     parser.add_argument("--teacher", type=Path, help="folder of a transformer that wan learns of")
+    parser.add_argument("--start", type=Path, help="folder of a model whose weights a new dit or wan begins with")
     arguments = parser.parse_args()
     join()
     if arguments.teacher and "wan" not in arguments.phases:
         parser.error(f"--teacher is for wan, not {' '.join(arguments.phases)}")
+    if arguments.start and not {"dit", "wan"} & {*arguments.phases}:
+        parser.error(f"--start is for dit and wan, not {' '.join(arguments.phases)}")
+    if arguments.start and arguments.teacher:
+        parser.error("a new training begins with the weights of --start or of --teacher: drop one")
     alone = len(arguments.phases) == 1 and arguments.phases[0] in SHARED and arguments.device == "cpu"
     if size() > 1 and not alone:
         given = f"{' '.join(arguments.phases)} on {arguments.device}"
@@ -98,7 +103,7 @@ def _run(phase: str, arguments: argparse.Namespace) -> None:
     elif phase in ("dit", "wan"):
         budget.pause_after = arguments.pause_after
         lesson = LESSONS[arguments.lesson]
-        options = (arguments.batch, arguments.rate, arguments.pool, arguments.teacher)
+        options = (arguments.batch, arguments.rate, arguments.pool, arguments.teacher, arguments.start)
         transformer.train(work, phase, lesson, budget, device, workers, *options)
     elif phase in ("image", "controlnet"):
         train = image.train_unet if phase == "image" else image.train_controlnet

@@ -60,4 +60,13 @@ DIRECTIONS = Lesson(
 WHOLE = Lesson(
     WORLD, DROPPED, levels=((0.4, 0.08), (0.8, 0.36), (0.9, 0.22), (0.96, 0.16), (1.0, 0.18)), named=2.5, bare=1.5
 )
-LESSONS = {"directions": DIRECTIONS, "whole": WHOLE}
+# Of a network that knows its directions: shapes and camera moves, at the noise levels where samples lose them.
+DRAWING = Lesson(
+    Mixture(kinds={"object": 0.5, "camera": 0.3, "hybrid": 0.2}),
+    dropped=(0.5, 0.05, 0.05, 0.12, 0.15, 0.0),
+    levels=((0.4, 0.10), (0.65, 0.24), (0.8, 0.26), (0.92, 0.22), (1.0, 0.18)),
+    named=1.3,
+    bare=1.5,
+    pointed=1.3,
+)
+LESSONS = {"directions": DIRECTIONS, "whole": WHOLE, "drawing": DRAWING}

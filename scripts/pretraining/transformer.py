@@ -1,10 +1,11 @@
 """Trains a text encoder and a transformer together on latents of the stream: the phases "dit" and "wan"."""
 
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
-from transformers import CLIPTokenizer
+from transformers import CLIPTextModel, CLIPTokenizer
 
 from motion_inversion.backbone.attention import attention
 from pretraining.denoiser import BUILD
@@ -30,12 +31,14 @@ def train(
     rate: float,
     pool: int,
     teacher: Path | None = None,
+    start: Path | None = None,
 ) -> None:
     """Trains to the budget's end or pause; saves a resumable state and the averaged model in `folder`/`kind`.
 
     The loss is the mean squared error of what the network predicts (v, velocity), which weighs the high noise levels,
     where paths are decided, as they should be. With the folder of a `teacher`, a new training starts from its weights,
     and learns its predictions, which have no noise, and its blocks' tokens instead.
+    A new training begins with the weights of the model in `start`, of the same topology.
     """
     tokenizer = CLIPTokenizer.from_pretrained(folder / "tokenizer")
     torch.manual_seed(0)
@@ -46,6 +49,10 @@ def train(
     recorder = Recorder(network.blocks) if taught else None
     if taught:
         taught.begin(network, text)
+    if start:
+        topology: Any = type(network)
+        network.load_state_dict(topology.from_pretrained(start / trained.part).state_dict())
+        text.load_state_dict(CLIPTextModel.from_pretrained(start / "text_encoder").state_dict())
     models: dict[str, nn.Module] = {trained.part: network, "text_encoder": text}
     average = Average(models, 0.999)
     optimizer = MuonAdamW(models, rate, fused=device != "cpu")
