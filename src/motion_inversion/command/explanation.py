@@ -14,9 +14,9 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
+from motion_inversion.command.own_part import check_own_part
 from motion_inversion.composition import arguments, paths, suggestion
 from motion_inversion.error import InputError
-from motion_inversion.reflection.trust import check_hydra
 from motion_inversion.storage.document import parse_yaml, read_text
 
 UNCOMPOSED = (HydraException, OmegaConfBaseException, YAMLError, ValueError, OSError, RecursionError)
@@ -63,7 +63,7 @@ def compose(name: str, overrides: list[str], with_hydra: bool = False) -> DictCo
         raise InputError(f"{name} or a file that it lists is nested too deeply; a few levels are accepted") from error
     except UNCOMPOSED as error:
         raise _explained(error, name, overrides) from error
-    check_hydra(OmegaConf.to_container(composed.hydra, resolve=False))
+    check_own_part(composed.hydra, overrides)
     return composed if with_hydra else without_hydra(composed)
 
 

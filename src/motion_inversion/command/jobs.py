@@ -15,16 +15,16 @@ from typing import Any, NamedTuple
 import hydra
 from hydra.core.override_parser.types import Override
 from hydra.types import RunMode
-from omegaconf import DictConfig, ListConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf
 
 from motion_inversion.command import override, search
 from motion_inversion.command.arguments import Command
 from motion_inversion.command.economy import as_overrides, economised, picking
 from motion_inversion.command.explanation import UNCOMPOSED, check_files, compose, loader, without_hydra
 from motion_inversion.command.launcher import check_keys, check_launching
+from motion_inversion.command.own_part import check_own_part
 from motion_inversion.composition import CompositionError
 from motion_inversion.error import InputError
-from motion_inversion.reflection.trust import check_hydra
 
 _MOST_JOBS = 10_000
 
@@ -123,7 +123,9 @@ def _trusted(overrides: list[str]) -> set[str]:
 
 def _trusting(config: DictConfig, trusted: set[str]) -> DictConfig:
     """The configuration of a job, in which no file trusts more than the command does."""
-    if isinstance(packages := config.get("trust"), ListConfig) and {*packages} - trusted:
+    packages = config.get("trust") or []  # whatever a file makes of it, by a resolver too
+    named = {packages} if isinstance(packages, str) else {*map(str, packages)}
+    if named - trusted:
         raise InputError(f"a file can't set trust={packages}; give it on the command line if you do")
     return config
 
@@ -141,7 +143,7 @@ def _jobs(name: str, overrides: list[str], multirun: bool) -> _Jobs:
     composed, starters = _first(name, given, fixed)
     settings = composed.hydra
     plain: Any = OmegaConf.to_container(settings, resolve=False)
-    check_hydra(plain)
+    check_own_part(settings, overrides)
     if not multirun and settings.mode is not RunMode.MULTIRUN:
         if several := next((each for each in given if each.is_sweep_override()), None):
             raise override.several(str(several.input_line))

@@ -2,6 +2,7 @@
 
 import importlib.util
 import inspect
+import re
 import sys
 import sysconfig
 from collections.abc import Collection, Mapping
@@ -13,8 +14,16 @@ from motion_inversion.error import InputError
 _OURS = "motion_inversion"
 # The classes of other packages that this project's configurations need: these, and what is below these names.
 _KNOWN = ("torch.optim",)
-_HYDRAS = ("hydra._internal.core_plugins.", "hydra.experimental.callbacks.", "hydra_plugins.", "optuna.samplers.")
-_LOGGING = ("logging.", "colorlog.", "rich.logging.")
+# Classes, by what they are called: what a module of theirs imported itself is not among them.
+_HYDRAS = re.compile(
+    r"(hydra\._internal\.core_plugins\.\w+|hydra\.experimental\.callbacks|hydra_plugins\.\w+\.\w+|optuna\.samplers)"
+    r"\.[A-Z]\w*"
+)
+_LOGGING = re.compile(r"(logging(\.handlers)?|colorlog|rich\.logging)\.[A-Z]\w*")
+_NOTHING = re.compile(r"(?!)")
+_LATER = re.compile(r"\$\{(?!hydra[.:][\w.]+\}$).*\}", re.DOTALL)  # a node elsewhere, which may hold anything
+_BUILT = ("callbacks", "launcher", "sweeper", "job_logging", "hydra_logging")  # what Hydra makes objects of
+_STREAMS = ("ext://sys.stdout", "ext://sys.stderr")
 _INSTALLED = ("site-packages", "dist-packages")
 
 
@@ -66,11 +75,26 @@ def check_hydra(settings: Any, path: str = "hydra") -> None:
         called = key in ("_target_", "()") or (key == "class" and "_logging." in where)
         accepted = _HYDRAS if key == "_target_" else _LOGGING
         if key == "custom_search_space" and value is not None:  # a name that Optuna's sweeper calls
-            called, accepted = True, ()
-        if called and not str(value).startswith(accepted):
+            called, accepted = True, _NOTHING
+        if called and not accepted.fullmatch(str(value)):
             raise InputError(f"{where}={value} would run code of other packages than Hydra's; drop it")
+        if isinstance(value, str) and (strange := _strange(key, value, where)):
+            raise InputError(f"{where}={value} {strange}; drop it")
         if isinstance(value, Mapping | list):
             check_hydra(value, where)
+
+
+def _strange(key: Any, value: str, where: str) -> str:
+    """What is wrong with a text in Hydra's part; nothing in most."""
+    if _LATER.fullmatch(value) and where.split(".")[1] in _BUILT:
+        return "stands for what isn't known yet, which may be a class"
+    if "_logging." not in where:
+        return ""
+    if "://" in value and value not in _STREAMS:
+        return f"is no stream of the process; accepted are {' and '.join(_STREAMS)}"
+    if key == "filename" and not value.startswith("${hydra.runtime.output_dir}/"):
+        return "is a file elsewhere; accepted are files in ${hydra.runtime.output_dir}/"
+    return ""
 
 
 def _is_ours(target: str) -> bool:

@@ -1,0 +1,65 @@
+"""What a configuration may set in Hydra's own part of it: files can come from somebody else."""
+
+from collections.abc import Collection
+from pathlib import PurePath
+from typing import Any
+
+from omegaconf import DictConfig, ListConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from motion_inversion.error import InputError
+from motion_inversion.reflection.trust import check_hydra
+
+# What becomes programs or their surroundings: heeded on the command line alone.
+_COMMANDS = (
+    "job.env_set",
+    "launcher.setup",
+    "launcher.srun_args",
+    "launcher.additional_parameters",
+    "launcher.ray.init.runtime_env",
+    "launcher.ray.init._system_config",
+    "launcher.ray.remote.runtime_env",
+)
+
+
+def check_own_part(settings: DictConfig, given: Collection[str]) -> None:
+    """Checks `hydra` of a configuration, before Hydra builds or runs anything of it.
+
+    given: The overrides of the command line, or of a job of it.
+
+    Raises:
+        InputError: for a class of another package, for what would run programs and isn't given on the command line, or
+            for a folder elsewhere that Hydra would write to.
+    """
+    check_hydra(_plain(settings))
+    keys = [line.partition("=")[0].lstrip("+~") for line in given]
+    for path in _COMMANDS:
+        where = f"hydra.{path}"
+        named = any(key == where or key.startswith(f"{where}.") or where.startswith(f"{key}.") for key in keys)
+        if not named and OmegaConf.select(settings, path):
+            raise InputError(f"a file can't set {where}; give it on the command line if you do")
+    if (subdir := settings.output_subdir) is not None:
+        place = PurePath(str(subdir))
+        if place.is_absolute() or ".." in place.parts:
+            raise InputError(f"hydra.output_subdir={subdir} leads out of the run's folder; set a name, or null")
+
+
+def _plain(node: DictConfig | ListConfig) -> Any:
+    """The settings as plain data. What stands for a whole other node is resolved, as that can be a mapping; what is put
+    together from several is a text, and stays as it is: some of it is known only later."""
+    raw: Any = OmegaConf.to_container(node, resolve=False)
+    keys = raw.keys() if isinstance(raw, dict) else range(len(raw))
+    plain = {key: _value(node, key, raw[key]) for key in keys}
+    return plain if isinstance(raw, dict) else [*plain.values()]
+
+
+def _value(node: Any, key: Any, raw: Any) -> Any:
+    if OmegaConf.is_missing(node, key):
+        return None
+    try:
+        value = node[key]
+    except OmegaConfBaseException:  # what it refers to comes when the job runs
+        return raw
+    if isinstance(value, DictConfig | ListConfig):
+        return _plain(value)
+    return value if isinstance(value, dict | list) else raw
