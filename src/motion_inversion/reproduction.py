@@ -87,7 +87,7 @@ def _read(path: Path) -> dict[str, Any]:
             if not all(isinstance(record[key], dict) for key in ("experiment", "conditions", "checksums")):
                 raise ValueError("its experiment, conditions and checksums are no mappings")
             return record
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, OverflowError) as error:
         raise InputError(f"{path} is no record of a run ({error!r}); set source=outputs/<name>") from error
     raise InputError(f"{path} has format {known!r}, accepted is {RUN_FORMAT}; set source=outputs/<name>")
 

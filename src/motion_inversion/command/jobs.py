@@ -272,10 +272,15 @@ def _told(jobs: Sequence[list[str]]) -> Iterator[list[str]]:
 
 
 def _with_remedy(fault: str, job: Iterable[str]) -> str:
-    """A fault of a value that was meant as text, with the override that says so."""
+    """A fault of a value that was meant as text, or as a list of one, with the override that says so."""
     for line in job:
         key, _, value = line.partition("=")
-        misread = fault.startswith(f"{key.lstrip('+')}=") and re.search(r" is not an? .*\b(str|Path)\b", fault)
+        named = fault.startswith(f"{key.lstrip('+')}=")
+        if named and " is not a" in fault and not value.strip("\"'"):
+            return f"{fault}; give a value, or drop {key}"
+        if named and re.search(r" is not an? .*\b(Sequence|tuple|list)\[", fault) and value[:1] not in "[{":
+            return f"{fault}; as a list: {override.shell(f'{key}=[{value}]')}"
+        misread = named and re.search(r" is not an? .*\b(str|Path)\b", fault)
         if misread or ("${" in value and fault.startswith("the configuration cannot be resolved")):
             return f"{fault}; as one text: {override.as_text(line)}"
     return fault

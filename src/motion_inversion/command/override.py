@@ -47,7 +47,7 @@ def as_text(override: str) -> str:
     A leading ~ becomes the home folder, which no shell puts there behind an equals sign.
     """
     key, _, value = override.partition("=")
-    return _shell(f"{key}={quoted(os.path.expanduser(value))}")
+    return shell(f"{key}={quoted(os.path.expanduser(value))}")
 
 
 def at_home(override: str) -> str:
@@ -68,7 +68,7 @@ def _as_list(override: str) -> str:
     items = re.findall(r"""\s*("(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'(?=\s*(?:,|$))|[^,]+)""", value[1:-1])
     whole = re.compile(r"\"(?:\\.|[^\"\\])*\"|'(?:\\.|[^'\\])*'")
     words = [item.strip() for item in items]
-    return _shell(f"{key}=[{','.join(word if whole.fullmatch(word) else quoted(word) for word in words)}]")
+    return shell(f"{key}=[{','.join(word if whole.fullmatch(word) else quoted(word) for word in words)}]")
 
 
 def _unreadable(override: str) -> InputError:
@@ -99,7 +99,7 @@ def quoted(text: str) -> str:
     return f'"{escaped}"'
 
 
-def _shell(word: str) -> str:
+def shell(word: str) -> str:
     """One word for bash; white space that a line of text would not keep is spelt out."""
     if re.search(r"[^\S ]| {2}|[\x00-\x1f\x7f\ud800-\udfff]", word) is None:
         return shlex.quote(word)

@@ -27,6 +27,8 @@ Compared: TypeAlias = Literal["prediction", "noise", "clean"]
 Scales: TypeAlias = tuple[Tensor, Tensor]
 """Two factors of latents, shaped to multiply them."""
 
+_MOST_STEPS = 10_000  # of sampling or inversion
+
 
 @runtime_checkable
 class Path(Protocol):
@@ -274,6 +276,8 @@ class Process:
 
 
 def check_steps(steps: int, option: str) -> None:
-    """Raises InputError below one step."""
+    """Raises InputError below one step, or for more than any loop needs."""
     if steps < 1:
         raise InputError(f"{option}={steps}: at least one step is needed; set {option}=50")
+    if steps > _MOST_STEPS:
+        raise InputError(f"{option}={steps}: accepted are up to {_MOST_STEPS} steps; set {option}=50")

@@ -27,6 +27,7 @@ _OURS = (
     "plugins",
     "strategy",
 )
+_MOST_BATCHES = 4096
 _COUNTED = ("max_steps", "accumulate_grad_batches")
 _SELDOM = ("gradient_clip_algorithm", "max_time", "benchmark", "detect_anomaly", "profiler")
 _MIXED = {torch.float32: "32-true", torch.float16: "16-mixed", torch.bfloat16: "bf16-mixed"}
@@ -97,6 +98,11 @@ def check_trainer(trainer: Callable[..., Any] | None) -> None:
     for key in _COUNTED:
         if key in settings and settings[key] < 1:
             raise InputError(f"trainer.{key}={settings[key]}: at least 1 is needed; set trainer.{key}=1 or more")
+    if settings.get("accumulate_grad_batches", 1) > _MOST_BATCHES:
+        raise InputError(
+            f"trainer.accumulate_grad_batches={settings['accumulate_grad_batches']}: accepted are 1 to {_MOST_BATCHES} "
+            "batches to a step; set trainer.accumulate_grad_batches=1"
+        )
     if (precision := settings.get("precision")) not in _PRECISIONS:
         raise InputError(
             f"trainer.precision={precision}: what is learnt is in single precision; accepted are 32-true, 16-mixed and "
