@@ -2,6 +2,7 @@
 
 import logging
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -171,6 +172,19 @@ def test_an_interrupt_says_how_to_go_on(
     assert call(monkeypatch, f"name={name}", *words) == code
     line = f"motion-inversion: stopped by {'SIGINT' if code == 130 else 'SIGTERM'}; repeat the command to resume"
     assert capfd.readouterr().err.splitlines()[-1] == line
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1, signal.SIGINT])
+@pytest.mark.parametrize("words", [[], ["-m", "loss=debiased,mse"]])
+def test_a_signal_while_the_jobs_are_checked_says_how_to_go_on(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], number: signal.Signals, words: list[str]
+) -> None:
+    monkeypatch.setattr(Debiased, "__post_init__", lambda _: os.kill(os.getpid(), number))
+    assert call(monkeypatch, *words) == 128 + number
+    assert RUNS == []
+    lines = [line for line in capfd.readouterr().err.splitlines() if "checking the 2 jobs" not in line]
+    assert lines == [f"motion-inversion: stopped by {number.name}; repeat the command to resume"]
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
 
 
 def test_a_spare_task_of_a_slurm_job_does_nothing(

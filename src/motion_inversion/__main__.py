@@ -89,10 +89,17 @@ def _run(words: list[str]) -> int:
         sys.stdout.write(f"{arguments.version()}\n")
         return 0
     command = arguments.read(words)
+    with stoppable():
+        _obey(command)
+    return 0
+
+
+def _obey(command: arguments.Command) -> None:
+    """Does what the command says, or shows it, after a check of every job."""
     application = hydra.main(version_base="1.3", config_path=str(_conf()), config_name="config")(_job)
     if command.is_hydras:
         application()
-        return 0
+        return
     conf = Path(command.hydra.config_path or _conf())
     rehearsal = rehearse(command, conf)
     sys.argv[1:] = rehearsal.words
@@ -108,9 +115,8 @@ def _run(words: list[str]) -> int:
         ledger = Ledger(rehearsal.folder) if rehearsal.folder else None
         if ledger:
             ledger.open(rehearsal.jobs, rehearsal.count)
-        with stoppable(), summed_up(rehearsal.built if ledger else (), ledger), _ray_ended():
+        with summed_up(rehearsal.built if ledger else (), ledger), _ray_ended():
             application()
-    return 0
 
 
 @contextlib.contextmanager

@@ -35,6 +35,13 @@ def test_nested_mappings_become_nested_objects() -> None:
     assert structure(Car, {"name": "a", "spare": None}) == Car("a")
 
 
+def test_keys_of_others_are_left_out_if_asked() -> None:
+    written = {"name": "a", "doors": 5, "wheels": [{"size": 1, "spokes": 30}], "spare": {"size": 3, "spokes": 40}}
+    assert structure(Car, written, others=True) == Car("a", (Wheel(1.0),), Wheel(3.0))
+    with pytest.raises(InputError, match=r"^wheels\[0\]\.size must be given"):
+        structure(Car, {**written, "wheels": [{"sise": 1}]}, others=True)
+
+
 @pytest.mark.parametrize(
     ("written", "fault"),
     [

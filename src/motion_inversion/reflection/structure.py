@@ -11,8 +11,10 @@ from motion_inversion.reflection.annotation import conform, fits, misfit, shorte
 T = TypeVar("T")
 
 
-def structure(cls: type[T], record: object, where: str = "") -> T:
+def structure(cls: type[T], record: object, where: str = "", *, others: bool = False) -> T:
     """The dataclass that `record` gives the fields of, with those inside it, alone or in lists, built alike.
+
+    Keys that the class has no field for are refused, unless `others` says that there are some: they are left out.
 
     Raises:
         InputError: no mapping, an unknown or missing key, a value of another type, or what the class refuses. The
@@ -24,6 +26,8 @@ def structure(cls: type[T], record: object, where: str = "") -> T:
             f"{where or 'the entry'} is {shortened(repr(record))}, not a mapping with {', '.join(_names(cls))}"
         )
     accepted = _names(cls)
+    if others:
+        record = {key: value for key, value in record.items() if key in accepted}
     for key in record:
         if key not in accepted:
             near = get_close_matches(str(key), accepted, 1)
@@ -32,7 +36,7 @@ def structure(cls: type[T], record: object, where: str = "") -> T:
     if missing := [name for name, required in accepted.items() if required and name not in record]:
         raise InputError(f"{', '.join(start + name for name in missing)} must be given; add it")
     hints = get_type_hints(cls, include_extras=True)
-    return cls(**{key: _value(hints[key], value, f"{start}{key}") for key, value in record.items()})
+    return cls(**{key: _value(hints[key], value, f"{start}{key}", others) for key, value in record.items()})
 
 
 def _names(cls: type) -> dict[str, bool]:
@@ -41,16 +45,16 @@ def _names(cls: type) -> dict[str, bool]:
     return {field.name: field.default is MISSING and field.default_factory is MISSING for field in fields(cls)}
 
 
-def _value(annotation: Any, value: Any, where: str) -> Any:
+def _value(annotation: Any, value: Any, where: str, others: bool) -> Any:
     members = get_args(annotation)
     if get_origin(annotation) in (Union, UnionType):
         inner = [member for member in members if member is not NoneType]
         if len(inner) == 1 and is_dataclass(inner[0]):
-            return None if value is None else _value(inner[0], value, where)
+            return None if value is None else _value(inner[0], value, where, others)
     if isinstance(annotation, type) and is_dataclass(annotation):
-        return structure(annotation, value, where)
+        return structure(annotation, value, where, others=others)
     if members and is_dataclass(members[0]) and isinstance(value, list):
-        return tuple(_value(members[0], item, f"{where}[{index}]") for index, item in enumerate(value))
+        return tuple(_value(members[0], item, f"{where}[{index}]", others) for index, item in enumerate(value))
     if not fits(value, annotation):
         raise InputError(f"{where}={misfit(value, annotation)}")
     return tuple(value) if isinstance(value, list) else conform(value, annotation)
