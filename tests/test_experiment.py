@@ -129,6 +129,18 @@ def test_an_output_that_is_no_folder_is_refused_in_one_line(
     assert "can't write" in message and "set output=" in message
 
 
+def test_nothing_is_written_by_a_link_that_leads_out_of_output(
+    call: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    for folder in ("elsewhere", "out"):
+        (tmp_path / folder).mkdir()
+    (tmp_path / "out/link").symlink_to(tmp_path / "elsewhere")
+    assert call(tmp_path / "out", "name=link/x") == 2
+    [message] = [row for row in capsys.readouterr().err.splitlines() if "error" in row]
+    assert f"name=link/x leads out of output={tmp_path / 'out'} by the link {tmp_path / 'out/link'}" in message
+    assert not [*(tmp_path / "elsewhere").iterdir()]
+
+
 def test_what_an_inversion_loses_is_said_if_it_is_asked_for(
     compose: Compose, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ):

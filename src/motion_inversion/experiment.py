@@ -40,7 +40,7 @@ from motion_inversion.stage.request import pairs_of
 from motion_inversion.stage.run import earlier_dtype, write_run
 from motion_inversion.stage.walk import STAGES, Walk
 from motion_inversion.stage.wording import check_words
-from motion_inversion.storage.names import check_name
+from motion_inversion.storage.names import check_links, check_name
 
 log = logging.getLogger(__name__)
 
@@ -110,6 +110,7 @@ class Experiment:
                 "threads=0"
             )
         check_name(self.name)
+        check_links(self.output, self.name)
         if self.cache and self.cache.resolve() in ((own := (self.output / self.name).resolve()), *own.parents):
             raise InputError(
                 f"cache={self.cache} would hold the results of name={self.name} as well; set cache=… to a folder of "

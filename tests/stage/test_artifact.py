@@ -141,11 +141,11 @@ def test_what_is_made_together_is_never_made_without_the_others(tmp_path: Path):
 
 def test_a_clock_that_was_put_back_loses_nothing(tmp_path: Path):
     cache = Cache(tmp_path / "cache")
-    artifact = Artifact(tmp_path / "one", "thing", {"seed": 1}, cache)
+    artifact = Artifact(tmp_path / "one/prepare", "thing", {"seed": 1}, cache)
     with artifact.making("a.txt") as work:
         assert work
         (work / "a.txt").write_text("a")
-    half = Artifact(tmp_path / "one", "thing", {"seed": 2})
+    half = Artifact(tmp_path / "one/prepare", "thing", {"seed": 2})
     with pytest.raises(RuntimeError, match="stop"), half.making("a.txt", beside=["step*"]) as work:
         assert work
         (work / "step1").write_text("half")
@@ -156,7 +156,7 @@ def test_a_clock_that_was_put_back_loses_nothing(tmp_path: Path):
     with half.making("a.txt", beside=["step*"]) as work:
         assert work and (work / "step1").read_text() == "half"
     assert cache.prune(1.0) == []
-    with Artifact(tmp_path / "two/one", "thing", {"seed": 1}, cache).making("a.txt") as work:
+    with Artifact(tmp_path / "two/prepare", "thing", {"seed": 1}, cache).making("a.txt") as work:
         assert work is None
     (artifact.folder / "a.txt").write_text("b")
     with pytest.raises(InputError, match=r"a\.txt was changed"):

@@ -18,7 +18,7 @@ from motion_inversion.error import InputError
 from motion_inversion.experiment import Experiment
 from motion_inversion.stage.artifact import Artifact
 from motion_inversion.stage.cache import Cache
-from motion_inversion.storage.names import MANIFEST
+from motion_inversion.storage.names import MANIFEST, UNFINISHED
 
 DAY = 86400.0
 
@@ -105,7 +105,7 @@ def test_a_manifest_that_names_files_elsewhere_is_refused(tmp_path: Path) -> Non
 
 def test_what_another_version_made_is_not_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     make(tmp_path, "one", tmp_path / "cache")
-    monkeypatch.setattr("motion_inversion.stage.artifact.preparation", lambda: "another")
+    monkeypatch.setattr("motion_inversion.stage.artifact.preparation", lambda: "0badc0de")
     assert make(tmp_path, "two", tmp_path / "cache")
     assert len(Cache(tmp_path / "cache").entries()) == 2
 
@@ -229,6 +229,106 @@ def test_the_command_says_what_there_is_and_prunes(tmp_path: Path) -> None:
     assert main([str(cache), "--prune", "0"]).startswith(f"removed: 1, {size} bytes freed\nall")
     with pytest.raises(InputError, match=re.escape(f"{tmp_path / 'nowhere'} is no folder; give that of cache=…")):
         main([str(tmp_path / "nowhere")])
+
+
+def result(folder: Path, text: str = "precious") -> Path:
+    """A folder that looks finished."""
+    folder.mkdir(parents=True)
+    (folder / MANIFEST).write_text(text)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("results", "strange"),
+    [
+        (["clip/train/unified-0123456789", "clip/prepare/reference-0123456789", "text/a-0123456789"], "clip"),
+        (["0badc0de/prepare/reference-0123456789", "text/star/a-0123456789"], "text"),  # a clip that is called so
+        (["0badc0de/prepare/reference-0123456789", "0badc0de/train/unified-0123456789"], "0badc0de/train"),
+        (["20261004/text/a-0123456789", "20261004/clip/train/unified-0123456789"], "20261004/clip"),  # an experiment
+        (["0badc0de/prepare/reference-0123456789", "photos/2026/beach-0123456789"], "photos"),
+        (["0BADC0DE/prepare/reference-0123456789"], "0BADC0DE"),
+    ],
+)
+@pytest.mark.parametrize("words", [[], ["--prune", "0"]])
+def test_a_folder_that_is_no_cache_is_refused_and_left_alone(
+    tmp_path: Path, results: list[str], strange: str, words: list[str]
+) -> None:
+    folders = [result(tmp_path / "demo" / each) for each in results]
+    before = sorted(tmp_path.rglob("*"))
+    told = f"{tmp_path / 'demo'} is no cache: it holds '{strange}', and a cache only folders such as 1a2b3c4d/prepare; "
+    with pytest.raises(InputError, match=re.escape(told) + r"give that of cache=…, by default \.cache in output$"):
+        main([str(tmp_path / "demo"), *words])
+    assert sorted(tmp_path.rglob("*")) == before and all((each / MANIFEST).read_text() for each in folders)
+
+
+def test_pruning_leaves_what_is_not_called_as_an_entry(tmp_path: Path) -> None:
+    cache = Cache(tmp_path / "cache")
+    make(tmp_path, "one", cache.folder)
+    beside = entry_of(cache.folder).parent
+    names = ["notes", "unified-12", "reference-0123456789x", ".hidden-0123456789", ".notes.part", ".-0123456789.part"]
+    others = [result(beside / name) for name in names]
+    (cache.folder / "README").write_text("ours")
+    others += [result(cache.folder / ".trash/prepare/reference-0123456789")]
+    dead = result(beside / f".reference-0123456789.0badc0de{UNFINISHED}")
+    for path in (*others, dead):
+        os.utime(path, shifted(-2 * DAY))
+    assert len(cache.prune(0.0)) == 1 and cache.entries() == []
+    assert all((each / MANIFEST).is_file() for each in others) and not dead.exists()
+
+
+@pytest.mark.parametrize("place", ["0badc0de", "0badc0de/prepare", "0badc0de/prepare/reference-0123456789", "precious"])
+def test_no_link_is_followed_or_listed_or_removed(tmp_path: Path, place: str) -> None:
+    cache = Cache(tmp_path / "cache")
+    make(tmp_path, "one", cache.folder)
+    precious = tmp_path / "precious"
+    whole = result(precious / "0badc0de/prepare/reference-0123456789")
+    part = result(whole.with_name(f".reference-0123456789.0badc0de{UNFINISHED}"))
+    link, target = cache.folder / place, precious / place if place != precious.name else precious / "0badc0de"
+    link.parent.mkdir(parents=True, exist_ok=True)
+    link.symlink_to(target)
+    for path in (whole, part):
+        os.utime(path, shifted(-2 * DAY))
+    assert main([str(cache.folder), "--prune", "0"]).startswith("removed: 1, ")
+    assert link.is_symlink() and link.readlink() == target and cache.entries() == []
+    assert (whole / MANIFEST).is_file() and (part / MANIFEST).is_file()
+    assert [path for path in link.parent.iterdir() if path.name.startswith(".") or path.suffix == UNFINISHED] == []
+
+
+def test_an_entry_with_a_link_in_it_is_listed_and_removed_without_what_it_leads_to(tmp_path: Path) -> None:
+    cache = tmp_path / "cache"
+    make(tmp_path, "one", cache)
+    precious = result(tmp_path / "precious")
+    (entry_of(cache) / "folder").symlink_to(precious)
+    (entry_of(cache) / "dead").symlink_to(tmp_path / "nowhere")
+    assert main([str(cache), "--prune", "0"]).startswith("removed: 1, ")
+    assert (precious / MANIFEST).is_file()
+
+
+def test_a_link_to_damaged_files_in_place_of_an_entry_is_removed_alone(tmp_path: Path) -> None:
+    cache = tmp_path / "cache"
+    make(tmp_path, "one", cache)
+    entry = entry_of(cache)
+    entry.rename(tmp_path / "precious")
+    entry.symlink_to(tmp_path / "precious")
+    rewritten(tmp_path / "precious/a.txt", "precious")
+    assert make(tmp_path, "two", cache) and entry_of(cache) == entry
+    assert (tmp_path / "precious/a.txt").read_text() == "precious"
+
+
+def test_a_cache_may_be_a_link_and_empty(tmp_path: Path) -> None:
+    (tmp_path / "disk").mkdir()
+    cache = tmp_path / "cache"
+    cache.symlink_to(tmp_path / "disk")
+    assert main([str(cache)]).split()[:3] == ["all", "0", "entries"]
+    make(tmp_path, "one", cache)
+    assert main([str(cache), "--prune", "0"]).startswith("removed: 1, ")
+
+
+@pytest.mark.parametrize("folder", ["", " "])
+def test_a_folder_that_is_not_named_is_refused(tmp_path: Path, folder: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match=rf"^'{folder}' is no folder; give that of cache=…, by default \.cache"):
+        main([folder])
 
 
 @pytest.mark.parametrize("days", ["x", "-1", "nan", "inf"])

@@ -18,7 +18,8 @@ _HELP = """Says what a cache holds, by kind, and removes what nobody has used fo
     motion-inversion cache --prune 0                    empties it
 
 Results stay as they are: they have files of their own, or share an entry's by hard links. What is removed is made
-again when it is needed. What a running process is making stays.
+again when it is needed. What a running process is making stays. A folder that is no cache is refused, and no link in
+one is followed.
 """
 
 
@@ -26,18 +27,20 @@ def main(words: Sequence[str]) -> str:
     """What the command says.
 
     Raises:
-        InputError: a folder that isn't there, or an entry that can't be removed.
+        InputError: a folder that isn't there or is no cache, or an entry that can't be removed.
     """
     parser = argparse.ArgumentParser(
         f"motion-inversion {CACHE}", description=_HELP, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     default = Path("outputs") / CACHED
-    parser.add_argument("folder", nargs="?", type=Path, default=default, help=f"as in cache=…; default: {default}")
+    parser.add_argument("folder", nargs="?", default=str(default), help=f"as in cache=…; default: {default}")
     parser.add_argument("--prune", type=_days, metavar="DAYS", help="remove what was unused for so many days")
     arguments = parser.parse_args(words)
-    if not arguments.folder.is_dir():
-        raise InputError(f"{arguments.folder} is no folder; give that of cache=…, by default {CACHED} in output")
-    cache = Cache(arguments.folder)
+    folder = Path(arguments.folder)
+    if not arguments.folder.strip() or not folder.is_dir():
+        given = str(folder) if arguments.folder.strip() else repr(arguments.folder)
+        raise InputError(f"{given} is no folder; give that of cache=…, by default {CACHED} in output")
+    cache = Cache(folder)
     if arguments.prune is None:
         return told(cache.entries())
     removed = cache.prune(arguments.prune * _DAY)

@@ -3,6 +3,7 @@
 import functools
 import logging
 import os
+import re
 import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -14,12 +15,17 @@ from uuid import uuid4
 from filelock import FileLock, Timeout
 
 from motion_inversion.error import InputError
-from motion_inversion.storage.names import MANIFEST, UNFINISHED
+from motion_inversion.storage.names import CACHED, MANIFEST, UNFINISHED
 
 log = logging.getLogger(__name__)
 
 _AT_WORK = 3600.0  # seconds after which what is half-made is a dead process's
 _LOCK = ".{name}.lock"  # beside an entry, held by who makes, takes or removes it
+_VISIBLE = re.compile(r"[^.].*", re.DOTALL)
+_CODE = re.compile(r"[0-9a-f]{8}")  # a version of the code
+_STAGE = re.compile("prepare|text")  # a stage whose results are shared
+_ENTRY = re.compile(r"[^.].*-[0-9a-f]{10}")
+_PART = re.compile(rf"\..+-[0-9a-f]{{10}}\.[0-9a-f]{{8}}{re.escape(UNFINISHED)}")
 
 
 @dataclass(frozen=True)
@@ -48,7 +54,9 @@ class Entry:
 class Cache:
     """A folder with one entry for each result, which is there whole or not at all.
 
-    An entry is called <code>/<stage>/<label>-<digest>: what one version of the code made is nothing to another.
+    An entry is called <code>/<stage>/<label>-<digest>: what one version of the code made is nothing to another. A
+    folder is a cache if all visible folders in it are a <code>, 8 hexadecimal digits, and all visible folders in those
+    a <stage>, prepare or text; so an empty one is. Files beside them don't matter. Links are never followed below it.
 
     Results get hard links to an entry's files, or copies where the file system has none. So they stay what they are
     when the entry is removed, and an entry takes no room of its own while results hold its files.
@@ -119,23 +127,41 @@ class Cache:
             shutil.rmtree(part, ignore_errors=True)
 
     def entries(self) -> list[Entry]:
-        """All that is there, by name."""
-        manifests = sorted(self.folder.glob(f"*/*/[!.]*/{MANIFEST}"))
-        return [_entry(path.parent) for path in manifests]
+        """All that is there, by name. Raises InputError if the folder is no cache."""
+        found = [folder for stage in self._stages() for folder in _folders(stage, _ENTRY)]
+        return [_entry(folder) for folder in found if os.path.isfile(folder / MANIFEST)]
 
     def prune(self, unused: float) -> list[Entry]:
         """Removes the entries that nothing made or took for so many seconds, and what deaths left; gives the entries.
 
-        What a process is at work on stays.
+        What a process is at work on stays, and so does whatever isn't called as an entry is.
+
+        Raises:
+            InputError: if the folder is no cache, or an entry can't be removed.
         """
         removed: list[Entry] = []
         for entry in self.entries():
             if entry.unused >= unused and self._remove(entry.folder):
                 removed.append(entry)
-        for part in self.folder.glob(f"*/*/.*{UNFINISHED}"):
+        for part in (each for stage in self._stages() for each in _folders(stage, _PART)):
             if _age(part) >= max(unused, _AT_WORK):
                 shutil.rmtree(part, ignore_errors=True)
         return removed
+
+    def _stages(self) -> list[Path]:
+        """The folders that entries are in."""
+        codes = self._only(_CODE, _folders(self.folder, _VISIBLE))
+        return self._only(_STAGE, [stage for code in codes for stage in _folders(code, _VISIBLE)])
+
+    def _only(self, called: re.Pattern[str], folders: list[Path]) -> list[Path]:
+        """The same folders; raises InputError if one of them is called otherwise."""
+        for folder in folders:
+            if not called.fullmatch(folder.name):
+                raise InputError(
+                    f"{self.folder} is no cache: it holds {str(folder.relative_to(self.folder))!r}, and a cache only "
+                    f"folders such as 1a2b3c4d/prepare; give that of cache=…, by default {CACHED} in output"
+                )
+        return folders
 
     def _remove(self, entry: Path) -> bool:
         lock = FileLock(self._lock(entry.relative_to(self.folder).as_posix()))
@@ -146,7 +172,8 @@ class Cache:
         except Timeout:
             return False
         except OSError as error:
-            raise InputError(f"can't remove {entry}: {error.strerror}; prune as a user who can write there") from error
+            reason = error.strerror or error
+            raise InputError(f"can't remove {entry}: {reason}; prune as a user who can write there") from error
         return True
 
     def _lock(self, name: str) -> Path:
@@ -164,7 +191,10 @@ def _say_not_shared(folder: Path, reason: str) -> None:
 
 
 def _discard(entry: Path) -> None:
-    """Removes an entry. It is renamed first: a death leaves none of which some files are missing."""
+    """Removes an entry, or a link in its place. It is renamed first: a death leaves none that lacks some files."""
+    if entry.is_symlink():
+        entry.unlink()
+        return
     part = _part(entry)
     entry.rename(part)
     shutil.rmtree(part)
@@ -193,8 +223,18 @@ def _link(source: Path, target: Path) -> None:
         shutil.copy2(source, target)
 
 
+def _folders(folder: Path, called: re.Pattern[str]) -> list[Path]:
+    """The folders in one that are called so, by name, links aside; none if it isn't there or may not be read."""
+    try:
+        with os.scandir(folder) as found:
+            names = [each.name for each in found if called.fullmatch(each.name) and each.is_dir(follow_symlinks=False)]
+    except OSError:
+        return []
+    return [folder / name for name in sorted(names)]
+
+
 def _entry(folder: Path) -> Entry:
-    found = [path.stat() for path in folder.iterdir()]
+    found = [path.lstat() for path in folder.iterdir()]
     size, own = sum(each.st_size for each in found), sum(each.st_size for each in found if each.st_nlink == 1)
     return Entry(folder, size, own, _age(folder))
 

@@ -1,7 +1,9 @@
 """What the files are called that evaluation writes and the report reads, the versions of their formats, and what the
 folder of an experiment may be called."""
 
+import os
 import re
+from pathlib import Path
 
 from motion_inversion.error import InputError
 
@@ -45,4 +47,25 @@ def check_name(name: str) -> None:
             raise InputError(
                 f"name={shown!r} can't be a folder below output: accepted are names of up to {_LONGEST} bytes, "
                 "joined by / where one lies in another, none of them ., .. or ~; set name=my_experiment, or output=…"
+            )
+
+
+def check_links(output: Path, name: str) -> None:
+    """Whether an experiment's folder lies below `output` when links are followed, those within it and its own.
+
+    Raises:
+        InputError: for a link that leads out, or to itself.
+    """
+    root, path = Path(os.path.realpath(output)), output
+    for part in name.split("/"):
+        path /= part
+        if not os.path.islink(path):
+            continue
+        target = Path(os.path.realpath(path))
+        if os.path.islink(target):
+            raise InputError(f"name={name} leads nowhere: the link {path} leads to itself; choose another name")
+        if not target.is_relative_to(root):
+            raise InputError(
+                f"name={name} leads out of output={output} by the link {path}, to {target}; choose another name or set "
+                "output=…"
             )
