@@ -223,7 +223,7 @@ def embeddings(model: str, frames: int = 4, grid: tuple[int, int] = (8, 8)) -> M
     [
         (embeddings("down_blocks.7"), "model=<the one the embeddings were trained on>"),
         (embeddings("down_blocks.0", frames=6), "set model.frames to that of the training, or stretch them"),
-        (embeddings("down_blocks.0", grid=(4, 8)), "set model.height and model.width to those of the training, or resize them"),
+        (embeddings("down_blocks.0", grid=(4, 8)), "set model.height and model.width to those of the training"),
     ],
 )
 def test_embeddings_of_another_model_length_or_size(
