@@ -59,22 +59,23 @@ def main() -> int:
         with mounted(disk, ROOM):
             used = [0]
             for number in range(len(STAGES)):
-                run(disk / "output", f"stages=[{','.join(STAGES[: number + 1])}]")
+                begin(disk, number + 1)
                 room = os.statvfs(disk)
                 used.append((room.f_blocks - room.f_bfree) * room.f_frsize)
             expected = files(disk / "output", *APART)
         print(f"undisturbed: {len(expected)} files to compare, {used[-1] / 2**20:.1f} MiB on disk", flush=True)
         wrong = 0
-        for stage, before, after in zip(STAGES, used[:-1], used[1:], strict=True):
-            for number in range(1, options.disks + 1):
-                with mounted(disk, before + (after - before) * number // (options.disks + 1)):
+        for number, stage in enumerate(STAGES):
+            before, after = used[number : number + 2]
+            for part in range(1, options.disks + 1):
+                with mounted(disk, ROOM):
+                    begin(disk, number)
+                    remount(disk, f"size={before + (after - before) * part // (options.disks + 1)}")
                     told = refused(disk)
                     remount(disk, f"size={ROOM}")
                     wrong += tell(f"full amid {stage}", told, ended(disk, expected))
-        for number, stage in enumerate(STAGES):
             with mounted(disk, ROOM):
-                if number:
-                    run(disk / "output", f"stages=[{','.join(STAGES[:number])}]")
+                begin(disk, number)
                 remount(disk, "ro")
                 told = refused(disk)
                 remount(disk, "rw")
@@ -97,6 +98,12 @@ def mounted(disk: Path, size: int) -> Iterator[None]:
 def remount(disk: Path, option: str) -> None:
     """Changes a mounted disk."""
     subprocess.run(["mount", "-o", f"remount,{option}", str(disk)], check=True)
+
+
+def begin(disk: Path, number: int) -> None:
+    """Runs the first so many stages."""
+    if number:
+        run(disk / "output", f"stages=[{','.join(STAGES[:number])}]")
 
 
 def run(output: Path, *words: str) -> subprocess.CompletedProcess[str]:
