@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from dying import files
-from motion_inversion import experiment
 from motion_inversion.backbone import model
 from motion_inversion.backbone.part import ModelFolder
 from motion_inversion.experiment import Experiment
+from motion_inversion.stage import walk
 
 Compose = Callable[..., Experiment]
 
@@ -56,7 +56,7 @@ def test_a_network_that_a_job_was_changing_when_it_was_stopped_is_read_anew(
 
     words = ["stages=[prepare,train,generate]", "noise=random"]
     with monkeypatch.context() as patch:
-        patch.setattr(experiment, "generate", stop)
+        patch.setattr(walk, "generate", stop)
         with pytest.raises(KeyboardInterrupt):
             compose(tmp_path, *words).run()
     compose(tmp_path, *words).run()
