@@ -102,6 +102,7 @@ def test_overrides_choose_what_runs(monkeypatch: pytest.MonkeyPatch, words: list
         ),
         (["name=it's"], "name=it's can't be read, as ' (apostrophe) needs quotes"),
         (["name=a, b"], "name=a, b gives several values; add -m to run each, or give a list as [a,b], or as one text"),
+        (["loss=[vmc,mse]"], "loss=[vmc,mse]: loss is one of its options; to run each of them: -m loss=vmc,mse"),
         (["name=7"], "name=7 is not a str; as one text: 'name=\"7\"'"),
         (["name=a ${b}"], "the configuration cannot be resolved: Interpolation key 'b' not found"),
         (["my.mp4"], "my.mp4 names no key; accepted: key=value, group=option"),

@@ -27,6 +27,7 @@ from motion_inversion.composition import CompositionError
 from motion_inversion.error import InputError
 
 _MOST_JOBS = 10_000
+_SEVERAL = ("metric",)  # groups of which several options go together
 
 
 @dataclass(frozen=True)
@@ -139,6 +140,8 @@ def _jobs(name: str, overrides: list[str], multirun: bool) -> _Jobs:
     left out.
     """
     given = override.read(overrides, loader())
+    for each in given:
+        _require_one_option(each)
     fixed = [str(each.input_line) for each in given if not each.is_sweep_override()]
     composed, starters = _first(name, given, fixed)
     settings = composed.hydra
@@ -185,6 +188,16 @@ def _jobs(name: str, overrides: list[str], multirun: bool) -> _Jobs:
     if searching:
         return _Jobs(search.every_value(lines), composed, folder, starters, settings.sweeper.n_trials)
     return _Jobs([list(job) for job in itertools.product(*lines.values())], composed, folder, starters)
+
+
+def _require_one_option(given: Override) -> None:
+    """Raises InputError for a list of options of a group that is one object: Hydra would mix their settings."""
+    key, options = given.key_or_group, given.value()
+    if given.is_sweep_override() or not isinstance(options, list) or key in _SEVERAL or "/" in key:
+        return
+    if loader().get_group_options(key):
+        each = ",".join(map(str, options))
+        raise InputError(f"{given.input_line}: {key} is one of its options; to run each of them: -m {key}={each}")
 
 
 def _values(sweep: Override) -> list[str]:
