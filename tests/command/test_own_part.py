@@ -67,6 +67,14 @@ def test_programs_and_files_elsewhere_are_refused(refusal: Callable[..., str], t
     assert told in refusal(text)
 
 
+def test_a_value_of_another_place_is_taken(call: Callable[..., int], tmp_path: Path) -> None:
+    folder = tmp_path / "conf/experiment"
+    folder.mkdir(parents=True)
+    text = "# @package _global_\n_level: INFO\nhydra: {job_logging: {root: {level: '${_level}'}}}"
+    (folder / "mine.yaml").write_text(text)
+    assert call(tmp_path / "out", "experiment=mine", "--config-dir", str(tmp_path / "conf"), "--dry-run") == 0
+
+
 def test_lines_of_shell_are_heeded_on_the_command_line_alone(
     refusal: Callable[..., str], call: Callable[..., int], tmp_path: Path
 ) -> None:

@@ -45,8 +45,8 @@ def check_own_part(settings: DictConfig, given: Collection[str]) -> None:
 
 
 def _plain(node: DictConfig | ListConfig) -> Any:
-    """The settings as plain data. What stands for a whole other node is resolved, as that can be a mapping; what is put
-    together from several is a text, and stays as it is: some of it is known only later."""
+    """The settings as plain data. Interpolations are resolved, as they can stand for mappings; those of what is known
+    only when a job runs stay as they are written."""
     raw: Any = OmegaConf.to_container(node, resolve=False)
     keys = raw.keys() if isinstance(raw, dict) else range(len(raw))
     plain = {key: _value(node, key, raw[key]) for key in keys}
@@ -60,6 +60,4 @@ def _value(node: Any, key: Any, raw: Any) -> Any:
         value = node[key]
     except OmegaConfBaseException:  # what it refers to comes when the job runs
         return raw
-    if isinstance(value, DictConfig | ListConfig):
-        return _plain(value)
-    return value if isinstance(value, dict | list) else raw
+    return _plain(value) if isinstance(value, DictConfig | ListConfig) else value
