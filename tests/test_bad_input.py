@@ -302,6 +302,7 @@ def test_a_sweep_that_lists_nothing_or_the_same_twice(refused: Refused, words: l
     assert refused(*words, "-m").startswith(message)
 
 
+REFERENCES = "# @package _global_\n_a0: xxxx\n" + "".join(f"_a{k + 1}: ${{_a{k}}}${{_a{k}}}\n" for k in range(40))
 ALIASES = "a: &a [x,x,x,x,x,x,x,x,x]\n" + "".join(
     f"{name}: &{name} [{','.join([f'*{before}'] * 9)}]\n" for before, name in zip("abcdefg", "bcdefgh", strict=True)
 )
@@ -311,12 +312,13 @@ ALIASES = "a: &a [x,x,x,x,x,x,x,x,x]\n" + "".join(
     ("content", "message"),
     [
         ("a: [1", "{path} is no YAML of plain values (while parsing"),
-        ("- 1", "{path} holds no mapping; give a file of keys and values, or drop loss=theirs"),
+        ("- 1", "{path} holds no mapping; give a file of keys and values, or drop what names it"),
         ("3", "{path} holds no mapping; give a file"),
         ("a: !!python/object/apply:os.system [ls]", "{path} is no YAML of plain values (could not determine"),
         (ALIASES, "{path} is no YAML of plain values (it is nested too deeply or holds too much"),
+        (REFERENCES, "_a16 stands for more than 1,000,000 letters and values"),
         ("defaults: [theirs]", "config or a file that it lists is nested too deeply"),
-        (None, "{path} is no regular file; give a file of keys and values, or drop loss=theirs"),
+        (None, "{path} is no regular file; give a file of keys and values, or drop what names it"),
     ],
 )
 def test_a_file_of_ones_own_that_is_no_configuration(
@@ -330,6 +332,28 @@ def test_a_file_of_ones_own_that_is_no_configuration(
         path.write_text(content)
     line = refused("loss=theirs", "--config-dir", str(path.parents[1]))
     assert line.startswith(message.format(path=path))
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (ALIASES, "{path} is no YAML of plain values (it is nested too deeply or holds too much"),
+        (None, "{path} is no regular file; give a file of keys and values"),
+    ],
+)
+@pytest.mark.parametrize("named", ["by a flag", "by another file"])
+def test_a_root_of_ones_own_that_is_no_configuration(
+    refused: Refused, tmp_path_factory: pytest.TempPathFactory, content: str | None, message: str, named: str
+) -> None:
+    folder = tmp_path_factory.mktemp("conf")
+    path = folder / "theirs.yaml"
+    if content is None:
+        os.mkfifo(path)
+    else:
+        path.write_text(content)
+    (folder / "other.yaml").write_text("defaults: [theirs]\n")
+    root = "theirs" if named == "by a flag" else "other"
+    assert refused("--config-path", str(folder), "--config-name", root).startswith(message.format(path=path))
 
 
 def test_a_file_of_somebody_elses_cannot_trust_itself(

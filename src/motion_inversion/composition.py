@@ -19,6 +19,7 @@ from omegaconf.errors import OmegaConfBaseException
 from motion_inversion.error import InputError
 from motion_inversion.reflection.annotation import conform, fits, misfit
 from motion_inversion.reflection.protocol import shortfall
+from motion_inversion.reflection.reference import check_references
 from motion_inversion.reflection.trust import check_module, check_target
 
 
@@ -93,7 +94,9 @@ def paths(node: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
 def _checked(config: Mapping[str, Any]) -> Any:
     try:
         composed = config if isinstance(config, DictConfig) else OmegaConf.create(dict(config))
-        plain = OmegaConf.to_container(composed, resolve=True)
+        raw: Any = OmegaConf.to_container(composed, resolve=False)
+        check_references(raw)
+        plain: Any = OmegaConf.to_container(composed, resolve=True)
     except OmegaConfBaseException as error:
         raise InputError(f"the configuration cannot be resolved: {error}") from error
     plain = _without_private(plain)

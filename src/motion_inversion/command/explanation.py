@@ -1,9 +1,6 @@
 """What Hydra says of a configuration that it can't compose, as one line: what was given, and what is accepted."""
 
-import os
 import re
-from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
 import hydra
@@ -17,7 +14,6 @@ from yaml import YAMLError
 from motion_inversion.command.own_part import check_own_part
 from motion_inversion.composition import arguments, paths, suggestion
 from motion_inversion.error import InputError
-from motion_inversion.storage.document import parse_yaml, read_text
 
 UNCOMPOSED = (HydraException, OmegaConfBaseException, YAMLError, ValueError, OSError, RecursionError)
 """What Hydra raises where overrides and files give no configuration."""
@@ -28,29 +24,6 @@ def loader() -> ConfigLoader:
     return GlobalHydra.instance().config_loader()
 
 
-def check_files(folder: Path, overrides: Iterable[str]) -> None:
-    """Looks at the files of a folder of somebody's own that the overrides choose, before Hydra reads them.
-
-    Raises:
-        InputError: for what is no regular file, such as a pipe, is no YAML of plain values, or is far too much of it.
-    """
-    for key, _, value in (line.partition("=") for line in overrides):
-        for option in value.strip("[]").split(","):
-            path = folder / key.lstrip("+~").partition("@")[0] / f"{option.strip()}.yaml"
-            if not os.path.lexists(path):
-                continue
-            remedy = f"give a file of keys and values, or drop {key}={value}"
-            text = read_text(path, remedy)
-            try:
-                content = parse_yaml(text)
-            except (YAMLError, ValueError) as error:
-                raise InputError(
-                    f"{path} is no YAML of plain values ({' '.join(str(error).split())}); {remedy}"
-                ) from error
-            if content is not None and not isinstance(content, dict):
-                raise InputError(f"{path} holds no mapping; {remedy}")
-
-
 def compose(name: str, overrides: list[str], with_hydra: bool = False) -> DictConfig:
     """The configuration of this root with these overrides; with Hydra's own settings if asked.
 
@@ -59,11 +32,13 @@ def compose(name: str, overrides: list[str], with_hydra: bool = False) -> DictCo
     """
     try:
         composed = hydra.compose(name, overrides, return_hydra_config=True)
+    except InputError:  # of a file
+        raise
     except RecursionError as error:
         raise InputError(f"{name} or a file that it lists is nested too deeply; a few levels are accepted") from error
     except UNCOMPOSED as error:
         raise _explained(error, name, overrides) from error
-    check_own_part(composed.hydra, overrides)
+    check_own_part(composed, overrides)
     return composed if with_hydra else without_hydra(composed)
 
 

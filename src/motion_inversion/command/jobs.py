@@ -19,8 +19,9 @@ from omegaconf import DictConfig, OmegaConf
 
 from motion_inversion.command import override, search
 from motion_inversion.command.arguments import Command
+from motion_inversion.command.conf_files import check_files
 from motion_inversion.command.economy import as_overrides, economised, picking
-from motion_inversion.command.explanation import UNCOMPOSED, check_files, compose, loader, without_hydra
+from motion_inversion.command.explanation import UNCOMPOSED, compose, loader, without_hydra
 from motion_inversion.command.launcher import check_keys, check_launching
 from motion_inversion.command.own_part import check_own_part
 from motion_inversion.composition import CompositionError
@@ -78,9 +79,9 @@ def rehearse(command: Command, conf: Path) -> Rehearsal:
     Raises:
         InputError: all faults of all jobs, one line each.
     """
+    check_files()
     overrides = list(command.hydra.overrides)
     if command.hydra.config_dir:
-        check_files(Path(command.hydra.config_dir), overrides)
         overrides.append(f"hydra.searchpath=[file://{Path(command.hydra.config_dir).absolute()}]")
     faults: list[str] = []
     built: list[Any] = []
@@ -146,7 +147,7 @@ def _jobs(name: str, overrides: list[str], multirun: bool) -> _Jobs:
     composed, starters = _first(name, given, fixed)
     settings = composed.hydra
     plain: Any = OmegaConf.to_container(settings, resolve=False)
-    check_own_part(settings, overrides)
+    check_own_part(composed, overrides)
     if not multirun and settings.mode is not RunMode.MULTIRUN:
         if several := next((each for each in given if each.is_sweep_override()), None):
             raise override.several(str(several.input_line))

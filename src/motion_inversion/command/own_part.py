@@ -8,6 +8,7 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from motion_inversion.error import InputError
+from motion_inversion.reflection.reference import check_references
 from motion_inversion.reflection.trust import check_hydra
 
 # What becomes programs or their surroundings: heeded on the command line alone.
@@ -22,15 +23,19 @@ _COMMANDS = (
 )
 
 
-def check_own_part(settings: DictConfig, given: Collection[str]) -> None:
+def check_own_part(composed: DictConfig, given: Collection[str]) -> None:
     """Checks `hydra` of a configuration, before Hydra builds or runs anything of it.
 
+    composed: The whole, as Hydra's part can refer to the rest of it.
     given: The overrides of the command line, or of a job of it.
 
     Raises:
         InputError: for a class of another package, for what would run programs and isn't given on the command line, or
-            for a folder elsewhere that Hydra would write to.
+            for a folder elsewhere that Hydra would write to, or references that stand for too much.
     """
+    raw: Any = OmegaConf.to_container(composed, resolve=False)
+    check_references(raw)
+    settings = composed.hydra
     check_hydra(_plain(settings))
     keys = [line.partition("=")[0].lstrip("+~") for line in given]
     for path in _COMMANDS:
