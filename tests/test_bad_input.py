@@ -143,7 +143,7 @@ def test_what_is_said_of_a_clip(refused: Refused, videos: Path, words: list[str]
         (["method.loss._target_=torch.load"], "method.loss._target_: torch.load is of the package torch, whose code"),
         (["+hydra.callbacks.a._target_=os.system"], "hydra.callbacks.a._target_=os.system would run code of other"),
         (["--experimental-rerun=job"], "--experimental-rerun reads a pickle, which can run any program; repeat"),
-        (["--shell-completion"], "--shell-completion needs one of install=bash, uninstall=bash and query=bash"),
+        (["--shell-completion"], "--shell-completion needs install=bash, uninstall=bash or query=bash"),
         (["seed=range(0,1000000)", "-m"], "the sweep has more than 10000 jobs; sweep fewer values, or in several"),
         (["hydra.run.dir=/dev/null/x"], "hydra.run.dir=/dev/null/x can't be made: /dev/null is no folder that you can"),
         (["hydra.run.dir="], "hydra.run.dir is empty; set a folder, as in hydra.run.dir=outputs/sweep, or drop it"),

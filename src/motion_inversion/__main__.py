@@ -45,7 +45,7 @@ def main() -> int:
         sys.stderr.write(f"motion-inversion: {spare}\n")
         return 0
     try:
-        with disk_space(_PRINTED):
+        with stoppable(), disk_space(_PRINTED):
             code = _run(sys.argv[1:])
             sys.stdout.flush()
         return code
@@ -89,8 +89,7 @@ def _run(words: list[str]) -> int:
         sys.stdout.write(f"{arguments.version()}\n")
         return 0
     command = arguments.read(words)
-    with stoppable():
-        _obey(command)
+    _obey(command)
     return 0
 
 

@@ -90,6 +90,18 @@ def test_what_is_missing_keeps_its_row(put: Put, tmp_path: Path, shown: Rows) ->
     assert [row[2] for row in shown()] == [None, None, 30, None, None]
 
 
+def test_planned_samples_stand_behind_those_that_were_made(
+    put: Put, plan: Put, tmp_path: Path, shown: Rows, caplog: pytest.LogCaptureFixture
+) -> None:
+    reference(tmp_path)
+    plan({"seed": -1}, axes={"noise": "blend", "loss": "mse"})
+    plan({}, axes={"noise": "blend", "loss": "debiased"})
+    put(20, axes={"noise": "blend", "loss": "vmc"})
+    assert [row[::2] for row in shown()] == [("source", 10), ("motion inversion", 20)]
+    assert [row[2] for row in shown("loss")] == [10, None, None, 20]
+    assert not [line for line in caplog.messages if "no such file" in line]
+
+
 def test_reference_clips_that_were_scored_are_no_rows(put: Put, tmp_path: Path, shown: Rows) -> None:
     reference(tmp_path)
     put(30)

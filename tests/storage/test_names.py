@@ -37,6 +37,15 @@ def test_a_link_that_leads_out_of_output(tmp_path: Path, name: str, target: str)
         check_links(out, name)
 
 
+@pytest.mark.parametrize("place", ["clip", "clip/train", "clip/train/result"])
+def test_a_link_among_results_that_leads_out(tmp_path: Path, place: str) -> None:
+    link = tmp_path / "out/x" / place
+    link.parent.mkdir(parents=True)
+    link.symlink_to(tmp_path)
+    with pytest.raises(InputError, match=rf"^name=x leads out of output=.* by the link .*/out/x/{place}, to "):
+        check_links(tmp_path / "out", "x")
+
+
 def test_a_link_that_leads_out_by_one_that_stays(tmp_path: Path) -> None:
     (tmp_path / "out/a").mkdir(parents=True)
     (tmp_path / "out/stays").symlink_to("a")

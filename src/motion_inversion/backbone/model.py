@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
 import torch
-from annotated_types import Ge, Interval, Le
+from annotated_types import Ge, Interval, Le, MinLen
 from torch import nn
 
 from motion_inversion.backbone import autoencoder
@@ -56,8 +56,8 @@ class Model:
         InputError: for lengths and sizes that the family can't take.
     """
 
-    name: str = field(metadata=_PRESENTATION)
-    path: str = field(metadata=_PRESENTATION)
+    name: Annotated[str, MinLen(1)] = field(metadata=_PRESENTATION)
+    path: Annotated[str, MinLen(1)] = field(metadata=_PRESENTATION)
     family: Family
     frames: Annotated[int, Le(MOST_FRAMES)]
     width: Annotated[int, Le(8192)]

@@ -4,6 +4,7 @@ import argparse
 import contextlib
 import importlib.metadata
 import io
+import os
 import platform
 import re
 from collections.abc import Sequence
@@ -18,7 +19,7 @@ from motion_inversion.error import InputError
 
 _DRY_RUN = "--dry-run"
 CACHE, FETCH, STATUS = "cache", "fetch", "status"  # words of tasks that need no configuration
-_COMPLETION = re.compile(r"(install|uninstall|query)=\w+")
+_COMPLETION = re.compile(r"(install|uninstall|query)=(bash|fish|zsh)")
 _ROOTS = ("report", "reproduce")  # words that stand for a root configuration of their own
 _LAYOUT = re.compile(r"^(\+{0,2})layout(?==)")  # which Hydra would take for the group of that name
 
@@ -110,4 +111,10 @@ def _check(flags: argparse.Namespace) -> None:
     if flags.experimental_rerun:
         raise InputError("--experimental-rerun reads a pickle, which can run any program; repeat the command instead")
     if flags.shell_completion and not _COMPLETION.fullmatch(" ".join(flags.overrides)):
-        raise InputError("--shell-completion needs one of install=bash, uninstall=bash and query=bash behind it")
+        raise InputError(
+            "--shell-completion needs install=bash, uninstall=bash or query=bash behind it, or one for fish or zsh"
+        )
+    if flags.shell_completion and flags.overrides[0].startswith("query=") and "COMP_LINE" not in os.environ:
+        raise InputError("--shell-completion query is what a shell asks itself; give install=bash, and press tab then")
+    if flags.config_name == "":
+        raise InputError("--config-name is empty; accepted: config, report, reproduce, or a file of --config-dir")

@@ -73,6 +73,9 @@ def _key(override: str) -> str:
 
 def _missing_option(missing: str) -> InputError:
     group, _, option = missing.rpartition("/")
+    while group and not loader().get_group_options(group):  # the slash is of the option
+        group, _, start = group.rpartition("/")
+        option = f"{start}/{option}"
     given = f"{group}={option}" if group else f"--config-name {option}"
     found = loader().get_group_options(group)
     options = [name for name in found if not name.startswith("_")]  # Hydra lists an empty file of its own
@@ -101,6 +104,12 @@ def _unknown_key(key: str, given: str, base: DictConfig) -> InputError:
     names = [name for name in names if name != "hydra"]
     if isinstance(node, dict) and "_target_" in node:
         names = list(dict.fromkeys([*names, *arguments(node["_target_"], base.get("trust") or ())]))
+    if isinstance(node, str) and (options := loader().get_group_options(parent.rpartition(".")[2])):
+        axis = parent.rpartition(".")[2]
+        return InputError(
+            f"{given} changes a part of {parent}, which is {node} as a whole; choose an option for it before: "
+            f"{axis}=… {given}; accepted: {', '.join(option for option in options if option != node)}"
+        )
     if parts[0] in names:
         return InputError(f"{given} needs a +, as no file sets {key} yet: +{given}")
     if parent:

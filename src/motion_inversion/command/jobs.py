@@ -111,6 +111,11 @@ def rehearse(command: Command, conf: Path) -> Rehearsal:
 def _shown(command: Command, job: list[str]) -> list[str]:
     """The overrides of a job whose configuration is to be printed, with what is picked for it."""
     config = compose(command.root, job)
+    package = command.hydra.package
+    if package not in (None, "_global_") and command.hydra.cfg == "job" and OmegaConf.select(config, package) is None:
+        raise InputError(
+            f"--package {package} is no part of the configuration; accepted: {', '.join(map(str, config))}"
+        )
     if not command.hydra.cfg or not picking(config):
         return job
     _, picks = economised(config, job)
@@ -194,6 +199,8 @@ def _jobs(name: str, overrides: list[str], multirun: bool) -> _Jobs:
 def _require_one_option(given: Override) -> None:
     """Raises InputError for a list of options of a group that is one object: Hydra would mix their settings."""
     key, options = given.key_or_group, given.value()
+    if key in _SEVERAL and options == []:
+        raise InputError(f"{key}=[] names none; give one or several, as in metric=[motion_fidelity]")
     if given.is_sweep_override() or not isinstance(options, list) or key in _SEVERAL or "/" in key:
         return
     if loader().get_group_options(key):

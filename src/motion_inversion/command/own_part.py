@@ -43,6 +43,8 @@ def check_own_part(composed: DictConfig, given: Collection[str]) -> None:
         named = any(key == where or key.startswith(f"{where}.") or where.startswith(f"{key}.") for key in keys)
         if not named and OmegaConf.select(settings, path):
             raise InputError(f"a file can't set {where}; give it on the command line if you do")
+    if not isinstance(settings.verbose, bool | str | ListConfig):
+        raise InputError(f"hydra.verbose={settings.verbose}: accepted are true, false, and names of loggers; drop it")
     if (subdir := settings.output_subdir) is not None:
         place = PurePath(str(subdir))
         if place.is_absolute() or ".." in place.parts:

@@ -1,10 +1,11 @@
 """How strongly embeddings act at each noise level of a sampling: share of noise → factor."""
 
-import math
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 from motion_inversion.error import InputError
+
+_MOST = 1000  # of a factor: more of an embedding leaves nothing else
 
 
 @runtime_checkable
@@ -25,7 +26,7 @@ class Constant:
     factor: float = 1.0
 
     def __post_init__(self) -> None:
-        _require_finite("factor", self.factor)
+        _require_factor("factor", self.factor)
 
     def __call__(self, noise: float) -> float:
         return self.factor
@@ -44,7 +45,7 @@ class Band:
     factor: float = 1.0
 
     def __post_init__(self) -> None:
-        _require_finite("factor", self.factor)
+        _require_factor("factor", self.factor)
         if not 0 <= self.low < self.high <= 1:
             raise InputError(
                 f"a scale with low={self.low}, high={self.high}: accepted are shares of noise, 0 ≤ low < high ≤ 1; set "
@@ -63,16 +64,16 @@ class Linear:
     clean: float = 0.0
 
     def __post_init__(self) -> None:
-        _require_finite("noisy", self.noisy)
-        _require_finite("clean", self.clean)
+        _require_factor("noisy", self.noisy)
+        _require_factor("clean", self.clean)
 
     def __call__(self, noise: float) -> float:
         return self.clean + (self.noisy - self.clean) * noise
 
 
-def _require_finite(name: str, value: float) -> None:
-    if not math.isfinite(value):
+def _require_factor(name: str, value: float) -> None:
+    if not abs(value) <= _MOST:
         raise InputError(
-            f"a scale with {name}={value}: accepted are finite numbers; set {name}=1 of method.query_key_scale or "
-            "method.value_scale"
+            f"a scale with {name}={value}: accepted are numbers from -{_MOST} to {_MOST}; set {name}=1 of "
+            "method.query_key_scale or method.value_scale"
         )

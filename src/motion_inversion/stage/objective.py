@@ -21,7 +21,7 @@ def check_objectives(names: Sequence[str], metric: Mapping[str, Metric], stages:
     given = ",".join(names)
     if unknown := [name for name in names if name not in accepted]:
         raise InputError(
-            f"objective={given}: {', '.join(unknown)} is no metric of this run that has a better side; "
+            f"objective={given}: {', '.join(map(repr, unknown))} is no metric of this run that has a better side; "
             f"accepted are {', '.join(accepted) or 'none of these metrics'}; set objective=[]"
         )
     if names and "evaluate" not in stages:

@@ -59,7 +59,7 @@ def _require_fit(address: Address, model: Backbone, clips: Sequence[Clip]) -> No
 
     if address.trainer is not None:
         if isinstance(address.method, Trained):
-            check_optimizer(address.method)
+            check_optimizer(address.method, model.device)
         with tempfile.TemporaryDirectory() as folder:
             made(address.trainer, model.device, model.dtype, Path(folder))
     twin = Twin(model.config)

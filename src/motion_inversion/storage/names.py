@@ -3,6 +3,7 @@ folder of an experiment may be called."""
 
 import os
 import re
+from itertools import chain
 from pathlib import Path
 
 from motion_inversion.error import InputError
@@ -28,6 +29,7 @@ UNRELATED = "unrelated"  # in place of a method: another clip of the set, the fl
 SOURCE = "source"  # in place of a method: the clip itself, the ceiling of a table
 
 _FOLDER = re.compile(r"[^\x00-\x1f\x7f]+")
+_LEVELS = ("*", "*/*", "*/*/*")  # of an experiment's folder: clips, stages, results
 _LONGEST = 100  # bytes of a folder's name, which file systems limit to 255
 
 
@@ -51,14 +53,16 @@ def check_name(name: str) -> None:
 
 
 def check_links(output: Path, name: str) -> None:
-    """Whether an experiment's folder lies below `output` when links are followed, those within it and its own.
+    """Whether an experiment's folder, and the folders of results in it, lie below `output` when links are followed.
 
     Raises:
         InputError: for a link that leads out, or to itself.
     """
-    root, path = Path(os.path.realpath(output)), output
-    for part in name.split("/"):
-        path /= part
+    root = Path(os.path.realpath(output))
+    parts = name.split("/")
+    above = (output.joinpath(*parts[: depth + 1]) for depth in range(len(parts)))
+    inside = (path for level in _LEVELS for path in (output / name).glob(level))
+    for path in chain(above, inside):
         if not os.path.islink(path):
             continue
         target = Path(os.path.realpath(path))

@@ -133,7 +133,9 @@ def test_an_optimizer_that_refuses_its_settings_is_named(
     method: MotionInversion, settings: dict[str, float], message: str
 ):
     with pytest.raises(InputError, match=message):
-        check_optimizer(replace(method, optimizer=functools.partial(torch.optim.AdamW, **settings)))
+        check_optimizer(
+            replace(method, optimizer=functools.partial(torch.optim.AdamW, **settings)), torch.device("cpu")
+        )
 
 
 class Weight(nn.Module):

@@ -38,9 +38,22 @@ def check_training(method: Trained) -> None:
             raise InputError(f"method.{key}={given}: at least {least} is needed; set method.{key}={least}")
 
 
-def check_optimizer(method: Trained) -> None:
-    """Raises InputError for settings that the optimizer refuses."""
-    made_optimizer(method.optimizer, [{"params": [torch.nn.Parameter(torch.zeros(1))]}])
+def check_optimizer(method: Trained, device: torch.device) -> None:
+    """Takes a step with the optimizer, as some settings are refused no earlier.
+
+    Raises:
+        InputError: for settings that it refuses, or that it can't follow on this device.
+    """
+    parameter = torch.nn.Parameter(torch.zeros(1, device=device))
+    parameter.grad = torch.ones_like(parameter)
+    optimizer = made_optimizer(method.optimizer, [{"params": [parameter]}])
+    try:
+        optimizer.step(lambda: 1.0)
+    except (AssertionError, RuntimeError, TypeError, ValueError) as error:
+        changed = ", ".join(f"{key}={value}" for key, value in _settings(method.optimizer).items())
+        raise InputError(
+            f"method.optimizer can't take a step on {device} with {changed}: {error}; drop one of these settings"
+        ) from error
 
 
 def made_optimizer(
@@ -51,8 +64,7 @@ def made_optimizer(
     Raises:
         InputError: if it refuses its settings, or one is more than single precision can follow.
     """
-    settings = make.keywords if isinstance(make, functools.partial) else {}
-    for key, value in settings.items():
+    for key, value in _settings(make).items():
         if isinstance(value, float) and not abs(value) <= MOST:
             raise InputError(
                 f"method.optimizer.{key}={value}: accepted are numbers up to {MOST:g}; set method.optimizer.{key}=…"
@@ -61,3 +73,7 @@ def made_optimizer(
         return make(groups)
     except (TypeError, ValueError) as error:
         raise InputError(f"method.optimizer can't be made: {error}; as in method.optimizer.lr=0.05") from error
+
+
+def _settings(make: Callable[..., torch.optim.Optimizer]) -> Mapping[str, Any]:
+    return make.keywords if isinstance(make, functools.partial) else {}

@@ -3,9 +3,10 @@
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import torch
+from annotated_types import Ge
 
 from motion_inversion.error import InputError
 
@@ -57,7 +58,7 @@ class Trainer:
     gradient_clip_val: float | None = None
     precision: Literal["32-true", "16-mixed", "bf16-mixed", "32", "16", "bf16", 32, 16] | None = None
     fast_dev_run: bool | int = False
-    log_every_n_steps: int = 10
+    log_every_n_steps: Annotated[int, Ge(1)] = 10
     gradient_clip_algorithm: Literal["norm", "value"] | None = None
     max_time: str | Mapping[str, int] | None = None
     benchmark: bool | None = None

@@ -43,8 +43,8 @@ def choose(
     """The reference of `clip`, then for each prompt a row per method and combination of `keys`.
 
     The frozen model comes first. Of axes that aren't among `keys`, the value in `fixed` is shown or else the first
-    that occurs (of a row that has neither, the row's own first), and of the seeds the first. A combination that
-    only other clips have is there without path.
+    that occurs (of a row that has neither, the row's own first), and of the seeds the first; samples that were made
+    come before planned ones. A combination that only other clips have, or that wasn't made, is there without path.
 
     Raises:
         InputError: there is no record of `clip`.
@@ -55,13 +55,14 @@ def choose(
         known = ", ".join(dict.fromkeys(record.clip for record in records))
         raise InputError(f"no record of the clip {clip}; accepted: {known}")
     keys = tuple(dict.fromkeys(("method", *keys)))
-    chosen = _fixing(members, keys, fixed or {})
+    chosen = _fixing(sorted(members, key=_is_lacking), keys, fixed or {})
     variants = list(grouped(records, keys))
     rows = [Chosen("source", members[0].source_prompt, members[0].reference)]
     for prompt in dict.fromkeys(record.prompt for record in members):
         found = grouped((record for record in chosen if record.prompt == prompt), keys)
         for variant, label in zip(variants, names(keys, variants), strict=True):
-            rows.append(Chosen(label, prompt, found[variant][0].video if variant in found else None))
+            shown = next(iter(found.get(variant, ())), None)
+            rows.append(Chosen(label, prompt, None if shown is None or _is_lacking(shown) else shown.video))
     return rows
 
 
@@ -78,13 +79,17 @@ def read(rows: Sequence[Chosen]) -> list[Shown]:
     return [Shown(row.label, row.prompt, row.path and _read(row.path)) for row in rows]
 
 
+def _is_lacking(record: Record) -> bool:
+    return record.missing != ""
+
+
 def _fixing(members: Sequence[Record], keys: Sequence[str], fixed: Mapping[str, str]) -> list[Record]:
     """The records of the first seed, and of each axis not among `keys` those of one value.
 
     That is the given value or the first that occurs; where a variant has neither, as one method's number of
     iterations isn't another's, the first of its own.
     """
-    seed = min(record.seed for record in members)
+    _, seed = min((_is_lacking(record), record.seed) for record in members)
     kept = [record for record in members if record.seed == seed]
     for axis in axes(members):
         if axis in keys:
