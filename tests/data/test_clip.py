@@ -84,6 +84,11 @@ def test_lists_become_tuples() -> None:
         ({"path": " "}, r"no video given; set dataset\.path=my\.mp4"),
         ({"source_prompt": " \t"}, r"no source prompt; set dataset\.source_prompt="),
         ({"prompts": ()}, r"no prompts; set dataset\.prompts=\["),
+        ({"prompts": ("a tank\0",)}, r"the prompt 'a tank\\x00' has a control character"),
+        (
+            {"seeds": tuple(range(200_000))},
+            r"2 prompts and 200000 seeds make 400000 samples, accepted are 10000",
+        ),
         ({"prompts": ("a tank", "  ")}, r"an empty prompt; .*dataset\.prompts=\["),
         ({"prompts": ("a tank", "a car", "a tank")}, r"repeats 'a tank'; .*dataset\.prompts=\["),
         ({"prompts": "a tank"}, r"must be a list; set dataset\.prompts=\['a tank'\]"),

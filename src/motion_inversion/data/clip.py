@@ -1,6 +1,7 @@
 """Owns what a reference clip is: its footage, its kind of motion, and the prompts to move in that way."""
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -18,6 +19,8 @@ from motion_inversion.error import InputError
 from motion_inversion.storage.file import sha256_of
 
 NAME = re.compile(r"\w[\w.-]{0,99}")
+_CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f\x7f]")
+_MOST_SAMPLES = 10_000  # of a clip: more take weeks on any machine
 NAMES = "up to 100 letters, digits, '_', '-' and '.', not starting with '-' or '.'"
 
 
@@ -135,6 +138,13 @@ class Clip:
         _check_list(self.name, "seeds", self.seeds, "[0]")
         if not all(prompt.strip() for prompt in self.prompts):
             raise InputError(f"clip {self.name} has an empty prompt; give each words in dataset.prompts=[…]")
+        if odd := next((text for text in (self.source_prompt, *self.prompts) if _CONTROL.search(text)), None):
+            raise InputError(f"clip {self.name}: the prompt {odd[:80]!r} has a control character; write it without")
+        if (count := len(self.prompts) * len(self.seeds)) > _MOST_SAMPLES:
+            raise InputError(
+                f"clip {self.name}: {len(self.prompts)} prompts and {len(self.seeds)} seeds make {count} samples, "
+                f"accepted are {_MOST_SAMPLES}; set dataset.seeds=[0]"
+            )
 
 
 @runtime_checkable
@@ -233,5 +243,6 @@ def fingerprint_of(path: str | Path, content: str, cut: str, fit: Fit, fps: floa
 def _check_list(name: str, key: str, values: Sequence[str] | Sequence[int], example: str) -> None:
     if not values:
         raise InputError(f"clip {name} has no {key}; set dataset.{key}={example}")
-    if repeated := [value for index, value in enumerate(values) if value in values[:index]]:
-        raise InputError(f"clip {name}: {key} repeats {repeated[0]!r}; list each once in dataset.{key}=[…]")
+    value, count = Counter[str | int](values).most_common(1)[0]
+    if count > 1:
+        raise InputError(f"clip {name}: {key} repeats {value!r}; list each once in dataset.{key}=[…]")
