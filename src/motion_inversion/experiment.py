@@ -63,7 +63,7 @@ class Experiment:
         gif: Whether to write gifs beside the mp4s.
         deterministic: Whether only algorithms are taken that give the same bits each time; GPUs have others.
         threads: CPU threads; 0 takes as many as there are idle cores.
-        logger: Trackers of the training beside the CSV file.
+        logger: Loggers of the training beside the CSV file.
         frozen: Whether the frozen model makes the same samples from the same noise, which its methods compare with.
         report: How results are summed up: a `Report` of everything but its source and its threads, which are ours.
     """

@@ -17,7 +17,7 @@ CPU = torch.device("cpu")
 
 def test_the_number_of_parameters_and_their_memory_are_said(caplog):
     with caplog.at_level(logging.INFO):
-        budget.require_memory(Layout(["all"], True, True), SITES, CPU)
+        budget.say_parameters(Layout(["all"], True, True), SITES)
     # 6 blocks of 4 frames of 64 channels: once, and at 64 positions.
     assert f"{6 * 4 * 64 * 65:,} parameters in 6 of 6 blocks, 1.5 MiB" in caplog.text
 

@@ -13,7 +13,8 @@ from torch import Tensor
 from trial import train
 
 from motion_inversion.backbone.model import Backbone
-from motion_inversion.core.strategy import Difference, Drop
+from motion_inversion.core.strategy import ByMotion, Difference, Drop, Keep, Strategy
+from motion_inversion.embedding import budget
 from motion_inversion.embedding.embeddings import MotionEmbeddings, read_metadata
 from motion_inversion.embedding.inject import inject
 from motion_inversion.embedding.layout import Layout
@@ -67,6 +68,50 @@ def test_learning_changes_the_embeddings_alone_and_lowers_the_loss(
     assert all(tensor.abs().max() > 0 for tensor in embeddings.tensors().values())
     zero = everywhere.layout.zeros(model.sites())
     assert fixed_loss(model, embeddings, reference) < 0.96 * fixed_loss(model, zero, reference)
+
+
+@pytest.mark.parametrize(
+    ("strategy", "is_told"),
+    [(Keep(), False), (Drop(), False), (Difference(), True), (Difference("zero"), True), (ByMotion(), True)],
+)
+def test_static_values_that_a_strategy_takes_away_are_told(
+    model: Backbone, method: MotionInversion, strategy: Strategy, is_told: bool, caplog: pytest.LogCaptureFixture
+):
+    static = Layout(["all"], query_key=True, value="static")
+    replace(method, layout=static, strategy=strategy).require_places(model)
+    assert ("static value embeddings have no differences in time" in caplog.text) == is_told
+
+
+def test_embeddings_without_room_are_refused_ahead(
+    model: Backbone, method: MotionInversion, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(budget, "available_memory", lambda device: 1)
+    with pytest.raises(InputError, match="has 0.0 MiB left"):
+        method.require_places(model)
+
+
+@pytest.mark.parametrize(
+    ("layout", "told"),
+    [
+        (Layout(["all"], True, True), ""),
+        (Layout(["mid"], True, True), "has blocks that method.layout leaves out"),
+        (Layout(["all"], True, False), "has value embeddings that method.layout leaves out"),
+        (Layout(["mid"], False, True), "has blocks and query-key embeddings that method.layout leaves out"),
+    ],
+)
+def test_what_given_embeddings_have_beside_the_layout_is_told(
+    model: Backbone, method: MotionInversion, learnt: Path, layout: Layout, told: str, caplog: pytest.LogCaptureFixture
+):
+    replace(method, embeddings=learnt, layout=layout).require_places(model)
+    assert told in caplog.text
+    assert ("leaves out" in caplog.text) == bool(told)
+
+
+def test_a_layout_of_no_block_is_refused_beside_given_embeddings_too(
+    model: Backbone, method: MotionInversion, learnt: Path
+):
+    with pytest.raises(InputError, match="nonsense"):
+        replace(method, embeddings=learnt, layout=Layout(["nonsense"], True, True)).require_places(model)
 
 
 def test_a_preview_is_what_generation_would_give(

@@ -66,6 +66,12 @@ def test_an_inversion_is_an_axis_only_of_noise_that_is_made_from_one(address: Ad
     assert "inversion" not in axes(replace(address, noise=Random()))
 
 
+def test_what_changes_no_sample_is_no_axis(address: Address):
+    measured = replace(address, noise=Blend(), inversion=replace(address.inversion, measure=True))
+    assert axes(measured) == axes(replace(address, noise=Blend()))
+    assert not axes(address).keys() & {"checkpoint_every", "preview_every"}
+
+
 def test_different_settings_have_different_words(address: Address):
     def axis(name: str, **changes: object) -> str:
         return axes(replace(address, method=replace(address.method, **changes)))[name]  # pyright: ignore[reportArgumentType]

@@ -23,13 +23,9 @@ _ELSE = (
 )
 
 
-def require_memory(layout: Layout, sites: Sequence[Site], device: torch.device) -> None:
-    """Says how many parameters a layout has, and what they take with gradients and an optimizer's two moments.
-
-    Raises:
-        InputError: if the device has less memory left, with a smaller layout that fits.
-    """
-    parameters, available = layout.parameters(sites), available_memory(device)
+def say_parameters(layout: Layout, sites: Sequence[Site]) -> None:
+    """Says how many parameters a layout has, and what they take with gradients and an optimizer's two moments."""
+    parameters = layout.parameters(sites)
     log.info(
         "%s parameters in %d of %d blocks, %s while they are learnt",
         f"{parameters:,}",
@@ -37,6 +33,15 @@ def require_memory(layout: Layout, sites: Sequence[Site], device: torch.device) 
         len(sites),
         size(parameters * BYTES),
     )
+
+
+def require_memory(layout: Layout, sites: Sequence[Site], device: torch.device) -> None:
+    """Checks that a device has room for what a layout learns.
+
+    Raises:
+        InputError: if it has less memory left, with a smaller layout that fits.
+    """
+    parameters, available = layout.parameters(sites), available_memory(device)
     if parameters * BYTES <= available:
         return
     smaller = [each for each in smaller_layouts(layout) if each.parameters(sites) * BYTES <= available]

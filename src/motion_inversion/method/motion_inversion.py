@@ -1,7 +1,7 @@
 """Motion Inversion (arXiv 2403.20193): learns motion embeddings of a reference clip, and samples with them."""
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,6 +10,7 @@ from typing import Annotated, ClassVar, cast, get_args
 import torch
 from annotated_types import Le
 
+from motion_inversion.backbone.device import kind_of
 from motion_inversion.backbone.model import Backbone
 from motion_inversion.core.loss import Loss
 from motion_inversion.core.process import Stop
@@ -17,7 +18,7 @@ from motion_inversion.core.scale import Constant, Scale
 from motion_inversion.core.shape import Latents, Scalar
 from motion_inversion.core.strategy import Motion, Strategy
 from motion_inversion.core.timestep import Timestep
-from motion_inversion.embedding.budget import require_memory, warn_of_idle
+from motion_inversion.embedding.budget import require_memory, say_parameters, warn_of_idle
 from motion_inversion.embedding.embeddings import MotionEmbeddings, read_metadata
 from motion_inversion.embedding.inject import inject
 from motion_inversion.embedding.layout import Layout
@@ -108,19 +109,42 @@ class MotionInversion:
         model.require(self.name, "motion sites")
 
     def require_places(self, model: Backbone) -> None:
-        """Raises InputError for a layout that names no block, for one of an expert that some steps never ask, or for
-        given embeddings that don't fit. A line tells of static values that a strategy takes away: they have no
-        differences."""
+        """Raises InputError for a layout that names no block, for one of an expert that some steps never ask, for one
+        that has no room, or for given embeddings that don't fit. A line tells of static values that a strategy takes
+        away, as they have no differences, and of given embeddings that the layout wouldn't have."""
         sites = model.sites()
-        if self.embeddings is not None:  # and the layout isn't used
-            self._given(self.embeddings, sites, model)
+        if self.embeddings is not None:
+            self._warn_of_others(self._given(self.embeddings, sites, model)[0], sites)
             return
         require_asked(self.layout.select(sites), self.timestep, model.process.levels)
-        mapped = [self.strategy(torch.ones(1, 2, 1), motion).flatten().tolist() for motion in get_args(Motion)]
-        if self.layout.value == "static" and any(first != second for first, second in mapped):
+        require_memory(self.layout, sites, torch.device(kind_of(model.config.device)))
+        if self.layout.value == "static" and any(map(self._differs, get_args(Motion))):
             log.warning(
                 "static value embeddings have no differences in time: the strategy leaves at most those of the first "
                 "frame; method.layout.value=static is meant for strategy=keep"
+            )
+
+    def _differs(self, motion: Motion) -> bool:
+        """Whether the strategy takes differences in time: it leaves less of what is static than of what isn't."""
+        values = torch.tensor([[1.0, 1.0], [1.0, 2.0]])
+        static, changing = (self.strategy(value.view(1, 2, 1), motion) for value in values)
+        return bool(((static == 0) & (changing != 0)).any())
+
+    def _warn_of_others(self, embeddings: MotionEmbeddings, sites: Sequence[Site]) -> None:
+        """Says what given embeddings have that the layout leaves out."""
+        chosen = {site.name for site in self.layout.select(sites)}
+        left_out = {
+            "blocks": any(site.name not in chosen for site in embeddings.sites),
+            "query-key embeddings": not self.layout.query_key
+            and any(embeddings.query_key(site) is not None for site in embeddings.sites),
+            "value embeddings": not self.layout.value and any(map(embeddings.has_value, embeddings.sites)),
+        }
+        if told := " and ".join(kind for kind, is_left_out in left_out.items() if is_left_out):
+            log.warning(
+                "%s has %s that method.layout leaves out: a file acts as it was learnt, and the layout isn't used; for "
+                "fewer, learn them anew: drop method.embeddings",
+                self.embeddings,
+                told,
             )
 
     def fit(self, model: Backbone, reference: Reference, fitting: Fitting) -> int:
@@ -135,6 +159,7 @@ class MotionInversion:
         if self.embeddings is not None:
             self._adopt(self.embeddings, sites, model, fitting)
             return 0
+        say_parameters(self.layout, sites)
         require_memory(self.layout, sites, model.device)
         embeddings = self.layout.zeros(sites)
         trained = self._learn(model, embeddings, reference, fitting)

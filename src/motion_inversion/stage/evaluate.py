@@ -7,10 +7,10 @@ from motion_inversion.method.training.logger import LoggerFactory
 from motion_inversion.stage.address import Address
 from motion_inversion.stage.content import made, place
 from motion_inversion.stage.cost import Cost, read_cost
+from motion_inversion.stage.logged import log_scores
 from motion_inversion.stage.measure import Subject, refusal
 from motion_inversion.stage.record import axes, configuration
 from motion_inversion.stage.request import Pair, pairs_of
-from motion_inversion.stage.tracking import track_scores
 
 log = logging.getLogger(__name__)
 
@@ -34,7 +34,7 @@ def evaluate(address: Address, device: str, clip: Clip, logger: LoggerFactory | 
         if reason := refusal(subject, address.metric, address.score(clip, *pair), device):
             failures[place(subject.video.folder, address.root)] = reason
     if logger:  # of an earlier run, too, which died before it sent them
-        track_scores(address, clip, logger)
+        log_scores(address, clip, logger)
     return failures
 
 

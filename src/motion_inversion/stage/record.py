@@ -45,12 +45,8 @@ def axes(address: Address) -> dict[str, str]:
         if given := settings_of(address.trainer):
             found["iterations"] = given.get("max_steps")
     if dataclasses.is_dataclass(address.method):
-        found |= {field.name: getattr(address.method, field.name) for field in dataclasses.fields(address.method)}
-    hidden = {"checkpoint_every", "preview_every"}
-    if found.get("embeddings") is None:
-        hidden |= {"embeddings", "resample"}
-    else:
-        hidden |= _TRAINING
+        found |= {name: getattr(address.method, name) for name in _telling(address.method)}
+    hidden = {"embeddings", "resample"} if found.get("embeddings") is None else _TRAINING
     return {name: word(value) for name, value in found.items() if name not in hidden}
 
 
@@ -72,8 +68,8 @@ def word(value: object) -> str:
     if isinstance(value, functools.partial):
         name, arguments = value.func.__name__, _unusual(value.func, value.keywords)
     elif dataclasses.is_dataclass(value) and type(value).__str__ is object.__str__:
-        fields = [field.name for field in dataclasses.fields(value)]
-        name, arguments = type(value).__name__, _unusual(type(value), {key: getattr(value, key) for key in fields})
+        fields = {key: getattr(value, key) for key in _telling(value)}
+        name, arguments = type(value).__name__, _unusual(type(value), fields)
     elif isinstance(value, list | tuple):
         return "+".join(map(word, value))
     else:
@@ -81,6 +77,11 @@ def word(value: object) -> str:
     snake = re.sub(r"(?<=[a-z])(?=[A-Z][a-z])", "_", name).lower()  # AdamW is adamw
     inside = ",".join(f"{key}={word(argument)}" for key, argument in arguments.items())
     return f"{snake}({inside})" if inside else snake
+
+
+def _telling(value: Any) -> list[str]:
+    """The fields of a dataclass that change what it makes."""
+    return [field.name for field in dataclasses.fields(value) if field.metadata.get("digest", True)]
 
 
 def _unusual(target: Callable[..., Any], arguments: Mapping[str, Any]) -> dict[str, Any]:

@@ -18,9 +18,9 @@ from motion_inversion.stage.address import Address
 from motion_inversion.stage.content import VIDEO, made, read_condition, read_tensor
 from motion_inversion.stage.cost import metered
 from motion_inversion.stage.extension import go_on_from_shorter, say_if_edited
+from motion_inversion.stage.logged import identity
 from motion_inversion.stage.progress import shown
 from motion_inversion.stage.request import initial_noise, sampling_request
-from motion_inversion.stage.tracking import identity
 from motion_inversion.storage.file import remove
 from motion_inversion.storage.names import LOCK, LOSSES
 

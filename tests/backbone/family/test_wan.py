@@ -154,6 +154,16 @@ class TestWanOfTwoExperts(FamilyContract):
         trained = ("timestep=range", f"method.timestep.low={low}", f"method.timestep.high={high}")
         assert call(tmp_path / "out", *words, layout, *trained, "stages=[prepare,train]") == 0
 
+    def test_a_loss_that_no_prediction_can_change_is_refused(
+        self, words: tuple[str, ...], call: Callable[..., int], tmp_path: Path, capsys: Any
+    ) -> None:
+        alone = ("timestep=range", "method.timestep.low=999", "method.timestep.high=1000")  # noise alone
+        stages = "stages=[prepare,train]"
+        assert call(tmp_path / "out", *words, *alone, "loss=vmc", "method.loss.on=noise", stages) == 2
+        told = capsys.readouterr().err.splitlines()[-1]
+        assert "method.loss.on=noise at timesteps 999 to 999: the network's prediction says nothing of it" in told
+        assert not (tmp_path / "out").exists()
+
     def test_thirds_are_of_each_expert(self, backbone: Backbone) -> None:
         early = Layout(["early"], True, True).select(backbone.sites())
         assert {site.section for site in early} == {"high", "low"}

@@ -15,7 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from motion_inversion.backbone.autoencoder import Pixels
 from motion_inversion.method.training.checkpoint import THREADS, write
 from motion_inversion.method.training.interruption import HeldSignals
-from motion_inversion.method.training.tracker import show_frames
+from motion_inversion.method.training.lightning_logger import show_frames
 from motion_inversion.storage.file import replacing
 
 log = logging.getLogger(__name__)

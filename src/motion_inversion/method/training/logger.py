@@ -61,7 +61,7 @@ class Wandb:
 
     def __call__(self, folder: Path, identity: Identity) -> Any:
         """A run named after its folder, in the group of its experiment, its axes as configuration."""
-        from motion_inversion.method.training.tracker import OneRun
+        from motion_inversion.method.training.lightning_logger import OneRun
 
         folder.mkdir(parents=True, exist_ok=True)
         return OneRun(

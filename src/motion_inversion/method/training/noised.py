@@ -12,11 +12,13 @@ from torch import Tensor
 from motion_inversion.backbone.model import Backbone
 from motion_inversion.core.condition import Condition
 from motion_inversion.core.loss import Loss, compared
+from motion_inversion.core.process import Compared
 from motion_inversion.core.shape import Latents, Scalar
 from motion_inversion.core.timestep import Timestep
 from motion_inversion.embedding.site import Site
 from motion_inversion.error import InputError
 
+_TOLD = 1e-4  # of what is compared, by a prediction of 1: less leaves no gradient to speak of
 _DRAWS = 100_000  # of timesteps, to find out which there are
 
 
@@ -48,10 +50,11 @@ def check_noised(method: Learning, model: Backbone) -> None:
     """Tries noise levels and loss once, on random numbers in the shape of the model's clips; no weights are needed.
 
     Raises:
-        InputError: for timesteps that the model doesn't have, or a loss that has no meaning for so many latent frames.
+        InputError: for timesteps that the model doesn't have, or where what the loss compares is the same whatever the
+            network predicts, or a loss that has no meaning for so many latent frames.
     """
     draw = torch.Generator().manual_seed(0)
-    method.timestep(1, model.process.levels, draw)
+    _require_told(compared(method.loss), method.timestep(_DRAWS, model.process.levels, draw), model)
     prediction, target = torch.randn(2, *model.latent_shape, generator=draw)
     tried = copy.deepcopy(method.loss)  # a loss may count its calls
     _require_scalar(tried, tried(prediction, target, draw))
@@ -75,6 +78,20 @@ def require_asked(sites: Sequence[Site], timestep: Timestep, levels: int) -> Non
             f"the network asks the blocks of method.layout at timesteps {first} to {last} alone, and "
             f"{1 - asked.float().mean():.1%} of the steps would be at others, where they can't learn; set "
             f"timestep=range method.timestep.low={first} method.timestep.high={last + 1}, or method.layout.blocks=[all]"
+        )
+
+
+def _require_told(on: Compared, drawn: Int[Tensor, " n"], model: Backbone) -> None:
+    """Raises InputError if the prediction tells nothing of what is compared at any of these timesteps: at noise alone,
+    a v or a velocity says nothing of ε."""
+    times = drawn.unique()
+    nothing = torch.zeros(len(times), 1, 1, 1, 1)
+    told = model.process.read(on, nothing + 1, nothing, times) - model.process.read(on, nothing, nothing, times)
+    if not (told.abs() > _TOLD).any():
+        raise InputError(
+            f"method.loss.on={on} at timesteps {int(times.min())} to {int(times.max())}: the network's prediction says "
+            "nothing of it there, so nothing is learnt; set method.loss.on=prediction, or draw more timesteps with "
+            "timestep=uniform"
         )
 
 

@@ -13,7 +13,7 @@ from dying import dies_at
 from motion_inversion.experiment import Experiment
 from motion_inversion.method.training.logger import Identity
 from motion_inversion.stage import evaluate
-from motion_inversion.stage.tracking import track_scores
+from motion_inversion.stage.logged import log_scores
 from results import only
 
 Compose = Callable[..., Experiment]
@@ -52,9 +52,9 @@ def test_a_sending_that_dies_at_any_operation_is_made_good_once(compose: Compose
     experiment = compose(output)
     [clip] = experiment.dataset.clips()
     deaths = 0
-    while dies_at(deaths, output, lambda: track_scores(experiment._address(), clip, Appending())):
+    while dies_at(deaths, output, lambda: log_scores(experiment._address(), clip, Appending())):
         deaths += 1
-        track_scores(experiment._address(), clip, Appending())
+        log_scores(experiment._address(), clip, Appending())
         [[name, _, metric, value]] = sent(output)
         scores = [json.loads(path.read_text()) for path in output.rglob("evaluate/motion_inversion-*/score.json")]
         assert metric == "score/motion_fidelity"
@@ -77,7 +77,7 @@ def test_what_was_scored_and_not_sent_is_sent_by_the_next_run(
     for path in output.glob("*/odd_path/evaluate/motion_inversion-*/*"):
         path.unlink()
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(evaluate, "track_scores", killed)
+        patch.setattr(evaluate, "log_scores", killed)
         evaluate.evaluate(*arguments)
     assert sent(output) == []
     for _ in range(2):

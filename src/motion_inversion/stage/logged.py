@@ -1,4 +1,4 @@
-"""What trackers are told of a training and of its scores: one group, and the same settings to slice by."""
+"""What loggers are told of a training and of its scores: one group, and the same settings to slice by."""
 
 import shutil
 from dataclasses import replace
@@ -18,11 +18,11 @@ def identity(address: Address, clip: Clip, job: str = "train") -> Identity:
     return Identity(address.root.name, {"method": address.method.name, "clip": clip.name, **axes(address)}, job)
 
 
-def track_scores(address: Address, clip: Clip, logger: LoggerFactory) -> None:
+def log_scores(address: Address, clip: Clip, logger: LoggerFactory) -> None:
     """Sends the means of a clip's scores, as `score/<metric>`, unless the same were sent.
 
     What is sent is an artifact in the folder of the clip's training: a death before it is whole leaves nothing that
-    counts, and a tracker elsewhere gets the same key once more.
+    counts, and a logger elsewhere gets the same key once more.
     """
     means = {f"score/{name}": fmean(values) for name, values in scores(address, [clip]).items() if values}
     state = address.state(clip)
@@ -33,6 +33,6 @@ def track_scores(address: Address, clip: Clip, logger: LoggerFactory) -> None:
         for name in FOLDERS:
             shutil.rmtree(folder / name, ignore_errors=True)
         told = replace(identity(address, clip, "evaluate"), name=state.name, key=f"{state.digest}{sent.digest}")
-        tracker = logger(folder, told)
-        tracker.log_metrics(means)
-        tracker.finalize("success")
+        run = logger(folder, told)
+        run.log_metrics(means)
+        run.finalize("success")

@@ -18,7 +18,7 @@ class OneRun(WandbLogger):
 
 
 def show_frames(logger: Logger, name: str, video: Pixels, step: int) -> None:
-    """Shows eight frames of a clip in a row, spread evenly, where the tracker has pictures."""
+    """Shows eight frames of a clip in a row, spread evenly, where the logger has them."""
     row = strip([("", video)])
     if isinstance(logger, WandbLogger):
         logger.log_image(name, [row], step)
