@@ -139,13 +139,16 @@ def test_what_is_said_of_a_clip(refused: Refused, videos: Path, words: list[str]
             ["method.loss._target_=os.system"],
             "method.loss._target_: os.system is of Python itself, which a configuration",
         ),
-        (["trust=[os]", "method.loss._target_=os.system"], "method.loss._target_: os.system is of Python itself"),
+        (["trust=[os]", "method.loss._target_=os.system"], "trust=[os]: that is of Python itself, which"),
         (["method.loss._target_=torch.load"], "method.loss._target_: torch.load is of the package torch, whose code"),
         (["+hydra.callbacks.a._target_=os.system"], "hydra.callbacks.a._target_=os.system would run code of other"),
         (["--experimental-rerun=job"], "--experimental-rerun reads a pickle, which can run any program; repeat"),
         (["--shell-completion"], "--shell-completion needs install=bash, uninstall=bash or query=bash"),
         (["seed=range(0,1000000)", "-m"], "the sweep has more than 10000 jobs; sweep fewer values, or in several"),
-        (["hydra.run.dir=/dev/null/x"], "hydra.run.dir=/dev/null/x can't be made: /dev/null is no folder that you can"),
+        (
+            ["hydra.run.dir=/dev/null/x"],
+            "hydra.run.dir=/dev/null/x can't be made: Not a directory; set another, or drop it",
+        ),
         (["hydra.run.dir="], "hydra.run.dir is empty; set a folder, as in hydra.run.dir=outputs/sweep, or drop it"),
         (["seed=0,1", "hydra.sweep.dir=", "-m"], "hydra.sweep.dir is empty; set a folder"),
         (["seed=0,1", "hydra.sweep.subdir=", "-m"], "hydra.sweep.subdir is empty: each job needs a folder of its own"),
@@ -179,7 +182,7 @@ def test_names_that_there_are_not(refused: Refused, words: list[str], message: s
         ("output=", "output='' is not a Path"),
         ("model.frames=1000000", "model.frames=1000000 is not an int up to 1024"),
         ("model.device=cuda:99", "model.device=cuda:99 is not there; accepted are auto, cpu"),
-        ("stages=[trane]", "stages=['trane']: accepted are prepare, train, generate, evaluate, report; set"),
+        ("stages=[trane]", "stages=['trane']: accepted are prepare, train, generate, evaluate, report, each once; set"),
         ("stages=[]", "stages=[]: accepted are prepare, train"),
         ("batch=0", "batch=0: at least one clip at a time; set batch=1"),
         ("threads=-1", "threads=-1: accepted are 1 to "),
@@ -250,8 +253,9 @@ def test_embeddings_that_are_none(refused: Refused, videos: Path) -> None:
 def test_an_output_that_cannot_be_written(refused: Refused, videos: Path) -> None:
     # A file in the way: refused to everyone, unlike missing permissions, which don't stop root.
     line = refused(f"output={videos / 'good.mp4'}")
-    assert line.startswith(f"can't write {videos / 'good.mp4'}/")
-    assert "Not a directory; set output=…" in line
+    assert (
+        line == f"output={videos / 'good.mp4'} can't be a folder, as {videos / 'good.mp4'} is none; set output=outputs"
+    )
 
 
 def test_a_model_folder_that_is_missing_or_incomplete(

@@ -1,12 +1,15 @@
 """Trainings that are interrupted, killed or diverge: what is kept, and how the next run goes on from it."""
 
+import hashlib
 import multiprocessing
 import os
+import pickle
 import shutil
 import signal
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -180,6 +183,26 @@ def test_a_damaged_checkpoint_is_not_gone_on_from(
     compose(prepared, "stages=[train]").run()
     assert "step000004" in caplog.text and "was damaged" in caplog.text
     assert_same_training(prepared, finished)
+
+
+class _Program:
+    def __reduce__(self) -> tuple[Any, ...]:
+        return os.mkdir, ("ran",)
+
+
+@pytest.mark.parametrize("content", [pickle.dumps(_Program()), b"nothing", b""])
+def test_a_file_that_has_a_checkpoints_name_alone_is_refused(
+    compose: Compose, finished: Path, prepared: Path, content: bytes, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    monkeypatch.chdir(tmp_path)
+    before = {*tmp_path.iterdir()}
+    state = only(finished, "odd_path/train/*")
+    part = prepared / "motion_inversion/odd_path/train" / f"{state.name}.part"
+    part.mkdir(parents=True)
+    (part / f"step000002-{hashlib.sha256(content).hexdigest()[:16]}.ckpt").write_bytes(content)
+    with pytest.raises(InputError, match=r"step000002-.*\.ckpt is no checkpoint of a training .*; delete it to go on"):
+        compose(prepared, "stages=[train]").run()
+    assert {*tmp_path.iterdir()} == before
 
 
 def test_a_longer_training_goes_on_from_the_longest_shorter_one(

@@ -20,7 +20,7 @@ from motion_inversion.error import InputError
 from motion_inversion.reflection.annotation import conform, fits, misfit
 from motion_inversion.reflection.protocol import shortfall
 from motion_inversion.reflection.reference import check_references
-from motion_inversion.reflection.trust import check_module, check_target
+from motion_inversion.reflection.trust import check_module, check_target, check_trusted
 
 
 class CompositionError(InputError):
@@ -111,6 +111,10 @@ def _checked(config: Mapping[str, Any]) -> Any:
 def _trusted(packages: Any) -> tuple[str, ...]:
     if not fits(packages, list[str]):
         raise CompositionError(f"trust={misfit(packages, list[str])}; give the names of packages: trust=[mypackage]")
+    try:
+        check_trusted(packages)
+    except InputError as error:
+        raise CompositionError(str(error)) from error
     return tuple(packages)
 
 

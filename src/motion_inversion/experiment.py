@@ -40,7 +40,7 @@ from motion_inversion.stage.request import pairs_of
 from motion_inversion.stage.run import earlier_dtype, write_run
 from motion_inversion.stage.walk import STAGES, Walk
 from motion_inversion.stage.wording import check_words
-from motion_inversion.storage.names import check_links, check_name
+from motion_inversion.storage.names import check_links, check_name, check_output
 
 log = logging.getLogger(__name__)
 
@@ -95,9 +95,9 @@ class Experiment:
 
     def __post_init__(self) -> None:
         unknown = [stage for stage in self.stages if stage not in STAGES]
-        if unknown or not self.stages:
+        if unknown or not self.stages or len({*self.stages}) < len(self.stages):
             raise InputError(
-                f"stages={list(self.stages)}: accepted are {', '.join(STAGES)}; set stages=[prepare,train]"
+                f"stages={list(self.stages)}: accepted are {', '.join(STAGES)}, each once; set stages=[prepare,train]"
             )
         if self.batch < 1:
             raise InputError(f"batch={self.batch}: at least one clip at a time; set batch=1")
@@ -109,6 +109,7 @@ class Experiment:
                 f"threads={self.threads}: accepted are 1 to {cores}, the cores here, and 0 for all that are idle; set "
                 "threads=0"
             )
+        check_output(self.output)
         check_name(self.name)
         check_links(self.output, self.name)
         if self.cache and self.cache.resolve() in ((own := (self.output / self.name).resolve()), *own.parents):

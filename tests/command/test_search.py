@@ -68,7 +68,7 @@ def test_a_repeated_search_takes_the_same_way_and_failed_trials_are_told(
         "hydra.sweeper.n_trials=4",
         "objective=motion_fidelity",
         "stages=[prepare,train,generate,evaluate]",
-        "method.optimizer.lr=choice(0.05,0.1,-1)",  # what the last refuses shows when it runs
+        "method.optimizer.lr=choice(0.05,0.1,1e6)",  # of the last, the loss stops being finite
     ]
     ways: list[list[dict[str, Any]]] = []
     for sweep in (tmp_path / "once", tmp_path / "again"):
@@ -77,7 +77,7 @@ def test_a_repeated_search_takes_the_same_way_and_failed_trials_are_told(
     once, again = ([(trial["name"], trial["state"], trial["reached"]) for trial in way] for way in ways)
     assert once == again
     reached = [trial["reached"] for trial in ways[0]]
-    assert [value == {} for value in reached] == ["lr=-1" in trial["name"] for trial in ways[0]]
+    assert [value == {} for value in reached] == ["lr=1000000.0" in trial["name"] for trial in ways[0]]
     best = yaml.safe_load((tmp_path / "again/optimization_results.yaml").read_text())["best_value"]
     assert best == max(value["motion_fidelity"] for value in reached if value)
     failed = sum(not value for value in reached)

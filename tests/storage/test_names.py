@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from motion_inversion.error import InputError
-from motion_inversion.storage.names import check_links, check_name
+from motion_inversion.storage.names import check_links, check_name, check_output
 
 
 @pytest.mark.parametrize("name", ["a", "table1", "a/b", "my study (2)", "实验", "…a", "v1.2", "a~b"])
@@ -22,6 +22,17 @@ def test_a_folder_below_output(name: str) -> None:
 def test_what_leaves_it_or_is_no_name(name: str) -> None:
     with pytest.raises(InputError, match=r"^name.*set name=my_experiment"):
         check_name(name)
+
+
+@pytest.mark.parametrize("output", ["/dev/null", "/dev/null/x", "a\0b", "a\nb"])
+def test_an_output_that_can_be_no_folder(output: str) -> None:
+    with pytest.raises(InputError, match=r"^output=.*; set output=outputs$"):
+        check_output(Path(output))
+
+
+def test_an_output_that_is_there_or_can_be_made(tmp_path: Path) -> None:
+    for output in (tmp_path, tmp_path / "a/b", Path("relative/new")):
+        check_output(output)
 
 
 @pytest.mark.parametrize("name", ["link", "link/x", "a/link", "a/link/x"])

@@ -20,6 +20,7 @@ from motion_inversion.error import InputError
 _DRY_RUN = "--dry-run"
 CACHE, FETCH, STATUS = "cache", "fetch", "status"  # words of tasks that need no configuration
 _COMPLETION = re.compile(r"(install|uninstall|query)=(bash|fish|zsh)")
+_FLAGS = "-m, --cfg, --config-dir, --config-name, --config-path, --dry-run, --help, --info, --version"
 _ROOTS = ("report", "reproduce")  # words that stand for a root configuration of their own
 _LAYOUT = re.compile(r"^(\+{0,2})layout(?==)")  # which Hydra would take for the group of that name
 
@@ -94,7 +95,8 @@ def _parsed(words: list[str]) -> argparse.Namespace:
     except SystemExit as stop:
         reason = complaint.getvalue().rpartition("error: ")[2].strip()
         raise InputError(
-            f"{reason}; flags go before or after all overrides, not between them; accepted flags: --hydra-help"
+            f"{reason}; flags go before or after all overrides, not between them; accepted flags: {_FLAGS}; "
+            "Hydra's own: --hydra-help"
         ) from stop
 
 

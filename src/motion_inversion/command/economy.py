@@ -43,7 +43,7 @@ def picking(config: DictConfig) -> list[str]:
 
 def as_overrides(picks: Mapping[str, Any]) -> list[str]:
     """Picks as a command has them."""
-    return [f"{'+' if key in _UNSET else ''}{key}={_word(value)}" for key, value in picks.items()]
+    return [f"{'+' if key in _UNSET else ''}{key}={written(value)}" for key, value in picks.items()]
 
 
 def _key(override: str) -> str:
@@ -52,7 +52,8 @@ def _key(override: str) -> str:
     return _LAYOUT if key == "layout" or key.startswith(_LAYOUT) else key
 
 
-def _word(value: Any) -> str:
+def written(value: Any) -> str:
+    """A value as an override has it."""
     match value:
         case None:
             return "null"

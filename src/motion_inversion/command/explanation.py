@@ -11,6 +11,8 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
+from motion_inversion.command import override
+from motion_inversion.command.economy import written
 from motion_inversion.command.own_part import check_own_part
 from motion_inversion.composition import arguments, paths, suggestion
 from motion_inversion.error import InputError
@@ -53,18 +55,45 @@ def _explained(error: Exception, name: str, overrides: list[str]) -> InputError:
     """Hydra's complaint as a single line that names what was given, and what is accepted instead."""
     if isinstance(error, MissingConfigException):
         return _missing_option(str(error.missing_cfg_file))
+    if "Config group override must be a string" in str(error):
+        return _no_option(overrides)
     blamed = re.search(r"(?:In '(.+)/(.+)': )?Could not override '(.+?)'", str(error))
     group, option, key = blamed.groups() if blamed else (None, None, None)
     setter = f"{group}={option}" if group else ""
+    if unmerged := next((line for line in overrides if f"override {line}\n" in f"{error}\n"), None):
+        return _unmerged(unmerged, f"{error} {error.__cause__ or ''}", name, overrides)
     rest = [line for line in overrides if line != setter and _key(line) != key]
     if key is None or rest == overrides:
         return InputError(f"cannot compose {' '.join([name, *overrides])}: {error} {error.__cause__ or ''}")
     given = next((line for line in overrides if _key(line) == key), key)
     base = compose(name, rest, with_hydra=True)
     choices, group = base.hydra.runtime.choices, key.partition(".")[0]
-    if group not in choices and loader().get_group_options(group):
+    if group not in (*choices, "hydra") and loader().get_group_options(group):
         return _unused_axis(given, setter, choices)
     return _unknown_key(key, given, base)
+
+
+def _no_option(overrides: list[str]) -> InputError:
+    """A group that is given a value that can't be the name of an option."""
+    given = override.read(overrides, loader())
+    options = {each.key_or_group: loader().get_group_options(each.key_or_group) for each in given}
+    found = next(each for each in given if options[each.key_or_group] and not isinstance(each.value(), str | list))
+    group = found.key_or_group
+    return InputError(
+        f"{found.input_line}: {group} is one of its options; accepted: {', '.join(options[group])}; drop it"
+    )
+
+
+def _unmerged(given: str, told: str, name: str, overrides: list[str]) -> InputError:
+    """A value of another kind than what it would replace."""
+    key = _key(given)
+    try:
+        there = OmegaConf.select(compose(name, [line for line in overrides if line != given], with_hydra=True), key)
+    except OmegaConfBaseException:
+        there = None
+    usual: Any = OmegaConf.to_container(there) if OmegaConf.is_config(there) else there
+    reason = " ".join(told.partition(given)[2].partition("full_key")[0].split())
+    return InputError(f"{given} can't be put there ({reason}); drop it for {key}={written(usual)}")
 
 
 def _key(override: str) -> str:
@@ -76,6 +105,7 @@ def _missing_option(missing: str) -> InputError:
     while group and not loader().get_group_options(group):  # the slash is of the option
         group, _, start = group.rpartition("/")
         option = f"{start}/{option}"
+    group, option = group.rstrip("/"), f"{(len(group) - len(group.rstrip('/'))) * '/'}{option}"
     given = f"{group}={option}" if group else f"--config-name {option}"
     found = loader().get_group_options(group)
     options = [name for name in found if not name.startswith("_")]  # Hydra lists an empty file of its own
@@ -102,7 +132,7 @@ def _unknown_key(key: str, given: str, base: DictConfig) -> InputError:
         node, parent = node[parts[0]], f"{parent}.{parts.pop(0)}".lstrip(".")
     names = [name for name in node if not str(name).startswith("_")] if isinstance(node, dict) else []
     names = [name for name in names if name != "hydra"]
-    if isinstance(node, dict) and "_target_" in node:
+    if isinstance(node, dict) and "_target_" in node and not parent.startswith("hydra"):
         names = list(dict.fromkeys([*names, *arguments(node["_target_"], base.get("trust") or ())]))
     if isinstance(node, str) and (options := loader().get_group_options(parent.rpartition(".")[2])):
         axis = parent.rpartition(".")[2]

@@ -1,8 +1,7 @@
 """The jobs that a command stands for: composed and built before the first one runs."""
 
-import re
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from motion_inversion.command.conf_files import check_files
 from motion_inversion.command.economy import as_overrides, economised, picking
 from motion_inversion.command.explanation import compose, loader, without_hydra
 from motion_inversion.command.listing import listed
+from motion_inversion.command.remedy import with_remedy
 from motion_inversion.composition import CompositionError
 from motion_inversion.error import InputError
 
@@ -57,7 +57,7 @@ def rehearse(command: Command, conf: Path) -> Rehearsal:
     overrides = list(command.hydra.overrides)
     if command.hydra.config_dir:
         overrides.append(f"hydra.searchpath=[file://{Path(command.hydra.config_dir).absolute()}]")
-    faults: list[str] = []
+    faults: dict[str, str] = {}  # each with its remedy
     built: list[Any] = []
     picked: list[Mapping[str, Any]] = []
     with hydra.initialize_config_dir(str(conf), version_base="1.3"):
@@ -75,9 +75,10 @@ def rehearse(command: Command, conf: Path) -> Rehearsal:
                 built.append(each)
                 picked.append(picks)
             except InputError as error:
-                faults += [_with_remedy(fault, job) for fault in str(error).splitlines()]
+                for fault in str(error).splitlines():
+                    faults[fault] = faults.get(fault) or with_remedy(fault, command.root, job)
     if faults:
-        raise CompositionError(*dict.fromkeys(faults))
+        raise CompositionError(*faults.values())
     directions = [search.direction(built)] if trials else []
     return Rehearsal(jobs, trials, folder, built, picked, _words(command, [*starters, *directions], ()), page)
 
@@ -99,13 +100,13 @@ def _shown(command: Command, job: list[str]) -> list[str]:
 def _trusted(overrides: list[str]) -> set[str]:
     """The packages that the command itself names as trusted."""
     values = [each.value() for each in override.read(overrides, loader()) if each.key_or_group == "trust"]
-    return {str(package) for value in values if isinstance(value, list) for package in value}
+    return {str(package) for value in values for package in (value if isinstance(value, list) else [value])}
 
 
 def _trusting(config: DictConfig, trusted: set[str]) -> DictConfig:
     """The configuration of a job, in which no file trusts more than the command does."""
     packages = config.get("trust") or []  # whatever a file makes of it, by a resolver too
-    named = {packages} if isinstance(packages, str) else {*map(str, packages)}
+    named = {*map(str, packages if isinstance(packages, Sequence) and not isinstance(packages, str) else [packages])}
     if named - trusted:
         raise InputError(f"a file can't set trust={packages}; give it on the command line if you do")
     return config
@@ -115,21 +116,6 @@ def _told(jobs: Sequence[list[str]]) -> Iterator[list[str]]:
     """The jobs, after a line on what is being done: the first one waits for PyTorch to be loaded."""
     sys.stderr.write(f"motion-inversion: checking the {len(jobs)} jobs of this sweep before the first one runs\n")
     yield from jobs
-
-
-def _with_remedy(fault: str, job: Iterable[str]) -> str:
-    """A fault of a value that was meant as text, or as a list of one, with the override that says so."""
-    for line in job:
-        key, _, value = line.partition("=")
-        named = fault.startswith(f"{key.lstrip('+')}=")
-        if named and " is not a" in fault and not value.strip("\"'"):
-            return f"{fault}; give a value, or drop {key}"
-        if named and re.search(r" is not an? .*\b(Sequence|tuple|list)\[", fault) and value[:1] not in "[{":
-            return f"{fault}; as a list: {override.shell(f'{key}=[{value}]')}"
-        misread = named and re.search(r" is not an? .*\b(str|Path)\b", fault)
-        if misread or ("${" in value and fault.startswith("the configuration cannot be resolved")):
-            return f"{fault}; as one text: {override.as_text(line)}"
-    return fault
 
 
 def _words(command: Command, before: Sequence[str], instead: Sequence[str]) -> list[str]:

@@ -3,8 +3,8 @@
 import importlib
 import itertools
 import math
-import os
 import re
+import tempfile
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -152,11 +152,10 @@ def _require_room(option: str, given: str | None) -> None:
     folder = Path(given)
     try:
         existing = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
-        if existing.is_dir() and os.access(existing, os.W_OK):
+        with tempfile.TemporaryDirectory(dir=existing):
             return
-        reason = f"{existing} is no folder that you can write to"
     except (OSError, ValueError) as error:
-        reason = str(error)
+        reason = getattr(error, "strerror", None) or error
     raise InputError(f"{option}={folder} can't be made: {reason}; set another, or drop it")
 
 

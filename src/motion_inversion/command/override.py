@@ -28,11 +28,14 @@ def read(overrides: list[str], loader: ConfigLoader) -> list[Override]:
         InputError: for one that can't be read, naming the character that stops it, and how to write it.
     """
     try:
-        return OverridesParser.create(loader).parse_overrides(overrides)
+        read = OverridesParser.create(loader).parse_overrides(overrides)
     except RecursionError as error:
         raise InputError("an override is nested too deeply; give lists and mappings of a few levels") from error
     except OverrideParseException as error:
         raise _unreadable(str(error.override)) from error
+    if nameless := next((each for each in read if not each.key_or_group), None):
+        raise InputError(f"{nameless.input_line} names no key; {_ACCEPTED}")
+    return read
 
 
 def several(override: str) -> InputError:

@@ -49,6 +49,19 @@ def check_module(target: str, trusted: Collection[str] = ()) -> None:
         )
 
 
+def check_trusted(packages: Collection[str]) -> None:
+    """Checks the names of packages that are to be trusted.
+
+    Raises:
+        InputError: naming one that is of Python itself, or that isn't installed.
+    """
+    for package in packages:
+        if package in sys.stdlib_module_names or package == "__main__":
+            raise InputError(f"trust=[{package}]: that is of Python itself, which a configuration can't call; drop it")
+        if not package.isidentifier() or importlib.util.find_spec(package) is None:
+            raise InputError(f"trust=[{package}] names no package that is installed; accepted is trust=[mypackage]")
+
+
 def check_target(found: Any, target: str, trusted: Collection[str] = ()) -> None:
     """Checks what the name stands for: a module can hand on what it imported itself.
 

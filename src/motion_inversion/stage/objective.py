@@ -24,6 +24,8 @@ def check_objectives(names: Sequence[str], metric: Mapping[str, Metric], stages:
             f"objective={given}: {', '.join(map(repr, unknown))} is no metric of this run that has a better side; "
             f"accepted are {', '.join(accepted) or 'none of these metrics'}; set objective=[]"
         )
+    if len({*names}) < len(names):
+        raise InputError(f"objective={given} names a metric twice; set objective=[{','.join(dict.fromkeys(names))}]")
     if names and "evaluate" not in stages:
         raise InputError(f"objective={given} needs scores: add evaluate to stages={list(stages)}")
 

@@ -52,6 +52,19 @@ def check_name(name: str) -> None:
             )
 
 
+def check_output(output: Path) -> None:
+    """Whether the folder of all experiments is one, or can be made.
+
+    Raises:
+        InputError: if it has control characters, or something that is no folder has its name or one above it.
+    """
+    if not _FOLDER.fullmatch(str(output)):
+        raise InputError(f"output={str(output)!r} has control characters; set output=outputs")
+    there = next((path for path in (output, *output.parents) if os.path.lexists(path)), Path())
+    if not there.is_dir():
+        raise InputError(f"output={output} can't be a folder, as {there} is none; set output=outputs")
+
+
 def check_links(output: Path, name: str) -> None:
     """Whether an experiment's folder, and the folders of results in it, lie below `output` when links are followed.
 

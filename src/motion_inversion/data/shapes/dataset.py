@@ -3,8 +3,10 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
+from typing import Annotated
 
 import numpy as np
+from annotated_types import Ge
 
 from motion_inversion.core.strategy import Motion
 from motion_inversion.data.clip import Clip
@@ -56,7 +58,7 @@ class ShapesSet:
     seeds: Sequence[int]
     count: int = 8
     prompts: int = PROMPTS
-    seed: int = 0
+    seed: Annotated[int, Ge(0)] = 0
     only: Sequence[str] = ()
     shard: int = 0
     shards: int = 1

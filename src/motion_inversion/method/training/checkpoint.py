@@ -1,6 +1,7 @@
 """Checkpoints of a training: what it goes on from after an interruption, and a longer one after its end."""
 
 import logging
+import pickle
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -9,6 +10,7 @@ from typing import Any
 
 import torch
 
+from motion_inversion.error import InputError
 from motion_inversion.storage.file import remove, scratch, sha256_of
 
 log = logging.getLogger(__name__)
@@ -50,10 +52,19 @@ def steps_of(checkpoint: Path) -> int:
 
 @contextmanager
 def same_threads(checkpoint: Path | None) -> Iterator[None]:
-    """A resumed training runs with the threads that it began with; the run gets its own back."""
+    """A resumed training runs with the threads that it began with; the run gets its own back.
+
+    Raises:
+        InputError: if the file is no checkpoint, whatever its name says; nothing in it is run.
+    """
     given = torch.get_num_threads()
     if checkpoint:
-        torch.set_num_threads(int(torch.load(checkpoint, weights_only=True, map_location="cpu")[THREADS]))
+        try:
+            threads = int(torch.load(checkpoint, weights_only=True, map_location="cpu")[THREADS])
+        except (pickle.UnpicklingError, OSError, EOFError, RuntimeError, ValueError, LookupError, TypeError) as error:
+            reason = str(error).partition(".")[0].partition("\n")[0]
+            raise InputError(f"{checkpoint} is no checkpoint of a training ({reason}); delete it to go on") from error
+        torch.set_num_threads(threads)
     try:
         yield
     finally:

@@ -32,10 +32,11 @@ class Trained(Protocol):
 
 
 def check_training(method: Trained) -> None:
-    """Raises InputError for counts that are too small."""
+    """Raises InputError for counts that are too small, or settings that the optimizer refuses."""
     for key, least in {"batch_size": 1, "checkpoint_every": 1, "preview_every": 0}.items():
         if (given := getattr(method, key)) < least:
             raise InputError(f"method.{key}={given}: at least {least} is needed; set method.{key}={least}")
+    made_optimizer(method.optimizer, [{"params": [torch.nn.Parameter(torch.zeros(1))]}])
 
 
 def check_optimizer(method: Trained, device: torch.device) -> None:
