@@ -156,7 +156,10 @@ class ModelFolder:
                 made: Any = kind.from_config(described) if library == "diffusers" else kind(described)
         except Exception as error:  # what is wrong with a folder makes the two libraries raise anything
             reason = _first_sentence(error)
-            raise InputError(f"{option}: {part} can't be read as {kind.__name__} ({reason})") from error
+            raise InputError(
+                f"{option}: {part} can't be read as {kind.__name__} ({reason}); give a complete local folder: "
+                f"{option.partition('=')[0]}=/path/to/model"
+            ) from error
         in_precision(made, dtype)
         return made.requires_grad_(False).eval()
 
