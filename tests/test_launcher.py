@@ -12,9 +12,12 @@ from typing import Any
 
 import pytest
 import yaml
+from hydra._internal.sources_registry import SourcesRegistry
+from hydra.core.singleton import Singleton
 
 from dying import files
 from motion_inversion.backbone import device
+from motion_inversion.command.conf_files import FileConfigSource, check_files
 from motion_inversion.storage.names import COST, LOSSES, MANIFEST
 from results import STATE
 
@@ -82,6 +85,12 @@ def test_a_launcher_that_is_not_installed_names_its_extra(
     monkeypatch.setitem(sys.modules, target, None)  # pyright: ignore[reportArgumentType]
     assert call(tmp_path, "hydra/launcher=submitit", "loss=mse,vmc", "-m") == 2
     assert "pip install 'motion-inversion[submitit]'" in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_a_process_of_a_launcher_reads_files_as_the_command_does():
+    check_files()
+    Singleton.set_state(Singleton.get_state())  # which registers Hydra's plug-ins again
+    assert SourcesRegistry.instance().resolve("file") is FileConfigSource
 
 
 @pytest.mark.slurm
