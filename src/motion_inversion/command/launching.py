@@ -3,6 +3,7 @@
 import functools
 import os
 import signal
+import socket
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -21,6 +22,7 @@ from motion_inversion.sweep import JobError, LaunchError
 _ASIDE = ("JoblibLauncher", "RayLauncher")  # whose jobs are other processes, which end with the command
 _RAY = "RayLauncher"
 _STORE = 78_643_200  # bytes that a Ray of the command's own shares among its processes; no job puts anything there
+_PATIENCE = 10.0  # seconds for an answer
 
 # Our launchers have the names of their packages' own, which Hydra checks ours against: in each process anew.
 warnings.filterwarnings("ignore", r"\s*'hydra/launcher/\w+' is validated against ConfigStore schema")
@@ -70,7 +72,7 @@ def _heeding(launch: Callable[..., Sequence[JobReturn]], stopping: Stopping) -> 
         kind = type(self).__name__
         try:
             if kind == _RAY:
-                _begin_ray(self.ray_cfg)
+                begin_ray(self.ray_cfg)
             with stopping.commanded() if kind in _ASIDE else nullcontext():
                 returns = launch(self, job_overrides, initial_job_idx)
         except InputError:
@@ -82,12 +84,13 @@ def _heeding(launch: Callable[..., Sequence[JobReturn]], stopping: Stopping) -> 
     return heeding
 
 
-def _begin_ray(settings: DictConfig) -> None:
+def begin_ray(settings: DictConfig) -> None:
     """Joins or starts a Ray, unless this process has. Raises InputError if no machine of it can run the jobs."""
     import ray  # takes a second
 
     if not ray.is_initialized():
         init: Any = OmegaConf.to_container(settings.init, resolve=True)
+        _require_host(str(init.get("address")))
         own = init.get("address") in (None, "local") and "RAY_ADDRESS" not in os.environ
         before = signal.getsignal(signal.SIGTERM)
         try:
@@ -108,6 +111,21 @@ def _begin_ray(settings: DictConfig) -> None:
     best = {name: max((machine.get(name, 0) for machine in machines), default=0) for name in needs}
     told = ", ".join(f"{name} {count:g} (at most {best[name]:g})" for name, count in needs.items())
     raise InputError(
-        f"no machine of this Ray can ever run a job that needs {told}; lower num_cpus, num_gpus, memory or resources "
+        f"no machine of this Ray can run a job that needs {told}; lower num_cpus, num_gpus, memory or resources "
         "of hydra.launcher.ray.remote, as in hydra.launcher.ray.remote.num_gpus=0"
     )
+
+
+def _require_host(address: str) -> None:
+    """Raises InputError for HOST:PORT that nobody answers at: Ray would try for minutes."""
+    host, port = address.rpartition(":")[::2]
+    if "/" in host or not (host and port.isdecimal()):
+        return
+    try:
+        socket.create_connection((host, int(port)), timeout=_PATIENCE).close()
+    except (OSError, OverflowError, ValueError) as error:
+        where = "hydra.launcher.ray.init.address"
+        raise InputError(
+            f"{where}={address}: no Ray answers there ({error}); set {where}=auto for the cluster that this machine "
+            "belongs to, or drop it for a Ray of the command's own"
+        ) from error
