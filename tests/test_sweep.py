@@ -1,5 +1,6 @@
 """What the jobs of a sweep share: a note of how each ended, and one summary after the last."""
 
+import io
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -203,3 +204,18 @@ def test_the_failures_of_jobs_say_why_a_search_has_no_best(tmp_path: Path) -> No
     with pytest.raises(SweepError) as failure, summed_up([], ledger):
         raise ValueError("no trials are completed yet")
     assert "completed" not in str(failure.value) and failure.value.refused
+
+
+def test_of_an_error_the_terminal_has_a_line_and_the_log_its_traceback(tmp_path: Path) -> None:
+    ledger, terminal = Ledger(tmp_path), io.StringIO()
+    ledger.open([["b=0"]], 1)
+    handler = logging.StreamHandler(terminal)
+    logging.getLogger().addHandler(handler)
+    try:
+        with pytest.raises(RuntimeError):
+            end(ledger, 0, RuntimeError("a bug\nof 100 % two lines"))
+    finally:
+        logging.getLogger().removeHandler(handler)
+    [told] = [line for line in terminal.getvalue().splitlines() if "bug" in line]
+    assert told.endswith("[1/1] ERROR motion_inversion.sweep: this job failed: RuntimeError: a bug of 100 % two lines")
+    assert "Traceback" not in terminal.getvalue() and "Traceback" in (tmp_path / "0.log").read_text()

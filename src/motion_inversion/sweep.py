@@ -1,8 +1,10 @@
 """What the jobs of a sweep have in common: what became of each, and one summary after the last."""
 
 import contextlib
+import copy
 import json
 import logging
+import os
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -99,6 +101,20 @@ class _Log(logging.FileHandler):
         """Writes what there is room for."""
         with contextlib.suppress(OSError):
             super().close()
+
+
+class _Line(logging.Formatter):
+    """What others write to has one line of an error: its traceback is in the job's log."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Joins the lines of the message; MOTION_INVERSION_DEBUG=1 has the traceback here, too."""
+        error = record.exc_info[1] if record.exc_info else None
+        if error is None or os.environ.get("MOTION_INVERSION_DEBUG") == "1":
+            return super().format(record)
+        brief = copy.copy(record)
+        brief.msg = " ".join(f"{record.getMessage()}: {type(error).__name__}: {error}".split())
+        brief.args = brief.exc_info = brief.exc_text = None
+        return super().format(brief)
 
 
 @dataclass(frozen=True)
@@ -198,7 +214,7 @@ class Ledger:
         """A log file of the job's own; elsewhere, where others write too, its lines have its number."""
         for shared in logging.getLogger().handlers:
             form = f"%(asctime)s [{number + 1}/{total}] %(levelname)s %(name)s: %(message)s"
-            shared.setFormatter(logging.Formatter(form, "%H:%M:%S"))
+            shared.setFormatter(_Line(form, "%H:%M:%S"))
         path = self._file(number).with_suffix(".log")
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
