@@ -161,6 +161,13 @@ def test_what_is_said_of_a_clip(refused: Refused, videos: Path, words: list[str]
             ["seed=0,1", "+hydra.sweeper.nonsense=3", "-m"],
             "hydra.sweeper.nonsense: it has no such setting; accepted: m",
         ),
+        (["seed=0,1", "hydra.launcher=null", "-m"], "hydra.launcher=None is no launcher; accepted: basic"),
+        (["seed=0,1", "hydra.sweeper=null", "-m"], "hydra.sweeper=None is no sweeper; accepted: basic"),
+        (
+            ["hydra/launcher=joblib"],
+            "hydra/launcher=joblib is of a sweep, and this command runs one job by itself; add",
+        ),
+        (["+hydra.sweeper.n_trials=3"], "+hydra.sweeper.n_trials=3 is of a sweep, and this command runs one job"),
         (["--nonsense"], "unrecognized arguments: --nonsense; "),
         (["--cfg", "nonsense"], "argument --cfg/-c: invalid choice: 'nonsense' (choose from"),
     ],

@@ -2,10 +2,109 @@
 
 import os
 import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from multiprocessing import get_context
+from multiprocessing.process import BaseProcess
+from pathlib import Path
 
 import pytest
 
-from motion_inversion.job import spare_task, stoppable, stopped_by
+from motion_inversion.job import StoppedError, Stopping, spare_task, stoppable, stopped_by
+
+_BEGUN, _SAVED = "begun", "saved"
+
+
+def _work(folder: Path) -> None:
+    """A job in a process of its own, which notes that it was stopped, after a while."""
+    try:
+        with Stopping(folder).obeyed(0):
+            (folder / _BEGUN).touch()
+            time.sleep(60)
+    except StoppedError:
+        (folder / _SAVED).touch()
+
+
+def _save_slowly(folder: Path) -> None:
+    try:
+        with Stopping(folder).obeyed(0):
+            (folder / _BEGUN).touch()
+            try:
+                time.sleep(60)
+            finally:
+                time.sleep(1.5)
+                (folder / _SAVED).touch()
+    except StoppedError:
+        pass
+
+
+@contextmanager
+def _elsewhere(work: Callable[[Path], None], folder: Path) -> Iterator[BaseProcess]:
+    process = get_context("fork").Process(target=work, args=(folder,))
+    process.start()
+    try:
+        while not (folder / _BEGUN).exists():
+            assert process.is_alive()
+            time.sleep(0.01)
+        yield process
+    finally:
+        process.kill()
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGUSR1, 138)])
+def test_a_signal_of_the_command_waits_for_its_jobs_to_save(tmp_path: Path, number: signal.Signals, code: int) -> None:
+    with _elsewhere(_save_slowly, tmp_path), pytest.raises(SystemExit) as stop, Stopping(tmp_path).commanded():
+        os.kill(os.getpid(), number)
+    assert stop.value.code == code
+    assert (tmp_path / _SAVED).exists()
+    assert not list(tmp_path.glob("*.lock"))
+
+
+def test_a_second_interrupt_waits_for_nobody(tmp_path: Path) -> None:
+    with _elsewhere(_save_slowly, tmp_path), pytest.raises(KeyboardInterrupt), Stopping(tmp_path).commanded():
+        again = threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT))
+        again.start()
+        os.kill(os.getpid(), signal.SIGINT)
+    assert not (tmp_path / _SAVED).exists()
+
+
+def test_a_job_that_was_killed_is_not_waited_for(tmp_path: Path) -> None:
+    with _elsewhere(_work, tmp_path) as process, pytest.raises(SystemExit), Stopping(tmp_path).commanded():
+        process.kill()
+        process.join()
+        os.kill(os.getpid(), signal.SIGTERM)
+    assert not (tmp_path / _SAVED).exists()
+
+
+def test_what_a_launcher_makes_of_the_exit_does_not_matter(tmp_path: Path) -> None:
+    with pytest.raises(SystemExit) as stop, Stopping(tmp_path).commanded():
+        try:
+            os.kill(os.getpid(), signal.SIGTERM)
+        except SystemExit:
+            raise SystemExit(1) from None
+    assert stop.value.code == 143
+
+
+def test_a_job_of_a_stopped_sweep_does_not_begin_and_another_sweep_of_the_folder_is_not_stopped(tmp_path: Path) -> None:
+    stopping = Stopping(tmp_path)
+    with pytest.raises(SystemExit), stopping.commanded():
+        os.kill(os.getpid(), signal.SIGTERM)
+    with pytest.raises(StoppedError), stopping.obeyed(0):
+        pytest.fail("it began")
+    with stopping.commanded():
+        pass
+    with stopping.obeyed(0):
+        pass
+
+
+def test_an_interrupt_of_all_processes_is_the_commands_to_tell(tmp_path: Path) -> None:
+    with Stopping(tmp_path).obeyed(0):
+        os.kill(os.getpid(), signal.SIGINT)
+    with pytest.raises(SystemExit) as stop, Stopping(tmp_path).obeyed(0):  # not by the command
+        os.kill(os.getpid(), signal.SIGTERM)
+    assert stop.value.code == 143
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1])

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -12,9 +13,12 @@ from typing import Any
 
 import pytest
 import yaml
+from hydra._internal.sources_registry import SourcesRegistry
+from hydra.core.singleton import Singleton
 
 from dying import files
 from motion_inversion.backbone import device
+from motion_inversion.command.conf_files import FileConfigSource, check_files
 from motion_inversion.storage.names import COST, LOSSES, MANIFEST
 from results import STATE
 
@@ -82,6 +86,35 @@ def test_a_launcher_that_is_not_installed_names_its_extra(
     monkeypatch.setitem(sys.modules, target, None)  # pyright: ignore[reportArgumentType]
     assert call(tmp_path, "hydra/launcher=submitit", "loss=mse,vmc", "-m") == 2
     assert "pip install 'motion-inversion[submitit]'" in capsys.readouterr().err.splitlines()[-1]
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("launcher", ["joblib", pytest.param("ray", marks=pytest.mark.ray)])
+def test_a_stop_reaches_the_jobs_which_save_their_step_and_go_on_from_it(
+    small: Callable[..., list[str]], tmp_path: Path, launcher: str
+):
+    _require(launcher)
+    words = [*small(), "trainer.max_steps=200", "method.checkpoint_every=1000", "stages=[prepare,train]", "seed=0,1"]
+    command = [sys.executable, "-m", "motion_inversion", "-m", *words, f"hydra/launcher={launcher}", "output=output"]
+    process = subprocess.Popen(command, cwd=tmp_path, env=_environment(), stderr=subprocess.PIPE, text=True)
+    trained = f"output/*/*/train/*.part/{LOSSES}"
+    _wait(lambda: process.poll() is not None or any(p.read_text().count("\n") > 3 for p in tmp_path.glob(trained)))
+    process.send_signal(signal.SIGTERM)
+    _, told = process.communicate(timeout=120)
+    assert process.returncode == 143, told
+    assert told.splitlines()[-1] == "motion-inversion: stopped by SIGTERM; repeat the command to resume"
+    saved = [path.name for path in tmp_path.glob("output/*/*/train/*.part/step*.ckpt")]
+    logs = "".join(path.read_text() for path in tmp_path.glob("output/sweep/*/*.log"))
+    assert len(saved) == logs.count("is saved after SIGTERM") > 0
+    again = _run(tmp_path, command[3:])
+    assert again.returncode == 0, again.stderr
+    assert all(f"{name}\n" in again.stderr for name in saved), again.stderr  # resuming at step … from …
+
+
+def test_a_process_of_a_launcher_reads_files_as_the_command_does():
+    check_files()
+    Singleton.set_state(Singleton.get_state())  # which registers Hydra's plug-ins again
+    assert SourcesRegistry.instance().resolve("file") is FileConfigSource
 
 
 @pytest.mark.slurm

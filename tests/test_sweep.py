@@ -1,5 +1,6 @@
 """What the jobs of a sweep share: a note of how each ended, and one summary after the last."""
 
+import io
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from motion_inversion.error import InputError
-from motion_inversion.sweep import Ledger, SweepError, run, summed_up
+from motion_inversion.sweep import LaunchError, Ledger, SweepError, run, summed_up
 
 DONE: list[str] = []
 
@@ -109,14 +110,14 @@ def test_every_job_that_failed_is_told_with_its_log(tmp_path: Path, caplog: pyte
     with pytest.raises(InputError):
         end(ledger, 1, InputError("no clip; set dataset.path=…"))
     with pytest.raises(RuntimeError):
-        end(ledger, 3, RuntimeError("a bug"))
+        end(ledger, 3, RuntimeError("a bug\nof two lines"))
     failure = ledger.failures()
     assert failure is not None and not failure.refused
     assert str(failure).splitlines() == [
         "3 of 4 jobs failed; repeat the command to make what is missing:",
         f"job 2: b=1: no clip; set dataset.path=…; log: {tmp_path}/sweep/1.log",
-        f"job 3: it never ended: its process was killed, or not begun; log: {tmp_path}/sweep/2.log",
-        f"job 4: b=3: RuntimeError: a bug; log: {tmp_path}/sweep/3.log",
+        f"job 4: b=3: RuntimeError: a bug of two lines; log: {tmp_path}/sweep/3.log",
+        "not begun: job 3",
     ]
     own = (tmp_path / "sweep/3.log").read_text()
     assert "in job 3" in own and "Traceback" in own and "in job 1" not in own
@@ -156,3 +157,65 @@ def test_the_failures_of_a_sweep_come_after_its_summary(tmp_path: Path) -> None:
         end(ledger, 0)
         end(ledger, 1, RuntimeError("one job"))
     assert DONE == ["summary of a"]
+
+
+def test_a_job_whose_process_was_killed_has_its_log(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path)
+    ledger.open([["b=0"]], 1)
+    (tmp_path / "0.log").touch()
+    assert str(ledger.failures()).splitlines()[1:] == [f"job 1: its process was killed; log: {tmp_path}/0.log"]
+
+
+def launch_error(cause: Exception) -> LaunchError:
+    error = LaunchError("hydra/launcher")
+    error.__cause__ = cause
+    return error
+
+
+def test_what_could_begin_no_job_was_given_something_bad(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path)
+    ledger.open([["b=0"], ["b=1"]], 2)
+    told = r"hydra/launcher failed by itself: ConnectionError: no such host; no job was begun"
+    with pytest.raises(InputError, match=told), summed_up([], ledger):
+        raise launch_error(ConnectionError("no such\nhost"))
+    with pytest.raises(InputError, match="hydra/sweeper failed by itself: KeyError: 'UP'"), summed_up([], ledger):
+        raise KeyError("UP")
+    with pytest.raises(InputError, match="^no GPU$"), summed_up([], ledger):
+        raise InputError("no GPU")
+
+
+def test_the_cause_of_jobs_that_were_not_begun_comes_first(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path)
+    ledger.open([["b=0"], ["b=1"]], 2)
+    with pytest.raises(InputError):
+        end(ledger, 0, InputError("no clip"))
+    with pytest.raises(SweepError) as failure, summed_up([], ledger):
+        raise launch_error(OSError("a worker is gone"))
+    lines = str(failure.value).splitlines()
+    assert lines[0] == "hydra/launcher failed by itself: OSError: a worker is gone"
+    assert lines[-1] == "not begun: job 2" and not failure.value.refused
+
+
+def test_the_failures_of_jobs_say_why_a_search_has_no_best(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path)
+    ledger.open([["b=0"]], 1)
+    with pytest.raises(InputError):
+        end(ledger, 0, InputError("no clip"))
+    with pytest.raises(SweepError) as failure, summed_up([], ledger):
+        raise ValueError("no trials are completed yet")
+    assert "completed" not in str(failure.value) and failure.value.refused
+
+
+def test_of_an_error_the_terminal_has_a_line_and_the_log_its_traceback(tmp_path: Path) -> None:
+    ledger, terminal = Ledger(tmp_path), io.StringIO()
+    ledger.open([["b=0"]], 1)
+    handler = logging.StreamHandler(terminal)
+    logging.getLogger().addHandler(handler)
+    try:
+        with pytest.raises(RuntimeError):
+            end(ledger, 0, RuntimeError("a bug\nof 100 % two lines"))
+    finally:
+        logging.getLogger().removeHandler(handler)
+    [told] = [line for line in terminal.getvalue().splitlines() if "bug" in line]
+    assert told.endswith("[1/1] ERROR motion_inversion.sweep: this job failed: RuntimeError: a bug of 100 % two lines")
+    assert "Traceback" not in terminal.getvalue() and "Traceback" in (tmp_path / "0.log").read_text()

@@ -4,8 +4,6 @@ import contextlib
 import logging
 import os
 import sys
-import warnings
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +16,10 @@ from motion_inversion.command import arguments, cache, help_page
 from motion_inversion.command.agent import answering, check_agent
 from motion_inversion.command.economy import as_overrides, economised, picking
 from motion_inversion.command.jobs import rehearse
+from motion_inversion.command.launching import launching, runs_aside
 from motion_inversion.command.outlook import outlook
 from motion_inversion.error import InputError
-from motion_inversion.job import spare_task, stoppable, stopped_by
+from motion_inversion.job import Stopping, spare_task, stoppable, stopped_by
 from motion_inversion.status import status
 from motion_inversion.storage.file import disk_space
 from motion_inversion.sweep import Ledger, SweepError, reached, run, summed_up
@@ -39,8 +38,6 @@ def main() -> int:
     MOTION_INVERSION_DEBUG=1 shows every traceback.
     """
     os.environ["HYDRA_FULL_ERROR"] = "1"  # or Hydra would print errors in its own way and exit with 1
-    # Our launchers have the names of their packages' own, which Hydra checks ours against.
-    warnings.filterwarnings("ignore", r"\s*'hydra/launcher/\w+' is validated against ConfigStore schema")
     if spare := spare_task():
         sys.stderr.write(f"motion-inversion: {spare}\n")
         return 0
@@ -114,18 +111,10 @@ def _obey(command: arguments.Command) -> None:
         ledger = Ledger(rehearsal.folder) if rehearsal.folder else None
         if ledger:
             ledger.open(rehearsal.jobs, rehearsal.count)
-        with summed_up(rehearsal.built if ledger else (), ledger), _ray_ended():
+        folder = rehearsal.folder
+        launched = launching(Stopping(folder)) if folder else contextlib.nullcontext()
+        with summed_up(rehearsal.built if ledger else (), ledger), launched:
             application()
-
-
-@contextlib.contextmanager
-def _ray_ended() -> Iterator[None]:
-    """Ends with the block what the launcher began of Ray, whose jobs' last lines would come after what is said next."""
-    try:
-        yield
-    finally:
-        if ray := sys.modules.get("ray"):
-            ray.shutdown()
 
 
 def _conf() -> Path:
@@ -152,7 +141,11 @@ def _job(config: DictConfig) -> float | list[float] | None:
     if spare := spare_task():  # of a launcher that was asked for several
         log.info("%s", spare)
     elif settings.mode is RunMode.MULTIRUN:
-        with Ledger(Path(settings.sweep.dir)).job(settings.job.num, list(settings.overrides.task)) as objectives:
+        folder, number = Path(settings.sweep.dir), settings.job.num
+        with (
+            Stopping(folder).obeyed(number) if runs_aside(settings) else contextlib.nullcontext(),
+            Ledger(folder).job(number, list(settings.overrides.task)) as objectives,
+        ):
             job = _built(config)
             run(job, sweeping=True)
             objectives += reached(job)

@@ -1,8 +1,10 @@
 """What the jobs of a sweep have in common: what became of each, and one summary after the last."""
 
 import contextlib
+import copy
 import json
 import logging
+import os
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -64,6 +66,14 @@ class SweepError(Exception):
         self.refused = refused
 
 
+class JobError(Exception):
+    """A job of a sweep failed, as its ledger tells."""
+
+
+class LaunchError(Exception):
+    """What starts the jobs of a sweep failed itself, by its cause. The message names the setting that chose it."""
+
+
 def run(job: Any, sweeping: bool) -> None:
     """Runs a job; one that is part of a sweep without its summary."""
     if not (sweeping and isinstance(job, Part)):
@@ -91,6 +101,20 @@ class _Log(logging.FileHandler):
         """Writes what there is room for."""
         with contextlib.suppress(OSError):
             super().close()
+
+
+class _Line(logging.Formatter):
+    """What others write to has one line of an error: its traceback is in the job's log."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Joins the lines of the message; MOTION_INVERSION_DEBUG=1 has the traceback here, too."""
+        error = record.exc_info[1] if record.exc_info else None
+        if error is None or os.environ.get("MOTION_INVERSION_DEBUG") == "1":
+            return super().format(record)
+        brief = copy.copy(record)
+        brief.msg = " ".join(f"{record.getMessage()}: {type(error).__name__}: {error}".split())
+        brief.args = brief.exc_info = brief.exc_text = None
+        return super().format(brief)
 
 
 @dataclass(frozen=True)
@@ -153,16 +177,28 @@ class Ledger:
             return None
         lines = [f"{len(failed)} of {total} jobs failed; repeat the command to make what is missing:"]
         for number, state in failed:
-            told = (
-                f"{state['name']}: {state['error']}"
-                if state
-                else "it never ended: its process was killed, or not begun"
-            )
-            lines.append(f"job {number + 1}: {told}; log: {self._file(number).with_suffix('.log')}")
+            told = " ".join(f"{state['name']}: {state['error']}".split()) if state else "its process was killed"
+            if state or self._log_of(number).exists():
+                lines.append(f"job {number + 1}: {told}; log: {self._log_of(number)}")
+        if absent := [str(number + 1) for number, state in failed if not (state or self._log_of(number).exists())]:
+            lines.append(f"not begun: {'job' if len(absent) == 1 else 'jobs'} {', '.join(absent)}")
         return SweepError(lines, all(state and state["refused"] for _, state in failed))
+
+    @property
+    def begun(self) -> bool:
+        """Whether any job was."""
+        return any(self._log_of(number).exists() for number in range(self._jobs()[0]))
+
+    @property
+    def ended(self) -> bool:
+        """Whether each job was run to an end, be it a failure."""
+        return all(self._read(number) for number in range(self._jobs()[0]))
 
     def _file(self, number: int) -> Path:
         return self.folder / f"{number}.json"
+
+    def _log_of(self, number: int) -> Path:
+        return self._file(number).with_suffix(".log")
 
     def _jobs(self) -> tuple[int, list[str]]:
         noted = json.loads((self.folder / JOBS).read_text())
@@ -178,7 +214,7 @@ class Ledger:
         """A log file of the job's own; elsewhere, where others write too, its lines have its number."""
         for shared in logging.getLogger().handlers:
             form = f"%(asctime)s [{number + 1}/{total}] %(levelname)s %(name)s: %(message)s"
-            shared.setFormatter(logging.Formatter(form, "%H:%M:%S"))
+            shared.setFormatter(_Line(form, "%H:%M:%S"))
         path = self._file(number).with_suffix(".log")
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -208,7 +244,8 @@ def summed_up(jobs: Sequence[Any], ledger: Ledger | None) -> Iterator[None]:
     No callback of Hydra's: it calls none after a failure, and turns what they raise into warnings.
 
     Raises:
-        SweepError: some jobs failed.
+        SweepError: some jobs failed, or what starts or chooses them did after the first had begun.
+        InputError: it did before, so that what it was given is to blame.
     """
     try:
         yield
@@ -217,12 +254,28 @@ def summed_up(jobs: Sequence[Any], ledger: Ledger | None) -> Iterator[None]:
             _sum_up(jobs)
         except InputError as unsummed:
             log.error("%s", unsummed)
-        if ledger and (failure := ledger.failures()):
-            raise failure from error
-        raise
+        if not ledger:
+            raise
+        raise _failure(error, ledger) from error
     _sum_up(jobs)
     if ledger and (failure := ledger.failures()):  # a search goes on after a trial that failed
         raise failure
+
+
+def _failure(error: Exception, ledger: Ledger) -> Exception:
+    """What is told of a sweep that ended by an error: the failures of its jobs, and the cause if that is no job's."""
+    failure = ledger.failures()
+    if isinstance(error, JobError) or (failure and ledger.ended):
+        return failure or error
+    begun = ledger.begun
+    if isinstance(error, InputError):
+        return SweepError([str(error), *str(failure or "").splitlines()], True) if begun else error
+    cause = error.__cause__ if isinstance(error, LaunchError) and error.__cause__ else error
+    where = str(error) if isinstance(error, LaunchError) else "hydra/sweeper"
+    told = " ".join(f"{where} failed by itself: {type(cause).__name__}: {cause}".split())
+    if not begun:
+        return InputError(f"{told}; no job was begun; mend what it was given, or drop it")
+    return SweepError([told, *str(failure or "").splitlines()], False)
 
 
 def _sum_up(jobs: Sequence[Any]) -> None:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from contextlib import nullcontext
 from importlib.util import find_spec
 from pathlib import Path
 from types import SimpleNamespace
@@ -9,6 +10,7 @@ from typing import Any
 
 import pytest
 import yaml
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig, OmegaConf
 
 from motion_inversion.command.search import check_search, direction, every_value, is_search
@@ -39,24 +41,50 @@ def test_a_plain_sweep_is_no_search() -> None:
 @pytest.mark.parametrize("trials", [0, -1, "many", None])
 def test_a_number_of_trials_is_needed(trials: object) -> None:
     with pytest.raises(InputError, match=r"at least one is needed; set hydra\.sweeper\.n_trials=20"):
-        check_search(_settings(trials), [])
+        check_search(_settings(trials), [], [])
 
 
 def test_every_combination_and_choices_that_others_depend_on_are_refused() -> None:
-    check_search(_settings(), [])
+    check_search(_settings(), [], [])
     with pytest.raises(InputError, match="set hydra/sweeper=basic"):
-        check_search(_settings(sampler="optuna.samplers.GridSampler"), [])
+        check_search(_settings(sampler="optuna.samplers.GridSampler"), [], [])
     with pytest.raises(InputError, match="search in each by a command of its own"):
-        check_search(_settings(), ["method=dmt"])
+        check_search(_settings(), ["method=dmt"], [])
 
 
 def test_optuna_is_told_which_way_is_better() -> None:
     job = SimpleNamespace(objectives={"motion_fidelity": True, "leakage": False}, reached=dict)
-    assert direction([job]) == "hydra.sweeper.direction=[maximize,minimize]"
+    assert direction([job], None) == "hydra.sweeper.direction=[maximize,minimize]"
     with pytest.raises(InputError, match="set objective=motion_fidelity"):
-        direction([SimpleNamespace(objectives={}, reached=dict)])
+        direction([SimpleNamespace(objectives={}, reached=dict)], None)
     with pytest.raises(InputError, match="set objective=motion_fidelity"):
-        direction([object()])
+        direction([object()], None)
+
+
+@pytest.mark.parametrize("given", ["up", ["maximize"], ["maximize", "up"], "maximize", 1])
+def test_a_direction_of_ones_own_is_one_for_each_objective(given: object) -> None:
+    job = SimpleNamespace(objectives={"motion_fidelity": True, "leakage": False}, reached=dict)
+    node = OmegaConf.create({"given": given}).given
+    with pytest.raises(InputError, match="accepted is minimize or maximize for each of motion_fidelity, leakage; drop"):
+        direction([job], node)
+    direction([job], OmegaConf.create(["minimize", "minimize"]))
+
+
+@pytest.mark.parametrize(
+    ("interval", "told"),
+    [
+        ("interval(0.1,0.01)", r"the lower one first; set 'lr=interval\(0.01,0.1\)'"),
+        ("interval(1,1)", "accepted are two numbers, the lower one first"),
+        ("interval(0,inf)", "accepted are two numbers, the lower one first"),
+        ("tag(log,interval(0,1))", r"only numbers above 0 have logarithms; set 'lr=interval\(0"),
+        ("interval(0,1)", None),
+        ("tag(log,interval(0.1,1))", None),
+    ],
+)
+def test_an_interval_has_room_and_logarithms(interval: str, told: str | None) -> None:
+    given = OverridesParser.create().parse_overrides([f"lr={interval}"])
+    with pytest.raises(InputError, match=told) if told else nullcontext():
+        check_search(_settings(), [], given)
 
 
 @needs_optuna

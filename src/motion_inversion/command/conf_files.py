@@ -4,7 +4,7 @@ import functools
 import os
 from pathlib import Path
 
-from hydra._internal.core_plugins.file_config_source import FileConfigSource
+from hydra._internal.core_plugins import file_config_source
 from hydra._internal.sources_registry import SourcesRegistry
 from hydra.core.plugins import Plugins
 from hydra.plugins.config_source import ConfigResult
@@ -16,11 +16,12 @@ from motion_inversion.storage.document import parse_yaml, read_text
 _REMEDY = "give a file of keys and values, or drop what names it"
 
 
-class CheckedFiles(FileConfigSource):
+class FileConfigSource(file_config_source.FileConfigSource):
     """A folder of YAML files, each of which is to be of plain values, and not too many of them.
 
     Hydra makes one of each folder that it searches: this package's own, and those of `--config-dir`, `--config-path`
-    and `hydra.searchpath`.
+    and `hydra.searchpath`. The name is that of Hydra's own: a launcher's processes are given this one, register
+    Hydra's again, and keep what they have by its name.
     """
 
     def is_config(self, config_path: str) -> bool:
@@ -43,9 +44,9 @@ class CheckedFiles(FileConfigSource):
 
 
 def check_files() -> None:
-    """Has Hydra read files by `CheckedFiles` from now on."""
+    """Has Hydra read files by `FileConfigSource` from now on."""
     Plugins.instance()  # notes Hydra's own
-    SourcesRegistry.instance().types[CheckedFiles.scheme()] = CheckedFiles
+    SourcesRegistry.instance().types[FileConfigSource.scheme()] = FileConfigSource
 
 
 @functools.cache  # jobs of a sweep have files in common

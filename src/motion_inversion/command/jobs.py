@@ -14,6 +14,7 @@ from motion_inversion.command.arguments import Command
 from motion_inversion.command.conf_files import check_files
 from motion_inversion.command.economy import as_overrides, economised, picking
 from motion_inversion.command.explanation import compose, loader, without_hydra
+from motion_inversion.command.launcher import check_alone
 from motion_inversion.command.listing import listed
 from motion_inversion.command.remedy import with_remedy
 from motion_inversion.composition import CompositionError
@@ -65,8 +66,10 @@ def rehearse(command: Command, conf: Path) -> Rehearsal:
         page = str(first.hydra.help.template)
         if command.shows:
             shown = _shown(command, jobs[0])
-            words = _words(command, (), shown if folder or shown != jobs[0] else ())
+            words = _words(command, (), shown if folder or shown != jobs[0] else None)
             return Rehearsal(jobs, trials, None, [], [], words, page)
+        if not folder:
+            check_alone(overrides)
         trusted = _trusted(command.hydra.overrides)
         for job in _told(jobs) if folder else jobs:
             try:
@@ -79,8 +82,8 @@ def rehearse(command: Command, conf: Path) -> Rehearsal:
                     faults[fault] = faults.get(fault) or with_remedy(fault, command.root, job)
     if faults:
         raise CompositionError(*faults.values())
-    directions = [search.direction(built)] if trials else []
-    return Rehearsal(jobs, trials, folder, built, picked, _words(command, [*starters, *directions], ()), page)
+    directions = [search.direction(built, first.hydra.sweeper.direction)] if trials else []
+    return Rehearsal(jobs, trials, folder, built, picked, _words(command, [*starters, *directions], None), page)
 
 
 def _shown(command: Command, job: list[str]) -> list[str]:
@@ -118,11 +121,11 @@ def _told(jobs: Sequence[list[str]]) -> Iterator[list[str]]:
     yield from jobs
 
 
-def _words(command: Command, before: Sequence[str], instead: Sequence[str]) -> list[str]:
+def _words(command: Command, before: Sequence[str], instead: Sequence[str] | None) -> list[str]:
     """The words of the command with others ahead of its overrides, and others in their place if it only shows."""
     words, overrides = list(command.words), list(command.hydra.overrides)
     start = words.index(overrides[0]) if overrides else len(words)
-    kept = [] if instead else overrides
-    flags = [word for word in words[:start] if not (instead and word in ("-m", "--multirun"))]
-    after = [word for word in words[start + len(overrides) :] if not (instead and word in ("-m", "--multirun"))]
-    return [*flags, *before, *kept, *instead, *after]
+    kept, sweeping = (overrides, ()) if instead is None else (instead, ("-m", "--multirun"))
+    flags = [word for word in words[:start] if word not in sweeping]
+    after = [word for word in words[start + len(overrides) :] if word not in sweeping]
+    return [*flags, *before, *kept, *after]

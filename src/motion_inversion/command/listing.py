@@ -1,9 +1,7 @@
 """Which jobs a command lists: its sweeps written out, and those of the configuration."""
 
-import importlib
 import itertools
 import math
-import re
 import tempfile
 from collections import Counter
 from collections.abc import Sequence
@@ -17,7 +15,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from motion_inversion.command import override, search
 from motion_inversion.command.explanation import UNCOMPOSED, compose, loader
-from motion_inversion.command.launcher import check_keys, check_launching
+from motion_inversion.command.launcher import check_chosen, check_keys, check_launching
 from motion_inversion.command.own_part import check_own_part
 from motion_inversion.error import InputError
 
@@ -67,9 +65,10 @@ def listed(name: str, overrides: list[str], multirun: bool) -> Listing:
         return Listing([overrides], composed)
     _check_sweep(settings, given)
     searching = search.is_search(settings)
+    sought = [*_configured(settings), *given]
     if searching:
-        search.check_search(settings, starters)
-    lines = _lines([*_configured(settings), *given], searching)
+        search.check_search(settings, starters, sought)
+    lines = _lines(sought, searching)
     folder = Path(settings.sweep.dir).absolute()
     starters.append(f"hydra.sweep.dir={override.quoted(str(folder))}")
     if searching:
@@ -85,13 +84,12 @@ def _check_sweep(settings: DictConfig, given: Sequence[Override]) -> None:
         raise InputError(f"{between.input_line}: what starts and keeps the jobs is the same for all; give one value")
     plain: Any = OmegaConf.to_container(settings, resolve=False)
     for part in ("launcher", "sweeper"):
+        check_chosen(settings, part)
         check_keys(settings[part], f"hydra.{part}")
         check_launching(plain[part], f"hydra.{part}")
     _require_room("hydra.sweep.dir", settings.sweep.dir)
     if not plain["sweep"]["subdir"]:
         raise InputError("hydra.sweep.subdir is empty: each job needs a folder of its own; drop it")
-    for part in ("launcher", "sweeper"):
-        _require_plugin(settings, part)
     swept = [each.get_key_element() for each in given if each.is_sweep_override()]
     if twice := next((key for key in swept if [each.get_key_element() for each in given].count(key) > 1), None):
         raise InputError(f"{twice} is given twice, and one of them is a sweep; give it once, as in {twice}=a,b")
@@ -157,20 +155,6 @@ def _require_room(option: str, given: str | None) -> None:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
     raise InputError(f"{option}={folder} can't be made: {reason}; set another, or drop it")
-
-
-def _require_plugin(settings: DictConfig, part: str) -> None:
-    """Raises InputError for a launcher or a sweeper whose package is not installed."""
-    chosen = settings.runtime.choices[f"hydra/{part}"]
-    module = str(settings[part]._target_).rpartition(".")[0]
-    try:
-        importlib.import_module(module)
-    except ImportError as error:
-        extra = re.sub(rf".*\bhydra_(\w+)_{part}\b.*", r"\1", module)
-        raise InputError(
-            f"hydra/{part}={chosen} needs packages more ({error}): pip install 'motion-inversion[{extra}]', "
-            "or drop it to run the jobs one after the other"
-        ) from error
 
 
 def _first(name: str, given: Sequence[Override], fixed: list[str]) -> tuple[DictConfig, list[str]]:

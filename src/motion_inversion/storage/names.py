@@ -21,6 +21,7 @@ MANIFEST = "manifest.json"
 UNFINISHED = ".part"
 LOSSES = "loss.csv"  # of a training, step by step
 JOBS = "jobs.json"  # of a sweep
+STOP = "stop"  # of a sweep whose command was told to stop
 CACHED = ".cache"  # below `output`: what experiments of all names share
 LOCK = ".lock"  # in an unfinished artifact, held by the process that makes it
 

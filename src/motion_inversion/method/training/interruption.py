@@ -15,6 +15,7 @@ class HeldSignals:
 
     Those may stop the process, requeue its job (as submitit does), or do nothing: then the block goes on. Where
     nobody did, the process exits with 128 + the signal's number, as a shell would tell. A second Ctrl-C is not held.
+    Those that the process ignores stay ignored.
     Outside the main thread, where Python handles no signals, nothing happens.
 
     waiting: the signal that is held back; None if none is.
@@ -27,7 +28,8 @@ class HeldSignals:
     def __enter__(self) -> "HeldSignals":
         self.waiting = None
         if threading.current_thread() is threading.main_thread():
-            self._before = {each: signal.getsignal(each) for each in SIGNALS}
+            before = {each: signal.getsignal(each) for each in SIGNALS}
+            self._before = {each: handler for each, handler in before.items() if handler is not signal.SIG_IGN}
         self.hold()
         return self
 
@@ -68,5 +70,5 @@ class HeldSignals:
         handler = self._before[number]
         if callable(handler):
             handler(number, None)
-        elif handler is not signal.SIG_IGN:
+        else:
             raise SystemExit(128 + number)
