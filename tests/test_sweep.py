@@ -129,6 +129,39 @@ def test_every_job_that_failed_is_told_with_its_log(tmp_path: Path, caplog: pyte
     assert ledger.failures() is None
 
 
+def test_a_sweep_in_the_folder_of_an_earlier_one_removes_its_notes_alone(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path)
+    ledger.open([[f"b={number}"] for number in range(4)], 4)
+    for number in range(4):
+        end(ledger, number)
+    theirs = [tmp_path / name for name in ("000003.json", "2017_train.json", "5.json", "²")]
+    for path in theirs:
+        path.write_text("{}")
+    ledger.open([["b=0"], ["b=1"]], 2)
+    assert not list(tmp_path.glob("[0-3].json"))
+    assert [path.read_text() for path in theirs] == ["{}"] * 4
+    (tmp_path / "1.json").write_text("mine")
+    with pytest.raises(InputError, match=r"1\.json is no note of a sweep's job"):
+        ledger.open([["b=0"], ["b=1"]], 2)
+    assert (tmp_path / "1.json").read_text() == "mine"
+
+
+@pytest.mark.parametrize("name", ["000123.json", "0.log", "0.json", "jobs.json"])
+def test_a_folder_of_something_else_is_refused_and_stays(
+    call: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    folder = tmp_path / "annotations"
+    folder.mkdir()
+    (folder / name).write_text('{"jobs": 12, "common": []}')
+    words = ["loss=mse,vmc", f"hydra.sweep.dir={folder}", "-m"]
+    for flags in ([], ["--dry-run"]):
+        assert call(tmp_path / "out", *words, *flags) == 2
+        [line] = capsys.readouterr().err.splitlines()
+        assert f"hydra.sweep.dir={folder} holds what no sweep wrote; accepted are" in line
+    assert [(path.name, path.read_text()) for path in folder.iterdir()] == [(name, '{"jobs": 12, "common": []}')]
+    assert not (tmp_path / "out").exists()
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs Linux's device of a full disk")
 def test_a_full_disk_is_told_by_what_stops_a_job_and_not_by_its_log(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]

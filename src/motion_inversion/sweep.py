@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 from motion_inversion.error import InputError
+from motion_inversion.storage.document import parse_json, read_text
 from motion_inversion.storage.file import replacing
-from motion_inversion.storage.names import JOBS
+from motion_inversion.storage.names import JOB_FORMAT, JOBS, SWEEP_FORMAT
 
 log = logging.getLogger(__name__)
 
@@ -105,13 +106,38 @@ class Ledger:
     def open(self, jobs: Sequence[Sequence[str]], count: int) -> None:
         """Notes what the jobs have in common, by their overrides, and how many there will be: a search runs others.
 
-        Raises InputError if the folder can't be written.
+        What an earlier sweep in this folder noted of its jobs is removed, and nothing else.
+
+        Raises InputError if the folder can't be written, or holds what is no sweep's.
         """
+        earlier = self.check()
+        if strange := next((path for path in map(self._file, range(count)) if path.exists() and not _ours(path)), None):
+            raise InputError(f"{strange} is no note of a sweep's job, and would be written over; move it elsewhere")
         common = [word for word in jobs[0] if all(word in job for job in jobs)] if len(jobs) > 1 else []
-        for old in self.folder.glob("[0-9]*.json"):  # of another sweep that was given this folder
-            old.unlink()
+        found = [path for path in self.folder.glob("[0-9]*.json") if path.stem.isdecimal()]
+        for path in found:
+            if (number := int(path.stem)) < earlier and path == self._file(number) and _ours(path):
+                path.unlink()
         with replacing(self.folder / JOBS) as part:
-            part.write_text(json.dumps({"jobs": count, "common": common}) + "\n")
+            part.write_text(json.dumps({"format": SWEEP_FORMAT, "jobs": count, "common": common}) + "\n")
+
+    def check(self) -> int:
+        """How many jobs an earlier sweep in this folder had; 0 of a folder that is empty, or isn't there.
+
+        Raises InputError for a folder that holds something else.
+        """
+        try:
+            if not self.folder.exists() or not any(self.folder.iterdir()):
+                return 0
+        except OSError as error:
+            raise InputError(f"can't look at hydra.sweep.dir={self.folder}: {error.strerror}; drop it") from error
+        noted = _ours(self.folder / JOBS, SWEEP_FORMAT)
+        if noted and isinstance(noted.get("jobs"), int):
+            return noted["jobs"]
+        raise InputError(
+            f"hydra.sweep.dir={self.folder} holds what no sweep wrote; accepted are a folder that is new or empty, and "
+            f"one of an earlier sweep: set hydra.sweep.dir={self.folder / 'sweep'}, or drop it"
+        )
 
     @contextlib.contextmanager
     def job(self, number: int, overrides: Sequence[str]) -> Iterator[list[Objective]]:
@@ -122,7 +148,13 @@ class Ledger:
         start, handler = time.monotonic(), self._logging(number, total)
         log.info("job %d of %d begins: %s", number + 1, total, name)
         objectives: list[Objective] = []
-        state: dict[str, Any] = {"name": name, "state": "failed", "refused": False, "error": "it was stopped"}
+        state: dict[str, Any] = {
+            "format": JOB_FORMAT,
+            "name": name,
+            "state": "failed",
+            "refused": False,
+            "error": "it was stopped",
+        }
         try:
             yield objectives
             state |= {"state": "done", "error": ""}
@@ -199,6 +231,15 @@ class Ledger:
         if len(ended) < total:
             left = (total - len(ended)) * sum(state["seconds"] for state in ended.values()) / len(ended)
             log.info("%d of %d jobs ended; about %.0f s of work to go", len(ended), total, left)
+
+
+def _ours(path: Path, form: str = JOB_FORMAT) -> dict[str, Any] | None:
+    """What a file says that a sweep wrote in this format; None if it is another's, or isn't there."""
+    try:
+        noted = parse_json(read_text(path, "delete it"))
+    except (InputError, ValueError, OSError):
+        return None
+    return noted if isinstance(noted, dict) and noted.get("format") == form else None
 
 
 @contextlib.contextmanager

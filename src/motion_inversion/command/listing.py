@@ -20,6 +20,7 @@ from motion_inversion.command.explanation import UNCOMPOSED, compose, loader
 from motion_inversion.command.launcher import check_keys, check_launching
 from motion_inversion.command.own_part import check_own_part
 from motion_inversion.error import InputError
+from motion_inversion.sweep import Ledger
 
 _MOST_JOBS = 10_000
 _SEVERAL = ("metric",)  # groups of which several options go together
@@ -71,6 +72,7 @@ def listed(name: str, overrides: list[str], multirun: bool) -> Listing:
         search.check_search(settings, starters)
     lines = _lines([*_configured(settings), *given], searching)
     folder = Path(settings.sweep.dir).absolute()
+    Ledger(folder).check()
     starters.append(f"hydra.sweep.dir={override.quoted(str(folder))}")
     if searching:
         return Listing(search.every_value(lines), composed, folder, starters, settings.sweeper.n_trials)
