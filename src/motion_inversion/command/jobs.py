@@ -15,6 +15,7 @@ from motion_inversion.command.arguments import Command
 from motion_inversion.command.conf_files import check_files
 from motion_inversion.command.economy import as_overrides, economised, picking
 from motion_inversion.command.explanation import compose, loader, without_hydra
+from motion_inversion.command.folders import check_folders
 from motion_inversion.command.listing import listed
 from motion_inversion.composition import CompositionError
 from motion_inversion.error import InputError
@@ -71,6 +72,7 @@ def rehearse(command: Command, conf: Path) -> Rehearsal:
         for job in _told(jobs) if folder else jobs:
             try:
                 config = compose(command.root, job) if folder else without_hydra(first)
+                check_folders(config, overrides)
                 each, picks = economised(_trusting(config, trusted), job)
                 built.append(each)
                 picked.append(picks)
