@@ -104,7 +104,7 @@ def end(ledger: Ledger, number: int, error: Exception | None = None) -> None:
 def test_every_job_that_failed_is_told_with_its_log(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     ledger = Ledger(tmp_path / "sweep")
-    ledger.open([["a=1", f"b={number}"] for number in range(4)], 4)
+    ledger.open([["a=1", f"b={number}"] for number in range(4)])
     end(ledger, 0)
     with pytest.raises(InputError):
         end(ledger, 1, InputError("no clip; set dataset.path=…"))
@@ -120,29 +120,30 @@ def test_every_job_that_failed_is_told_with_its_log(tmp_path: Path, caplog: pyte
     ]
     own = (tmp_path / "sweep/3.log").read_text()
     assert "in job 3" in own and "Traceback" in own and "in job 1" not in own
-    assert "job 2 of 4 begins: b=1" in caplog.text and "2 of 4 jobs ended; about" in caplog.text
+    assert "job 2 of 4 begins: b=1" in caplog.text and "2 of 4 jobs ended, 1 failed; about" in caplog.text
     end(ledger, 2)
     end(ledger, 3)
     failure = ledger.failures()
     assert failure is not None and failure.refused  # bad input alone is left
     end(ledger, 1)
     assert ledger.failures() is None
+    assert caplog.messages[-1] == "4 of 4 jobs ended"
 
 
 def test_a_sweep_in_the_folder_of_an_earlier_one_removes_its_notes_alone(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path)
-    ledger.open([[f"b={number}"] for number in range(4)], 4)
+    ledger.open([[f"b={number}"] for number in range(4)])
     for number in range(4):
         end(ledger, number)
     theirs = [tmp_path / name for name in ("000003.json", "2017_train.json", "5.json", "²")]
     for path in theirs:
         path.write_text("{}")
-    ledger.open([["b=0"], ["b=1"]], 2)
+    ledger.open([["b=0"], ["b=1"]])
     assert not list(tmp_path.glob("[0-3].json"))
     assert [path.read_text() for path in theirs] == ["{}"] * 4
     (tmp_path / "1.json").write_text("mine")
     with pytest.raises(InputError, match=r"1\.json is no note of a sweep's job"):
-        ledger.open([["b=0"], ["b=1"]], 2)
+        ledger.open([["b=0"], ["b=1"]])
     assert (tmp_path / "1.json").read_text() == "mine"
 
 
@@ -167,7 +168,7 @@ def test_a_full_disk_is_told_by_what_stops_a_job_and_not_by_its_log(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     ledger = Ledger(tmp_path)
-    ledger.open([["b=0"], ["b=1"]], 2)
+    ledger.open([["b=0"], ["b=1"]])
     (tmp_path / "1.log").symlink_to("/dev/full")
     with pytest.raises(InputError, match="no room"):
         end(ledger, 1, InputError("no room"))
@@ -176,7 +177,7 @@ def test_a_full_disk_is_told_by_what_stops_a_job_and_not_by_its_log(
 
 def test_a_folder_of_a_sweep_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path)
-    ledger.open([["b=0"], ["b=1"]], 2)
+    ledger.open([["b=0"], ["b=1"]])
     (tmp_path / "1.log").mkdir()
     with pytest.raises(InputError, match=r"^can't write .*1\.log: Is a directory; set output=…"):
         end(ledger, 1)
@@ -184,7 +185,7 @@ def test_a_folder_of_a_sweep_that_cannot_be_written_is_one_line(tmp_path: Path) 
 
 def test_the_failures_of_a_sweep_come_after_its_summary(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path)
-    ledger.open([["b=0"], ["b=1"]], 2)
+    ledger.open([["b=0"], ["b=1"]])
     with pytest.raises(SweepError, match="^1 of 2 jobs failed"), summed_up([Job("a")], ledger):
         end(ledger, 0)
         end(ledger, 1, RuntimeError("one job"))

@@ -42,11 +42,6 @@ class Rehearsal:
     words: list[str]
     help: str
 
-    @property
-    def count(self) -> int:
-        """How many jobs will run."""
-        return self.trials or len(self.jobs)
-
 
 def rehearse(command: Command, conf: Path) -> Rehearsal:
     """Composes and builds every job of the command, so that no sweep stops halfway for a misspelling.

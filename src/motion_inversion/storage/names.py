@@ -23,6 +23,7 @@ LOSSES = "loss.csv"  # of a training, step by step
 JOBS = "jobs.json"  # of a sweep
 SWEEP_FORMAT = "motion-inversion-sweep/1"  # of that
 JOB_FORMAT = "motion-inversion-job/1"  # of what each of its jobs notes beside it
+RUNNING, DONE, FAILED, STOPPED = "running", "done", "failed", "stopped"  # what it notes there
 SWEEPS = "sweep"  # below `output`: a folder for each sweep
 CACHED = ".cache"  # below `output`: what experiments of all names share
 LOCK = ".lock"  # in an unfinished artifact, held by the process that makes it
