@@ -147,6 +147,18 @@ def test_a_sweep_in_the_folder_of_an_earlier_one_removes_its_notes_alone(tmp_pat
     assert (tmp_path / "1.json").read_text() == "mine"
 
 
+def test_a_job_that_was_killed_never_ended(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path)
+    ledger.open([["b=0"], ["b=1"]])
+    with ledger.job(0, ["b=0"]):
+        begun = (tmp_path / "0.json").read_text()
+        assert (tmp_path / "0.lock").exists()
+    assert not (tmp_path / "0.lock").exists()
+    (tmp_path / "0.json").write_text(begun)
+    end(ledger, 1)
+    assert str(ledger.failures()).splitlines()[1].startswith("job 1: it never ended: its process was killed")
+
+
 @pytest.mark.parametrize("name", ["000123.json", "0.log", "0.json", "jobs.json"])
 def test_a_folder_of_something_else_is_refused_and_stays(
     call: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str

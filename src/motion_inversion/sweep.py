@@ -236,10 +236,12 @@ class Ledger:
         return noted["jobs"], noted["common"]
 
     def _read(self, number: int) -> dict[str, Any] | None:
+        """What a job noted at its end; None if it hasn't come to that."""
         try:
-            return json.loads(self._file(number).read_text())
+            noted = json.loads(self._file(number).read_text())
         except (OSError, ValueError):
             return None
+        return None if noted["state"] == RUNNING else noted
 
     def _logging(self, number: int, total: int) -> logging.Handler:
         """A log file of the job's own; elsewhere, where others write too, its lines have its number."""
