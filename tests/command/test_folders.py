@@ -20,9 +20,12 @@ from motion_inversion.error import InputError
         ({"output": "out", "cache": "${output}/../x"}, "cache=out/../x, which leads out of output=out"),
         ({"output": "out", "cache": "out/link"}, "cache=out/link, which leads out of output=out"),
         ({"output": "out", "report": {"target": "page"}}, "report.target=page, which leads out of output=out"),
-        ({"target": "page"}, "target=page, which leads out of output=outputs"),
-        ({"hydra": {"run": {"dir": "/srv"}}}, "hydra.run.dir=/srv, which leads out of output=outputs"),
-        ({"hydra": {"sweep": {"dir": "x"}}}, "hydra.sweep.dir=x, which leads out of output=outputs"),
+        ({"target": "/srv"}, "target=/srv, which leads out of the working folder"),
+        ({"hydra": {"run": {"dir": "/srv"}}}, "hydra.run.dir=/srv, which leads out of the working folder"),
+        (
+            {"output": "out", "hydra": {"sweep": {"dir": "x"}}},
+            "hydra.sweep.dir=x, which leads out of output=out",
+        ),
         (
             {"hydra": {"sweep": {"dir": "outputs/x"}, "launcher": {"submitit_folder": "/srv"}}},
             "hydra.launcher.submitit_folder=/srv, which leads out of hydra.sweep.dir=outputs/x",

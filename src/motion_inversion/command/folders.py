@@ -9,7 +9,8 @@ from omegaconf.errors import OmegaConfBaseException
 
 from motion_inversion.error import InputError
 
-# By keys of folders, that of the one which they lie below unless the command line gives them; "": the working folder.
+# By keys of folders, that of the one which they lie below unless the command line gives them. "", and one that a
+# configuration hasn't, is the working folder.
 _BELOW = {
     "output": "",
     "cache": "output",
@@ -19,7 +20,6 @@ _BELOW = {
     "hydra.sweep.dir": "output",
     "hydra.launcher.submitit_folder": "hydra.sweep.dir",
 }
-_OUTPUT = "outputs"  # of a root that has none
 
 
 def is_given(key: str, overrides: Collection[str]) -> bool:
@@ -42,9 +42,9 @@ def check_folders(config: DictConfig, overrides: Collection[str]) -> None:
         given = None if is_given(key, overrides) else _folder(config, key)
         if given is None or (key == "hydra.run.dir" and _real(given) == _real(".")):
             continue
-        above = (_folder(config, base) or _OUTPUT) if base else "."
-        if not _real(given).is_relative_to(_real(above)):
-            place = f"{base}={above}" if base else "the working folder"
+        above = _folder(config, base) if base else None
+        if not _real(given).is_relative_to(_real(above or ".")):
+            place = f"{base}={above}" if above else "the working folder"
             raise InputError(
                 f"a file can't set {key}={given}, which leads out of {place}; give it on the command line if you do"
             )
