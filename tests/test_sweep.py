@@ -105,7 +105,7 @@ def end(ledger: Ledger, number: int, error: Exception | None = None) -> None:
 def test_every_job_that_failed_is_told_with_its_log(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     ledger = Ledger(tmp_path / "sweep")
-    ledger.open([["a=1", f"b={number}"] for number in range(4)], 4)
+    ledger.open([["a=1", f"b={number}"] for number in range(4)])
     end(ledger, 0)
     with pytest.raises(InputError):
         end(ledger, 1, InputError("no clip; set dataset.path=…"))
@@ -121,13 +121,59 @@ def test_every_job_that_failed_is_told_with_its_log(tmp_path: Path, caplog: pyte
     ]
     own = (tmp_path / "sweep/3.log").read_text()
     assert "in job 3" in own and "Traceback" in own and "in job 1" not in own
-    assert "job 2 of 4 begins: b=1" in caplog.text and "2 of 4 jobs ended; about" in caplog.text
+    assert "job 2 of 4 begins: b=1" in caplog.text and "2 of 4 jobs ended, 1 failed; about" in caplog.text
     end(ledger, 2)
     end(ledger, 3)
     failure = ledger.failures()
     assert failure is not None and failure.refused  # bad input alone is left
     end(ledger, 1)
     assert ledger.failures() is None
+    assert caplog.messages[-1] == "4 of 4 jobs ended"
+
+
+def test_a_sweep_in_the_folder_of_an_earlier_one_removes_its_notes_alone(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path)
+    ledger.open([[f"b={number}"] for number in range(4)])
+    for number in range(4):
+        end(ledger, number)
+    theirs = [tmp_path / name for name in ("000003.json", "2017_train.json", "5.json", "²")]
+    for path in theirs:
+        path.write_text("{}")
+    ledger.open([["b=0"], ["b=1"]])
+    assert not list(tmp_path.glob("[0-3].json"))
+    assert [path.read_text() for path in theirs] == ["{}"] * 4
+    (tmp_path / "1.json").write_text("mine")
+    with pytest.raises(InputError, match=r"1\.json is no note of a sweep's job"):
+        ledger.open([["b=0"], ["b=1"]])
+    assert (tmp_path / "1.json").read_text() == "mine"
+
+
+def test_a_job_that_was_killed_never_ended(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path)
+    ledger.open([["b=0"], ["b=1"]])
+    with ledger.job(0, ["b=0"]):
+        begun = (tmp_path / "0.json").read_text()
+        assert (tmp_path / "0.lock").exists()
+    assert not (tmp_path / "0.lock").exists()
+    (tmp_path / "0.json").write_text(begun)
+    end(ledger, 1)
+    assert str(ledger.failures()).splitlines()[1].startswith("job 1: it never ended: its process was killed")
+
+
+@pytest.mark.parametrize("name", ["000123.json", "0.log", "0.json", "jobs.json"])
+def test_a_folder_of_something_else_is_refused_and_stays(
+    call: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    folder = tmp_path / "annotations"
+    folder.mkdir()
+    (folder / name).write_text('{"jobs": 12, "common": []}')
+    words = ["loss=mse,vmc", f"hydra.sweep.dir={folder}", "-m"]
+    for flags in ([], ["--dry-run"]):
+        assert call(tmp_path / "out", *words, *flags) == 2
+        [line] = capsys.readouterr().err.splitlines()
+        assert f"hydra.sweep.dir={folder} holds what no sweep wrote; accepted are" in line
+    assert [(path.name, path.read_text()) for path in folder.iterdir()] == [(name, '{"jobs": 12, "common": []}')]
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs Linux's device of a full disk")
@@ -135,7 +181,7 @@ def test_a_full_disk_is_told_by_what_stops_a_job_and_not_by_its_log(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     ledger = Ledger(tmp_path)
-    ledger.open([["b=0"], ["b=1"]], 2)
+    ledger.open([["b=0"], ["b=1"]])
     (tmp_path / "1.log").symlink_to("/dev/full")
     with pytest.raises(InputError, match="no room"):
         end(ledger, 1, InputError("no room"))
@@ -144,7 +190,7 @@ def test_a_full_disk_is_told_by_what_stops_a_job_and_not_by_its_log(
 
 def test_a_folder_of_a_sweep_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path)
-    ledger.open([["b=0"], ["b=1"]], 2)
+    ledger.open([["b=0"], ["b=1"]])
     (tmp_path / "1.log").mkdir()
     with pytest.raises(InputError, match=r"^can't write .*1\.log: Is a directory; set output=…"):
         end(ledger, 1)
@@ -152,7 +198,7 @@ def test_a_folder_of_a_sweep_that_cannot_be_written_is_one_line(tmp_path: Path) 
 
 def test_the_failures_of_a_sweep_come_after_its_summary(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path)
-    ledger.open([["b=0"], ["b=1"]], 2)
+    ledger.open([["b=0"], ["b=1"]])
     with pytest.raises(SweepError, match="^1 of 2 jobs failed"), summed_up([Job("a")], ledger):
         end(ledger, 0)
         end(ledger, 1, RuntimeError("one job"))

@@ -20,7 +20,7 @@ from motion_inversion.command.launching import launching, runs_aside
 from motion_inversion.command.outlook import outlook
 from motion_inversion.error import InputError
 from motion_inversion.job import Stopping, spare_task, stoppable, stopped_by
-from motion_inversion.status import status
+from motion_inversion.status.status import status
 from motion_inversion.storage.file import disk_space
 from motion_inversion.sweep import Ledger, SweepError, reached, run, summed_up
 
@@ -110,7 +110,7 @@ def _obey(command: arguments.Command) -> None:
         check_agent(several=rehearsal.folder is not None)
         ledger = Ledger(rehearsal.folder) if rehearsal.folder else None
         if ledger:
-            ledger.open(rehearsal.jobs, rehearsal.count)
+            ledger.open(rehearsal.jobs, rehearsal.built, rehearsal.trials)
         folder = rehearsal.folder
         launched = launching(Stopping(folder)) if folder else contextlib.nullcontext()
         with summed_up(rehearsal.built if ledger else (), ledger), launched:

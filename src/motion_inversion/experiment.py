@@ -112,7 +112,7 @@ class Experiment:
         check_output(self.output)
         check_name(self.name)
         check_links(self.output, self.name)
-        if self.cache and self.cache.resolve() in ((own := (self.output / self.name).resolve()), *own.parents):
+        if self.cache and self.cache.resolve() in ((own := self.folder.resolve()), *own.parents):
             raise InputError(
                 f"cache={self.cache} would hold the results of name={self.name} as well; set cache=… to a folder of "
                 "its own"
@@ -135,9 +135,14 @@ class Experiment:
         if failure:
             raise failure
 
+    @property
+    def folder(self) -> Path:
+        """Where its results lie."""
+        return self.output / self.name
+
     def summary(self) -> Report | None:
         """The report on all results of this name; None unless that stage is asked for."""
-        return self.report(source=(self.output / self.name,), threads=self.threads) if "report" in self.stages else None
+        return self.report(source=(self.folder,), threads=self.threads) if "report" in self.stages else None
 
     @property
     def objectives(self) -> dict[str, bool]:
@@ -181,7 +186,7 @@ class Experiment:
 
     def _dtype(self) -> str:
         """The precision of this name's earlier runs of the model, wherever they ran; of the first, what suits it."""
-        if known := earlier_dtype(self.output / self.name, self.model):
+        if known := earlier_dtype(self.folder, self.model):
             return known
         self.model.folder.check()
         network = self.model.folder.configuration(self.model.family.denoiser)
@@ -246,7 +251,7 @@ class Experiment:
         with suppress(InputError):  # of footage that can't be read, which is for its stage to say
             results = [] if self.gif else expected(self._addresses, clips, self.stages)
             if results and all(each.there for each in results):
-                log.info("nothing left to do: all %d results of %s are there", len(results), self.output / self.name)
+                log.info("nothing left to do: all %d results of %s are there", len(results), self.folder)
 
     def _clips(self) -> tuple[Clip, ...]:
         if clips := self.dataset.clips():
@@ -264,7 +269,7 @@ class Experiment:
 
     def _address(self) -> Address:
         return Address(
-            root=self.output / self.name,
+            root=self.folder,
             model=self.model,
             method=self.method,
             noise=self.noise,

@@ -12,9 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
+from filelock import FileLock, Timeout
+
 from motion_inversion.error import InputError
+from motion_inversion.storage.document import parse_json, read_text
 from motion_inversion.storage.file import replacing
-from motion_inversion.storage.names import JOBS
+from motion_inversion.storage.names import DONE, FAILED, JOB_FORMAT, JOBS, LOCK, RUNNING, STOPPED, SWEEP_FORMAT
 
 log = logging.getLogger(__name__)
 
@@ -44,6 +47,14 @@ class Sought(Protocol):
     def reached(self) -> Mapping[str, float]:
         """Of a job that was made: the values, by those names."""
         ...
+
+
+@runtime_checkable
+class Placed(Protocol):
+    """A job whose results lie in a folder."""
+
+    @property
+    def folder(self) -> Path: ...
 
 
 @dataclass(frozen=True)
@@ -126,47 +137,102 @@ class Ledger:
 
     folder: Path
 
-    def open(self, jobs: Sequence[Sequence[str]], count: int) -> None:
-        """Notes what the jobs have in common, by their overrides, and how many there will be: a search runs others.
+    def open(self, jobs: Sequence[Sequence[str]], built: Sequence[Any] = (), trials: int = 0) -> None:
+        """Notes the jobs by their overrides, whose results they make and what they seek: all before the first begins.
 
-        Raises InputError if the folder can't be written.
+        What an earlier sweep in this folder noted of its jobs is removed, and nothing else.
+
+        Args:
+            jobs: The overrides of each; of a search, some that have every value that it may choose.
+            built: The object of each.
+            trials: How many jobs a search will run; 0 for the jobs themselves.
+
+        Raises InputError if the folder can't be written, or holds what is no sweep's.
         """
+        earlier, count = self.check(), trials or len(jobs)
+        if strange := next((path for path in map(self._file, range(count)) if path.exists() and not _ours(path)), None):
+            raise InputError(f"{strange} is no note of a sweep's job, and would be written over; move it elsewhere")
         common = [word for word in jobs[0] if all(word in job for job in jobs)] if len(jobs) > 1 else []
-        for old in self.folder.glob("[0-9]*.json"):  # of another sweep that was given this folder
-            old.unlink()
+        top = os.path.realpath(self.folder)
+        places = dict.fromkeys(os.path.realpath(job.folder) for job in built if isinstance(job, Placed))
+        content = {
+            "format": SWEEP_FORMAT,
+            "jobs": count,
+            "names": [Path(os.path.relpath(place, top)).as_posix() for place in places],  # all can be moved together
+            "objectives": dict(built[0].objectives) if built and isinstance(built[0], Sought) else {},
+            "common": common,
+            "overrides": [] if trials else [_name(job, common) for job in jobs],
+        }
+        found = [path for path in self.folder.glob("[0-9]*.json") if path.stem.isdecimal()]
+        for path in found:
+            if (number := int(path.stem)) < earlier and path == self._file(number) and _ours(path):
+                path.unlink()
         with replacing(self.folder / JOBS) as part:
-            part.write_text(json.dumps({"jobs": count, "common": common}) + "\n")
+            part.write_text(json.dumps(content) + "\n")
+
+    def check(self) -> int:
+        """How many jobs an earlier sweep in this folder had; 0 of a folder that is empty, or isn't there.
+
+        Raises InputError for a folder that holds something else.
+        """
+        try:
+            if not self.folder.exists() or not any(self.folder.iterdir()):
+                return 0
+        except OSError as error:
+            raise InputError(f"can't look at hydra.sweep.dir={self.folder}: {error.strerror}; drop it") from error
+        noted = _ours(self.folder / JOBS, SWEEP_FORMAT)
+        if noted and isinstance(noted.get("jobs"), int):
+            return noted["jobs"]
+        raise InputError(
+            f"hydra.sweep.dir={self.folder} holds what no sweep wrote; accepted are a folder that is new or empty, and "
+            f"one of an earlier sweep: set hydra.sweep.dir={self.folder / 'sweep'}, or drop it"
+        )
 
     @contextlib.contextmanager
     def job(self, number: int, overrides: Sequence[str]) -> Iterator[list[Objective]]:
-        """Notes how the block ends, and keeps its log; says how far the sweep is. The block adds what it reached."""
+        """Notes that the block runs and how it ends, and keeps its log; says how far the sweep is.
+
+        The block adds what it reached. A lock beside the note is held as long as it runs.
+        """
         total, common = self._jobs()
-        name = " ".join(word for word in overrides if word not in common and word[0] != "~")
+        name = _name(overrides, common)
         before = [(shared, shared.formatter) for shared in logging.getLogger().handlers]
         start, handler = time.monotonic(), self._logging(number, total)
+        lock = FileLock(self._file(number).with_suffix(LOCK))
         log.info("job %d of %d begins: %s", number + 1, total, name)
         objectives: list[Objective] = []
-        state: dict[str, Any] = {"name": name, "state": "failed", "refused": False, "error": "it was stopped"}
+        state: dict[str, Any] = {"format": JOB_FORMAT, "name": name, "refused": False, "reached": {}}
         try:
+            with contextlib.suppress(Timeout):  # of a process that another sweep in this folder has
+                lock.acquire(blocking=False)
+            killed = "it never ended: its process was killed, or goes on elsewhere"
+            self._note(number, {**state, "state": RUNNING, "error": killed, "seconds": 0})
+            state |= {"state": STOPPED, "error": "it was stopped"}
             yield objectives
-            state |= {"state": "done", "error": ""}
+            state |= {"state": DONE, "error": ""}
         except InputError as error:
             log.error("%s", error)
-            state |= {"refused": True, "error": str(error)}
+            state |= {"state": FAILED, "refused": True, "error": str(error)}
             raise
         except Exception as error:
             log.exception("this job failed")
-            state |= {"error": f"{type(error).__name__}: {error}"}
+            state |= {"state": FAILED, "error": f"{type(error).__name__}: {error}"}
             raise
         finally:
             logging.getLogger().removeHandler(handler)
             handler.close()
             for shared, form in before:
                 shared.setFormatter(form)
-            state |= {"reached": {each.name: each.value for each in objectives}}
-            with replacing(self._file(number)) as part:
-                part.write_text(json.dumps({**state, "seconds": round(time.monotonic() - start, 3)}) + "\n")
+            reached = {each.name: each.value for each in objectives}
+            self._note(number, {**state, "reached": reached, "seconds": round(time.monotonic() - start, 3)})
+            lock.release()
+            with contextlib.suppress(OSError):
+                Path(lock.lock_file).unlink()
             self._tell(total, objectives)
+
+    def _note(self, number: int, state: Mapping[str, Any]) -> None:
+        with replacing(self._file(number)) as part:
+            part.write_text(json.dumps(state) + "\n")
 
     def failures(self) -> SweepError | None:
         """All jobs that failed, or of which nothing was heard; None if there are none."""
@@ -205,10 +271,12 @@ class Ledger:
         return noted["jobs"], noted["common"]
 
     def _read(self, number: int) -> dict[str, Any] | None:
+        """What a job noted at its end; None if it hasn't come to that."""
         try:
-            return json.loads(self._file(number).read_text())
+            noted = json.loads(self._file(number).read_text())
         except (OSError, ValueError):
             return None
+        return None if noted["state"] == RUNNING else noted
 
     def _logging(self, number: int, total: int) -> logging.Handler:
         """A log file of the job's own; elsewhere, where others write too, its lines have its number."""
@@ -226,15 +294,34 @@ class Ledger:
         return handler
 
     def _tell(self, total: int, objectives: Sequence[Objective]) -> None:
-        ended = {number: state for number in range(total) if (state := self._read(number))}
+        states = {number: state for number in range(total) if (state := self._read(number))}
+        ended = {number: state for number, state in states.items() if state["state"] in (DONE, FAILED)}
         for each in objectives:
             log.info("reached: %s %.4f", each.name, each.value)
             values = {k: state["reached"][each.name] for k, state in ended.items() if each.name in state["reached"]}
             best = (max if each.higher_is_better else min)(values, key=values.__getitem__)
             log.info("best %s so far: %.4f, job %d: %s", each.name, values[best], best + 1, ended[best]["name"])
-        if len(ended) < total:
+        told = f"{len(ended)} of {total} jobs ended"
+        if failed := sum(state["state"] == FAILED for state in ended.values()):
+            told += f", {failed} failed"
+        if ended and len(ended) < total:
             left = (total - len(ended)) * sum(state["seconds"] for state in ended.values()) / len(ended)
-            log.info("%d of %d jobs ended; about %.0f s of work to go", len(ended), total, left)
+            told += f"; about {left:.0f} s of work to go"
+        log.info("%s", told)
+
+
+def _name(overrides: Sequence[str], common: Sequence[str]) -> str:
+    """A job by what others don't have."""
+    return " ".join(word for word in overrides if word not in common and word[:1] != "~")
+
+
+def _ours(path: Path, form: str = JOB_FORMAT) -> dict[str, Any] | None:
+    """What a file says that a sweep wrote in this format; None if it is another's, or isn't there."""
+    try:
+        noted = parse_json(read_text(path, "delete it"))
+    except (InputError, ValueError, OSError):
+        return None
+    return noted if isinstance(noted, dict) and noted.get("format") == form else None
 
 
 @contextlib.contextmanager

@@ -59,12 +59,32 @@ def test_what_is_known_only_later_is_refused_where_objects_are_made(refusal: Cal
         ("hydra: {job: {env_set: {GIT_CONFIG_COUNT: '1'}}}", "a file can't set hydra.job.env_set; give it on the comm"),
         ("hydra: {job_logging: {handlers: {console: {class: logging.FileHandler, filename: MARK}}}}", "file elsewhere"),
         ("hydra: {job_logging: {handlers: {console: {stream: ext://shutil.copyfile}}}}", "is no stream of the process"),
-        ("hydra: {output_subdir: ../MARK}", "leads out of the run's folder"),
-        ("hydra: {output_subdir: /etc}", "leads out of the run's folder"),
+        ("hydra: {output_subdir: conf}", "a file can't set hydra.output_subdir; give it on the command line"),
+        ("hydra: {sweep: {subdir: ../x}}", "leads out of the sweep's folder"),
+        ("hydra: {sweep: {subdir: '${hydra.job.num}/../../x'}}", "leads out of the sweep's folder"),
+        ("hydra: {mode: MULTIRUN, sweeper: {params: {+hydra.job.env_set.A: 'a,b'}}}", "params can't set hydra.job.env"),
     ],
 )
 def test_programs_and_files_elsewhere_are_refused(refusal: Callable[..., str], text: str, told: str) -> None:
     assert told in refusal(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("hydra: {mode: MULTIRUN, sweep: {dir: MARK}}", "hydra.sweep.dir=MARK, which leads out of output=OUT"),
+        ("hydra: {sweep: {dir: '${output}/../MARK'}}", "hydra.sweep.dir=OUT/../MARK, which leads out of output=OUT"),
+        ("hydra: {run: {dir: MARK}}", "hydra.run.dir=MARK, which leads out of output=OUT"),
+        ("report: {target: MARK}", "report.target=MARK, which leads out of output=OUT"),
+        (
+            "hydra: {mode: MULTIRUN, sweeper: {params: {report.target: '/a,/b'}}}",
+            "set report.target=/",
+        ),
+    ],
+)
+def test_folders_elsewhere_are_refused(refusal: Callable[..., str], tmp_path: Path, text: str, told: str) -> None:
+    out, mark = str(tmp_path / "out"), str(tmp_path / MARK)
+    assert told.replace("OUT", out).replace(MARK.upper(), mark) in refusal(text)
 
 
 def test_a_value_of_another_place_is_taken(call: Callable[..., int], tmp_path: Path) -> None:

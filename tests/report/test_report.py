@@ -1,6 +1,7 @@
 """From a folder with scores to files and a printed table."""
 
 import io
+import logging
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -82,6 +83,26 @@ def test_a_terminal_without_arrows_still_gets_its_table(
     Report(tmp_path).run()
     out.seek(0)
     assert "text_similarity ?" in out.read()
+
+
+def test_unusable_files_are_logged(put: Put, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    put()
+    path = put(seed=1)
+    path.write_text("{")
+    Report(tmp_path).run()
+    warnings = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+    assert sum(line.startswith(f"{path}: ") for line in warnings) == 1
+
+
+@pytest.mark.parametrize("several", [True, False])
+def test_means_by_each_axis_are_printed_where_several_vary(
+    put: Put, tmp_path: Path, capsys: pytest.CaptureFixture[str], several: bool
+) -> None:
+    for loss in ("mse", "vmc"):
+        for noise in ("random", "blend") if several else ("random",):
+            put(axes={"loss": loss, "noise": noise})
+    Report(tmp_path).run()
+    assert ("means by" in capsys.readouterr().out) == several
 
 
 def test_no_scores_are_refused(tmp_path: Path) -> None:

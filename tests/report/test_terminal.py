@@ -1,15 +1,19 @@
 """A table on a terminal."""
 
 import io
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from rich.console import Console
 
+from motion_inversion.report.collect import collect
 from motion_inversion.report.estimate import Estimate
-from motion_inversion.report.table import Cell, Column, Row, Table
-from motion_inversion.report.terminal import show
+from motion_inversion.report.table import Cell, Column, Row, Table, tabulate
+from motion_inversion.report.terminal import brief, show
 
 NAN = float("nan")
+Put = Callable[..., Path]
 
 
 def table(metrics: int) -> Table:
@@ -59,3 +63,30 @@ def test_a_row_without_samples_has_no_count() -> None:
     lines = shown(Table(whole.keys, whole.columns, (*whole.rows, printed)), 100)
     [line] = [line for line in lines if line.startswith("theirs")]
     assert line.split() == ["theirs", "(published)", "–", "–", "0.375"]
+
+
+def test_means_by_each_axis_and_the_best_row(put: Put, tmp_path: Path) -> None:
+    scores = {("mse", "all"): 0.5, ("mse", "deep"): 0.25, ("vmc", "all"): 1.0, ("vmc", "deep"): 0.25}
+    for (loss, layout), score in scores.items():
+        put(axes={"loss": loss, "layout": layout}, metrics={"motion_fidelity": score})
+    records = collect(tmp_path).records
+    console = Console(file=io.StringIO(), width=80)
+    with console.capture() as caught:
+        brief(tabulate(records), records, console)
+    words = [line.split() for line in caught.get().splitlines()]
+    assert ["loss", "mse", "2", "(1)", "0.375"] in words
+    assert ["loss", "vmc", "2", "(1)", "0.625"] in words
+    assert ["layout", "all", "2", "(1)", "0.750"] in words
+    assert ["layout", "deep", "2", "(1)", "0.250"] in words
+    best = [line for line in caught.get().splitlines() if line.startswith("best")]
+    assert len(best) == 1 and best[0].startswith("best motion_fidelity ↑: 1.000, ")
+    assert "loss vmc" in best[0] and "layout all" in best[0] and best[0].endswith("n 1 (1)")
+
+
+def test_nothing_is_printed_where_nothing_varies(put: Put, tmp_path: Path) -> None:
+    put()
+    records = collect(tmp_path).records
+    console = Console(file=io.StringIO(), width=80)
+    with console.capture() as caught:
+        brief(tabulate(records), records, console)
+    assert caught.get() == ""

@@ -34,3 +34,10 @@ def test_jobs_share_what_an_earlier_one_makes(compose: Callable[..., Experiment]
     assert "  train       0 there,   1 to make\n" in first
     assert "  train       0 there,   0 to make, 1 made by jobs before\n" in second
     assert not list(tmp_path.iterdir())
+
+
+def test_jobs_that_take_the_same_memory_say_it_once(compose: Callable[..., Experiment], tmp_path: Path) -> None:
+    jobs = [compose(tmp_path, *words) for words in (["seed=0"], ["seed=1"], ["seed=0", "layout=deep"], ["seed=2"])]
+    lines = [line for line in outlook(jobs, [["a"], ["b"], ["c"], ["d"]]).splitlines() if "  memory  " in line]
+    assert [line.startswith("  memory    as job 1") for line in lines] == [False, True, False, True]
+    assert lines[0] != lines[2]

@@ -9,7 +9,15 @@ from motion_inversion.error import InputError
 from motion_inversion.storage.names import check_links, check_name, check_output
 
 
-@pytest.mark.parametrize("name", ["a", "table1", "a/b", "my study (2)", "实验", "…a", "v1.2", "a~b"])
+@pytest.mark.parametrize("name", ["sweep", "sweep/x", "Sweep", ".cache", ".cache/x"])
+def test_folders_that_are_taken(name: str) -> None:
+    with pytest.raises(InputError, match=r"^name=.* set name=my_sweep$"):
+        check_name(name)
+
+
+@pytest.mark.parametrize(
+    "name", ["sweeps", "a/sweep", "a", "table1", "a/b", "my study (2)", "实验", "…a", "v1.2", "a~b"]
+)
 def test_a_folder_below_output(name: str) -> None:
     check_name(name)
 

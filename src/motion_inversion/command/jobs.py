@@ -14,6 +14,7 @@ from motion_inversion.command.arguments import Command
 from motion_inversion.command.conf_files import check_files
 from motion_inversion.command.economy import as_overrides, economised, picking
 from motion_inversion.command.explanation import compose, loader, without_hydra
+from motion_inversion.command.folders import check_folders
 from motion_inversion.command.launcher import check_alone
 from motion_inversion.command.listing import listed
 from motion_inversion.command.remedy import with_remedy
@@ -42,11 +43,6 @@ class Rehearsal:
     words: list[str]
     help: str
 
-    @property
-    def count(self) -> int:
-        """How many jobs will run."""
-        return self.trials or len(self.jobs)
-
 
 def rehearse(command: Command, conf: Path) -> Rehearsal:
     """Composes and builds every job of the command, so that no sweep stops halfway for a misspelling.
@@ -74,6 +70,7 @@ def rehearse(command: Command, conf: Path) -> Rehearsal:
         for job in _told(jobs) if folder else jobs:
             try:
                 config = compose(command.root, job) if folder else without_hydra(first)
+                check_folders(config, overrides)
                 each, picks = economised(_trusting(config, trusted), job)
                 built.append(each)
                 picked.append(picks)

@@ -15,9 +15,11 @@ from omegaconf import DictConfig, OmegaConf
 
 from motion_inversion.command import override, search
 from motion_inversion.command.explanation import UNCOMPOSED, compose, loader
+from motion_inversion.command.folders import check_folders
 from motion_inversion.command.launcher import check_chosen, check_keys, check_launching
 from motion_inversion.command.own_part import check_own_part
 from motion_inversion.error import InputError
+from motion_inversion.sweep import Ledger
 
 _MOST_JOBS = 10_000
 _SEVERAL = ("metric",)  # groups of which several options go together
@@ -58,6 +60,7 @@ def listed(name: str, overrides: list[str], multirun: bool) -> Listing:
     composed, starters = _first(name, given, [str(each.input_line) for each in given if not each.is_sweep_override()])
     settings = composed.hydra
     check_own_part(composed, overrides)
+    check_folders(composed, overrides)
     if not multirun and settings.mode is not RunMode.MULTIRUN:
         if several := next((each for each in given if each.is_sweep_override()), None):
             raise override.several(str(several.input_line))
@@ -70,6 +73,7 @@ def listed(name: str, overrides: list[str], multirun: bool) -> Listing:
         search.check_search(settings, starters, sought)
     lines = _lines(sought, searching)
     folder = Path(settings.sweep.dir).absolute()
+    Ledger(folder).check()
     starters.append(f"hydra.sweep.dir={override.quoted(str(folder))}")
     if searching:
         return Listing(search.every_value(lines), composed, folder, starters, settings.sweeper.n_trials)
@@ -140,7 +144,7 @@ def _values(sweep: Override) -> list[str]:
 
 
 def _is_of_hydra(given: Override) -> bool:
-    return given.get_key_element().startswith(("hydra.", "hydra/"))
+    return given.key_or_group.startswith(("hydra.", "hydra/"))
 
 
 def _require_room(option: str, given: str | None) -> None:
@@ -175,7 +179,10 @@ def _first(name: str, given: Sequence[Override], fixed: list[str]) -> tuple[Dict
 def _configured(settings: DictConfig) -> list[Override]:
     """The sweeps of the configuration itself, such as those of an experiment."""
     params = OmegaConf.select(settings, "sweeper.params") or {}
-    return override.read([f"{key}={value}" for key, value in params.items()], loader())
+    configured = override.read([f"{key}={value}" for key, value in params.items()], loader())
+    if own := next((each for each in configured if _is_of_hydra(each)), None):
+        raise InputError(f"hydra.sweeper.params can't set {own.key_or_group}; give it on the command line")
+    return configured
 
 
 def _configured_by_choices(name: str, fixed: Sequence[str]) -> list[Override]:

@@ -44,7 +44,7 @@ def outlook(
 ) -> str:
     """By job and stage: what is there, what is to be made, what a job before makes, and the time as far as known.
 
-    Of what is to be made, the memory that it takes is said, too.
+    Of what is to be made, the memory that it takes is said, too; in full once for jobs that take the same.
 
     Args:
         jobs: The jobs.
@@ -57,6 +57,7 @@ def outlook(
     common = set(overrides[0]).intersection(*overrides)
     lines: list[str] = []
     made: dict[Path, int] = {}
+    footprints: dict[str, int] = {}
     seconds: list[float | None] = []
     for number, (job, words) in enumerate(zip(jobs, overrides, strict=True), 1):
         if not isinstance(job, Foreseen):
@@ -74,7 +75,10 @@ def outlook(
             seconds += [result.seconds for result in own]
             lines.append(_stage_line(stage, each, own, shared))
         lines += [f"  picked    {picked}"] if picked else []
-        lines += [f"  memory    {job.footprint()}"] if not all(each.there for each in every) else []
+        if not all(each.there for each in every):
+            footprint = job.footprint()
+            first = footprints.setdefault(footprint, number)
+            lines.append(f"  memory    {footprint if first == number else f'as job {first}'}")
     known = [each for each in seconds if each is not None]
     lines.append(_total(len(seconds), known))
     return "\n".join(lines) + "\n"

@@ -7,18 +7,23 @@ from typing import Any
 from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from motion_inversion.command.folders import is_given
 from motion_inversion.error import InputError
 from motion_inversion.reflection.reference import check_references
 from motion_inversion.reflection.trust import check_hydra
 
-# What becomes programs or their surroundings: heeded on the command line alone.
+# What becomes programs, their surroundings, or files elsewhere: heeded on the command line alone.
 _COMMANDS = (
+    "output_subdir",
     "job.env_set",
+    "sweeper.storage",
+    "launcher.temp_folder",
     "launcher.setup",
     "launcher.srun_args",
     "launcher.additional_parameters",
     "launcher.ray.init.runtime_env",
     "launcher.ray.init._system_config",
+    "launcher.ray.init._temp_dir",
     "launcher.ray.remote.runtime_env",
 )
 
@@ -37,11 +42,9 @@ def check_own_part(composed: DictConfig, given: Collection[str]) -> None:
     check_references(raw)
     settings = composed.hydra
     check_hydra(_plain(settings))
-    keys = [line.partition("=")[0].lstrip("+~") for line in given]
     for path in _COMMANDS:
         where = f"hydra.{path}"
-        named = any(key == where or key.startswith(f"{where}.") or where.startswith(f"{key}.") for key in keys)
-        if not named and OmegaConf.select(settings, path):
+        if not is_given(where, given) and OmegaConf.select(settings, path):
             raise InputError(f"a file can't set {where}; give it on the command line if you do")
     if not isinstance(settings.verbose, bool | str | ListConfig):
         raise InputError(f"hydra.verbose={settings.verbose}: accepted are true, false, and names of loggers; drop it")
@@ -49,6 +52,9 @@ def check_own_part(composed: DictConfig, given: Collection[str]) -> None:
         place = PurePath(str(subdir))
         if place.is_absolute() or ".." in place.parts:
             raise InputError(f"hydra.output_subdir={subdir} leads out of the run's folder; set a name, or null")
+    place = PurePath(str(raw["hydra"]["sweep"]["subdir"]))  # it can hold the number of a job
+    if place.is_absolute() or ".." in place.parts:
+        raise InputError(f"hydra.sweep.subdir={place} leads out of the sweep's folder; drop it")
 
 
 def _plain(node: DictConfig | ListConfig) -> Any:

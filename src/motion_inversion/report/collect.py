@@ -1,7 +1,6 @@
 """Owns finding records: scores and plans below folders, and files of records; what can't be read is a fault."""
 
 import json
-import logging
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -12,9 +11,6 @@ from motion_inversion.error import InputError
 from motion_inversion.report.record import Record, parse
 from motion_inversion.storage.document import parse_json, read_text
 from motion_inversion.storage.names import MANIFEST, PLAN, PLAN_FORMAT, SCORE, UNFINISHED
-
-log = logging.getLogger(__name__)
-
 
 _NOT_MADE = "not made"
 _REPEAT = "evaluate again"
@@ -38,7 +34,7 @@ class Collection:
 def collect(*sources: Path) -> Collection:
     """The records of all finished evaluations below folders, and those in files with a record a line.
 
-    A file or line that can't be used is logged and kept as a fault. What several say of one generated clip, as two
+    A file or line that can't be used is kept as a fault. What several say of one generated clip, as two
     evaluations with different metrics, or two experiments that share samples of the frozen model, becomes one
     record. A sample that a plan in one of the folders names and nothing else becomes a record that is missing.
 
@@ -48,8 +44,6 @@ def collect(*sources: Path) -> Collection:
     faults: list[str] = []
     found = [record for source in sources for record in _found(source, faults)]
     records = _swept(_merged(found, faults), found)
-    for fault in faults:
-        log.warning("%s", fault)
     if all(record.missing for record in records):
         unusable = f" ({len(faults)} unusable)" if faults else ""
         raise InputError(

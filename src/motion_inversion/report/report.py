@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Annotated
 
 from annotated_types import Ge, MinLen
-from rich.console import Console
 
 from motion_inversion.machine import idle_cores
 from motion_inversion.report.collect import Collection, collect
@@ -22,7 +21,7 @@ from motion_inversion.report.note import notes
 from motion_inversion.report.page.page import write_page
 from motion_inversion.report.record import lines
 from motion_inversion.report.table import Table, by_motion, tabulate, with_published
-from motion_inversion.report.terminal import show
+from motion_inversion.report.terminal import brief, printed, show
 from motion_inversion.storage.file import replacing
 from motion_inversion.storage.names import FROZEN, RECORDS
 
@@ -68,10 +67,14 @@ class Report:
         """
         sources, target = self._places()
         found = collect(*sources)
+        for fault in found.faults:
+            log.warning("%s", fault)
         tables = self._tables(found)
         cost = costs(found.records, tables[0].keys)
         every = [*found.records, *found.bounds]
-        _print(tables[0])
+        sys.stdout.write(printed(lambda console: show(tables[0], console)))
+        if len(tables[0].keys) > 1:  # or that table is the means by its only key
+            sys.stdout.write(f"\n{printed(lambda console: brief(tables[0], found.records, console))}")
         _write(target / RECORDS, "".join(f"{line}\n" for record in every for line in lines(record, target)))
         _write(target / "table.csv", to_csv(tables))
         _write(target / "table.md", to_markdown(tables, cost))
@@ -102,14 +105,6 @@ class Report:
         unusable = f"score files left out or contradicting others: {faults}; the log names them"
         said = (*notes(whole, found.records), *([unusable] if faults else []))
         return [replace(whole, notes=said), *parts]
-
-
-def _print(table: Table) -> None:
-    console = Console()
-    with console.capture() as shown:
-        show(table, console)
-    encoding = sys.stdout.encoding or "utf-8"  # a terminal without arrows gets question marks
-    sys.stdout.write(shown.get().encode(encoding, "replace").decode(encoding))
 
 
 def _write(path: Path, text: str) -> None:

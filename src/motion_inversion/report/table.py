@@ -141,6 +141,17 @@ def by_motion(table: Table, records: Sequence[Record], bounds: Sequence[Record])
     return [replace(table, rows=_rows(table, *split[motion]), notes=(), part=motion) for motion in motions]
 
 
+def by_key(table: Table, records: Sequence[Record]) -> list[Table]:
+    """For each key that has several values, a table of the means over all samples of each; compared with nothing."""
+    scores = table.shown(records)
+    found = []
+    for key in table.keys:
+        groups = grouped(records, (key,))
+        rows = [_row(group, members, [_cell(members, own, {}) for own in scores]) for group, members in groups.items()]
+        found += [replace(table, keys=(key,), rows=tuple(rows), notes=(), baseline=())] if len(rows) > 1 else []
+    return found
+
+
 def with_published(table: Table) -> Table:
     """The table with the paper's rows below."""
     known = {published.method: asdict(published) for published in TABLE_1}

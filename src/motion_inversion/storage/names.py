@@ -22,6 +22,10 @@ UNFINISHED = ".part"
 LOSSES = "loss.csv"  # of a training, step by step
 JOBS = "jobs.json"  # of a sweep
 STOP = "stop"  # of a sweep whose command was told to stop
+SWEEP_FORMAT = "motion-inversion-sweep/1"  # of that
+JOB_FORMAT = "motion-inversion-job/1"  # of what each of its jobs notes beside it
+RUNNING, DONE, FAILED, STOPPED = "running", "done", "failed", "stopped"  # what it notes there
+SWEEPS = "sweep"  # below `output`: a folder for each sweep
 CACHED = ".cache"  # below `output`: what experiments of all names share
 LOCK = ".lock"  # in an unfinished artifact, held by the process that makes it
 
@@ -38,11 +42,16 @@ def check_name(name: str) -> None:
     """Whether an experiment's name is a folder below `output`, or a path of several.
 
     Raises:
-        InputError: if it is empty, leaves that folder, or can't be a folder's name everywhere.
+        InputError: if it is empty, leaves that folder, is taken, or can't be a folder's name everywhere.
     """
     parts = name.split("/")
     if not name.strip():
         raise InputError("name is empty, but names the folder of the results; set name=my_experiment")
+    if parts[0].casefold() in (CACHED, SWEEPS):
+        raise InputError(
+            f"name={name}: below output, {CACHED} is what experiments share and {SWEEPS} is of sweeps; accepted are "
+            f"other names; set name=my_{SWEEPS}"
+        )
     for part in parts:
         long = len(part.encode(errors="surrogateescape")) > _LONGEST
         if not _FOLDER.fullmatch(part) or part.strip(" .") == "" or part[:1] == "~" or part != part.strip() or long:
