@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from motion_inversion.error import InputError
-from motion_inversion.sweep import LaunchError, Ledger, SweepError, run, summed_up
+from motion_inversion.ledger import Ledger, SweepError
+from motion_inversion.sweep import LaunchError, run, summed_up
 
 DONE: list[str] = []
 
@@ -157,7 +158,7 @@ def test_a_job_that_was_killed_never_ended(tmp_path: Path) -> None:
     assert not (tmp_path / "0.lock").exists()
     (tmp_path / "0.json").write_text(begun)
     end(ledger, 1)
-    assert str(ledger.failures()).splitlines()[1].startswith("job 1: it never ended: its process was killed")
+    assert str(ledger.failures()).splitlines()[1].startswith("job 1: its process was killed")
 
 
 @pytest.mark.parametrize("name", ["000123.json", "0.log", "0.json", "jobs.json"])
@@ -207,7 +208,7 @@ def test_the_failures_of_a_sweep_come_after_its_summary(tmp_path: Path) -> None:
 
 def test_a_job_whose_process_was_killed_has_its_log(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path)
-    ledger.open([["b=0"]], 1)
+    ledger.open([["b=0"]])
     (tmp_path / "0.log").touch()
     assert str(ledger.failures()).splitlines()[1:] == [f"job 1: its process was killed; log: {tmp_path}/0.log"]
 
@@ -220,7 +221,7 @@ def launch_error(cause: Exception) -> LaunchError:
 
 def test_what_could_begin_no_job_was_given_something_bad(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path)
-    ledger.open([["b=0"], ["b=1"]], 2)
+    ledger.open([["b=0"], ["b=1"]])
     told = r"hydra/launcher failed by itself: ConnectionError: no such host; no job was begun"
     with pytest.raises(InputError, match=told), summed_up([], ledger):
         raise launch_error(ConnectionError("no such\nhost"))
@@ -232,7 +233,7 @@ def test_what_could_begin_no_job_was_given_something_bad(tmp_path: Path) -> None
 
 def test_the_cause_of_jobs_that_were_not_begun_comes_first(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path)
-    ledger.open([["b=0"], ["b=1"]], 2)
+    ledger.open([["b=0"], ["b=1"]])
     with pytest.raises(InputError):
         end(ledger, 0, InputError("no clip"))
     with pytest.raises(SweepError) as failure, summed_up([], ledger):
@@ -244,7 +245,7 @@ def test_the_cause_of_jobs_that_were_not_begun_comes_first(tmp_path: Path) -> No
 
 def test_the_failures_of_jobs_say_why_a_search_has_no_best(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path)
-    ledger.open([["b=0"]], 1)
+    ledger.open([["b=0"]])
     with pytest.raises(InputError):
         end(ledger, 0, InputError("no clip"))
     with pytest.raises(SweepError) as failure, summed_up([], ledger):
@@ -254,7 +255,7 @@ def test_the_failures_of_jobs_say_why_a_search_has_no_best(tmp_path: Path) -> No
 
 def test_of_an_error_the_terminal_has_a_line_and_the_log_its_traceback(tmp_path: Path) -> None:
     ledger, terminal = Ledger(tmp_path), io.StringIO()
-    ledger.open([["b=0"]], 1)
+    ledger.open([["b=0"]])
     handler = logging.StreamHandler(terminal)
     logging.getLogger().addHandler(handler)
     try:
@@ -263,5 +264,5 @@ def test_of_an_error_the_terminal_has_a_line_and_the_log_its_traceback(tmp_path:
     finally:
         logging.getLogger().removeHandler(handler)
     [told] = [line for line in terminal.getvalue().splitlines() if "bug" in line]
-    assert told.endswith("[1/1] ERROR motion_inversion.sweep: this job failed: RuntimeError: a bug of 100 % two lines")
+    assert told.endswith("[1/1] ERROR motion_inversion.ledger: this job failed: RuntimeError: a bug of 100 % two lines")
     assert "Traceback" not in terminal.getvalue() and "Traceback" in (tmp_path / "0.log").read_text()

@@ -20,9 +20,10 @@ from motion_inversion.command.launching import launching, runs_aside
 from motion_inversion.command.outlook import outlook
 from motion_inversion.error import InputError
 from motion_inversion.job import Stopping, spare_task, stoppable, stopped_by
+from motion_inversion.ledger import Ledger, SweepError
 from motion_inversion.status.status import status
 from motion_inversion.storage.file import disk_space
-from motion_inversion.sweep import Ledger, SweepError, reached, run, summed_up
+from motion_inversion.sweep import reached, run, summed_up
 
 log = logging.getLogger(__name__)
 

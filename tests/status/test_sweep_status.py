@@ -8,10 +8,10 @@ from types import SimpleNamespace
 
 import pytest
 
+from motion_inversion.ledger import Ledger, Objective
 from motion_inversion.status.status import status
 from motion_inversion.status.sweep import Job, Sweep
 from motion_inversion.storage.names import JOBS
-from motion_inversion.sweep import Ledger, Objective
 
 JOBS_OF_IT = [["a=1", f"b={number}"] for number in range(4)]
 

@@ -6,7 +6,8 @@ from contextlib import contextmanager
 from typing import Any
 
 from motion_inversion.error import InputError
-from motion_inversion.sweep import Sought, reached
+from motion_inversion.ledger import Sought
+from motion_inversion.sweep import reached
 
 _SWEEP = "WANDB_SWEEP_ID"
 _GIVEN = ("WANDB_RUN_ID", _SWEEP, "WANDB_SWEEP_PARAM_PATH")  # what an agent tells the program that it starts

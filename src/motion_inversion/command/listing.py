@@ -19,7 +19,7 @@ from motion_inversion.command.folders import check_folders
 from motion_inversion.command.launcher import check_chosen, check_keys, check_launching
 from motion_inversion.command.own_part import check_own_part
 from motion_inversion.error import InputError
-from motion_inversion.sweep import Ledger
+from motion_inversion.ledger import Ledger
 
 _MOST_JOBS = 10_000
 _SEVERAL = ("metric",)  # groups of which several options go together

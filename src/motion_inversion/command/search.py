@@ -9,7 +9,7 @@ from omegaconf import DictConfig, ListConfig
 
 from motion_inversion.command.explanation import loader
 from motion_inversion.error import InputError
-from motion_inversion.sweep import Sought
+from motion_inversion.ledger import Sought
 
 
 def is_search(settings: DictConfig) -> bool:
