@@ -258,6 +258,14 @@ def test_of_a_sweep_the_first_job_is_shown(
     assert (out.startswith("Groups:\n"), err) == (True, "")
 
 
+@pytest.mark.parametrize("shown", [["--cfg", "job"], ["--info", "config"]])
+def test_of_a_sweep_of_nothing_the_configuration_is_shown(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], shown: list[str]
+) -> None:
+    assert call(monkeypatch, "--multirun", *shown) == 0
+    assert "_target_: small.experiment." in capfd.readouterr().out
+
+
 def test_a_value_in_place_of_an_experiments_sweep(monkeypatch: pytest.MonkeyPatch) -> None:
     assert call(monkeypatch, "experiment=betas", "method.loss.beta=0.5") == 0
     assert [run.method for run in RUNS] == [MotionInversion(Debiased(0.5), 400)]

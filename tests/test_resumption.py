@@ -21,6 +21,7 @@ from motion_inversion.error import InputError
 from motion_inversion.experiment import Experiment
 from motion_inversion.method.motion_inversion import MotionInversion
 from motion_inversion.method.training.checkpoint import steps_of
+from motion_inversion.method.training.interruption import HeldSignals
 from motion_inversion.method.training.module import MotionLearning
 from motion_inversion.storage.names import COST, LOSSES, MANIFEST
 from results import STATE, assert_same_training, only
@@ -146,6 +147,16 @@ def test_whoever_handled_a_signal_before_gets_it_after_the_step_and_may_let_the_
         signal.signal(signal.SIGUSR2, before)
     assert heard == [signal.SIGUSR2]
     assert_same_training(prepared, finished)
+
+
+def test_a_signal_that_the_process_ignores_stays_ignored():
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with HeldSignals() as signals:
+            os.kill(os.getpid(), signal.SIGINT)
+            assert signals.waiting is None
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def test_a_signal_in_the_middle_of_a_step_waits_for_its_last_batch(
