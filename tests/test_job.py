@@ -11,6 +11,7 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from motion_inversion.job import StoppedError, Stopping, spare_task, stoppable, stopped_by
 
@@ -20,7 +21,7 @@ _BEGUN, _SAVED = "begun", "saved"
 def _work(folder: Path) -> None:
     """A job in a process of its own, which notes that it was stopped, after a while."""
     try:
-        with Stopping(folder).obeyed(0):
+        with Stopping(folder).obeyed(), FileLock(folder / "0.lock"):  # which the ledger holds
             (folder / _BEGUN).touch()
             time.sleep(60)
     except StoppedError:
@@ -29,7 +30,7 @@ def _work(folder: Path) -> None:
 
 def _save_slowly(folder: Path) -> None:
     try:
-        with Stopping(folder).obeyed(0):
+        with Stopping(folder).obeyed(), FileLock(folder / "0.lock"):  # which the ledger holds
             (folder / _BEGUN).touch()
             try:
                 time.sleep(60)
@@ -91,18 +92,18 @@ def test_a_job_of_a_stopped_sweep_does_not_begin_and_another_sweep_of_the_folder
     stopping = Stopping(tmp_path)
     with pytest.raises(SystemExit), stopping.commanded():
         os.kill(os.getpid(), signal.SIGTERM)
-    with pytest.raises(StoppedError), stopping.obeyed(0):
+    with pytest.raises(StoppedError), stopping.obeyed():
         pytest.fail("it began")
     with stopping.commanded():
         pass
-    with stopping.obeyed(0):
+    with stopping.obeyed():
         pass
 
 
 def test_an_interrupt_of_all_processes_is_the_commands_to_tell(tmp_path: Path) -> None:
-    with Stopping(tmp_path).obeyed(0):
+    with Stopping(tmp_path).obeyed():
         os.kill(os.getpid(), signal.SIGINT)
-    with pytest.raises(SystemExit) as stop, Stopping(tmp_path).obeyed(0):  # not by the command
+    with pytest.raises(SystemExit) as stop, Stopping(tmp_path).obeyed():  # not by the command
         os.kill(os.getpid(), signal.SIGTERM)
     assert stop.value.code == 143
 

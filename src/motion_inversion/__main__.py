@@ -144,7 +144,7 @@ def _job(config: DictConfig) -> float | list[float] | None:
     elif settings.mode is RunMode.MULTIRUN:
         folder, number = Path(settings.sweep.dir), settings.job.num
         with (
-            Stopping(folder).obeyed(number) if runs_aside(settings) else contextlib.nullcontext(),
+            Stopping(folder).obeyed() if runs_aside(settings) else contextlib.nullcontext(),
             Ledger(folder).job(number, list(settings.overrides.task)) as objectives,
         ):
             job = _built(config)

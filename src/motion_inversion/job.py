@@ -13,12 +13,11 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from motion_inversion.storage.names import STOP
+from motion_inversion.storage.names import LOCK, STOP
 
 # What ends a process without a word otherwise. Ctrl-C raises KeyboardInterrupt by itself.
 _NAMES = ("SIGTERM", "SIGUSR1")
 _ALL = ("SIGINT", *_NAMES)
-_LOCK = ".lock"  # behind the number of a job
 _LOOK = 0.5  # seconds between two looks at a file
 _GRACE = 3.0  # seconds in which the command, too, has heard of a signal that came to all processes of a group
 _commanding: set[Path] = set()  # the folders of sweeps whose command this process is
@@ -44,7 +43,7 @@ class StoppedError(Exception):
 class Stopping:
     """How the command of a sweep stops its jobs in other processes, on any machine that sees the sweep's folder.
 
-    The command puts a file there, for which each job looks; a job holds a lock there for as long as it runs. So no
+    The command puts a file there, for which each job looks; a job holds a lock there for as long as it runs (`Ledger`). So no
     launcher need pass signals on, and the command knows when what runs has been saved.
 
     folder: of the sweep.
@@ -89,8 +88,8 @@ class Stopping:
                 _raise(heard[-1])
 
     @contextmanager
-    def obeyed(self, number: int) -> Iterator[None]:
-        """In the process of the job `number`: SIGTERM comes to the block once its command was told to stop.
+    def obeyed(self) -> Iterator[None]:
+        """In the process of a job: SIGTERM comes to the block once its command was told to stop.
 
         A Ctrl-C is the command's to tell: a terminal sends it to every process. Nothing happens in the command's own
         process, where some launchers run their jobs.
@@ -102,9 +101,7 @@ class Stopping:
         if self.folder in _commanding:
             yield
             return
-        lock, over = FileLock(self.folder / f"{number}{_LOCK}"), threading.Event()
-        with suppress(Timeout):  # an earlier process of this job, which some launcher took for dead
-            lock.acquire(blocking=False)
+        over = threading.Event()
         try:
             if self._file.exists():
                 raise StoppedError
@@ -118,14 +115,13 @@ class Stopping:
             raise
         finally:
             over.set()
-            _drop(lock)
 
     @property
     def _file(self) -> Path:
         return self.folder / STOP
 
     def _is_running(self) -> bool:
-        return not all(_drop(FileLock(path)) for path in self.folder.glob(f"*{_LOCK}"))
+        return not all(_drop(FileLock(path)) for path in self.folder.glob(f"*{LOCK}"))
 
     def _is_stopped(self, until: float) -> bool:
         while not (there := self._file.exists()) and time.monotonic() < until:
