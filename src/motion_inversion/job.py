@@ -43,8 +43,8 @@ class StoppedError(Exception):
 class Stopping:
     """How the command of a sweep stops its jobs in other processes, on any machine that sees the sweep's folder.
 
-    The command puts a file there, for which each job looks; a job holds a lock there for as long as it runs (`Ledger`). So no
-    launcher need pass signals on, and the command knows when what runs has been saved.
+    The command puts a file there, for which each job looks; a job holds a lock there for as long as it runs (its
+    `Ledger` does). So no launcher need pass signals on, and the command knows when what runs has been saved.
 
     folder: of the sweep.
     """
