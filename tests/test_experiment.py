@@ -126,7 +126,7 @@ def test_an_output_that_is_no_folder_is_refused_in_one_line(
     (tmp_path / "file").touch()
     assert call(tmp_path / "file") == 2
     [message] = [row for row in capsys.readouterr().err.splitlines() if "error" in row]
-    assert "can't write" in message and "set output=" in message
+    assert "can't be a folder" in message and "set output=" in message
 
 
 def test_nothing_is_written_by_a_link_that_leads_out_of_output(

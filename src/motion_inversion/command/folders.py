@@ -43,6 +43,8 @@ def check_folders(config: DictConfig, overrides: Collection[str]) -> None:
         if given is None or (key == "hydra.run.dir" and _real(given) == _real(".")):
             continue
         above = _folder(config, base) if base else None
+        if above == "":  # which is refused where it is built
+            continue
         if not _real(given).is_relative_to(_real(above or ".")):
             place = f"{base}={above}" if above else "the working folder"
             raise InputError(

@@ -36,7 +36,7 @@ def check_training(method: Trained) -> None:
     for key, least in {"batch_size": 1, "checkpoint_every": 1, "preview_every": 0}.items():
         if (given := getattr(method, key)) < least:
             raise InputError(f"method.{key}={given}: at least {least} is needed; set method.{key}={least}")
-    made_optimizer(method.optimizer, [{"params": [torch.nn.Parameter(torch.zeros(1))]}])
+    made_optimizer(method.optimizer, [{"params": [torch.zeros(1)]}])
 
 
 def check_optimizer(method: Trained, device: torch.device) -> None:
