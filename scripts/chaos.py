@@ -94,9 +94,9 @@ class Chaos:
         self.expected, self.work = self.records("whole"), self.begun("whole")
         print(f"undisturbed: {len(self.expected)} records of {self.work} pieces of work in {self.seconds:.0f} s")
 
-    def begin(self, name: str, launcher: str = "basic") -> subprocess.Popen[bytes]:
-        """Starts a sweep whose results go to a folder of this name."""
-        command = [sys.executable, "-m", "motion_inversion", "-m", *SWEEP, *self.words]
+    def begin(self, name: str, launcher: str = "basic", ahead: Sequence[str] = ()) -> subprocess.Popen[bytes]:
+        """Starts a sweep whose results go to a folder of this name; `ahead` are words before its command."""
+        command = [*ahead, sys.executable, "-m", "motion_inversion", "-m", *SWEEP, *self.words]
         command += [f"output={self.folder / name}", f"hydra/launcher={launcher}"]
         environment = os.environ | {"OMP_NUM_THREADS": "1"}
         log = (self.folder / f"{name}.log").open("ab")

@@ -16,7 +16,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-from chaos import SWEEP, Chaos
+from chaos import Chaos
+
+_NAME = "set_back"  # of the results
 
 
 def main() -> int:
@@ -33,27 +35,22 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         chaos = Chaos(Path(folder), "basic", options.words)
         for shift in hours:
-            with (Path(folder) / "set_back.log").open("ab") as log:
-                running = _begin(chaos, shift, log.fileno())
-                try:
-                    running.wait(chaos.startup + draw.uniform(0, 2) * (chaos.seconds - chaos.startup) / len(hours))
-                except subprocess.TimeoutExpired:
-                    os.killpg(running.pid, signal.SIGKILL)
-                    running.wait()
-            print(f"{shift:+d} h: killed with {len(chaos.records('set_back'))} records", flush=True)
-        with (Path(folder) / "set_back.log").open("ab") as log:
-            code = _begin(chaos, hours[-1] - 1, log.fileno()).wait()
-        wrong = chaos.differing("set_back") + (code != 0)
+            running = _begin(chaos, shift)
+            try:
+                running.wait(chaos.startup + draw.uniform(0, 2) * (chaos.seconds - chaos.startup) / len(hours))
+            except subprocess.TimeoutExpired:
+                os.killpg(running.pid, signal.SIGKILL)
+                running.wait()
+            print(f"{shift:+d} h: killed with {len(chaos.records(_NAME))} records", flush=True)
+        code = _begin(chaos, hours[-1] - 1).wait()
+        wrong = chaos.differing(_NAME) + (code != 0)
     print("wrong:", wrong)
     return int(wrong > 0)
 
 
-def _begin(chaos: Chaos, hours: int, log: int) -> subprocess.Popen[bytes]:
+def _begin(chaos: Chaos, hours: int) -> subprocess.Popen[bytes]:
     """Starts the sweep with another time."""
-    command = ["faketime", "-f", f"{hours:+d}h", sys.executable, "-m", "motion_inversion", "-m", *SWEEP, *chaos.words]
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    words = [*command, f"output={chaos.folder / 'set_back'}"]
-    return subprocess.Popen(words, env=environment, stdout=log, stderr=log, start_new_session=True)
+    return chaos.begin(_NAME, ahead=["faketime", "-f", f"{hours:+d}h"])
 
 
 if __name__ == "__main__":

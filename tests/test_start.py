@@ -17,6 +17,7 @@ TORCH = "torch"
 SLOW = {
     *("diffusers", "transformers", "peft", "accelerate", "open_clip", "pytorch_lightning", "lightning_fabric"),
     *("torchmetrics", "torchvision", "matplotlib", "scipy", "pandas", "wandb"),
+    "sympy",  # of torch's compiler, which a first optimizer loads
 }
 PROBE = """
 import json, sys

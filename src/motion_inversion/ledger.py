@@ -202,7 +202,7 @@ class Ledger:
         """All jobs that failed, or of which nothing was heard; None if there are none."""
         total, _ = self._jobs()
         found = [self._read(number) for number in range(total)]
-        failed = [(number, state) for number, state in enumerate(found) if not state or state["state"] != "done"]
+        failed = [(number, state) for number, state in enumerate(found) if not state or state["state"] != DONE]
         if not failed:
             return None
         lines = [f"{len(failed)} of {total} jobs failed; repeat the command to make what is missing:"]
@@ -247,7 +247,7 @@ class Ledger:
         for shared in logging.getLogger().handlers:
             form = f"%(asctime)s [{number + 1}/{total}] %(levelname)s %(name)s: %(message)s"
             shared.setFormatter(_Line(form, "%H:%M:%S"))
-        path = self._file(number).with_suffix(".log")
+        path = self._log_of(number)
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             handler = _Log(path, encoding="utf-8")

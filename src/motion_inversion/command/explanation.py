@@ -7,7 +7,7 @@ import hydra
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.global_hydra import GlobalHydra
 from hydra.errors import HydraException, MissingConfigException
-from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf import DictConfig, ListConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
@@ -19,6 +19,8 @@ from motion_inversion.error import InputError
 
 UNCOMPOSED = (HydraException, OmegaConfBaseException, YAMLError, ValueError, OSError, RecursionError)
 """What Hydra raises where overrides and files give no configuration."""
+
+_NOTHING = object()
 
 
 def loader() -> ConfigLoader:
@@ -42,6 +44,17 @@ def compose(name: str, overrides: list[str], with_hydra: bool = False) -> DictCo
         raise _explained(error, name, overrides) from error
     check_own_part(composed, overrides)
     return composed if with_hydra else without_hydra(composed)
+
+
+def without(name: str, overrides: list[str], key: str) -> str:
+    """What to do about an override, as a remedy: what its key has where a command has these overrides alone."""
+    try:
+        usual = OmegaConf.select(compose(name, overrides, with_hydra=True), key, default=_NOTHING)
+    except (InputError, OmegaConfBaseException):
+        usual = _NOTHING
+    if usual is _NOTHING or isinstance(usual, DictConfig):
+        return "drop it"
+    return f"drop it for {key}={written([*usual] if isinstance(usual, ListConfig) else usual)}"
 
 
 def without_hydra(composed: DictConfig) -> DictConfig:
@@ -86,14 +99,9 @@ def _no_option(overrides: list[str]) -> InputError:
 
 def _unmerged(given: str, told: str, name: str, overrides: list[str]) -> InputError:
     """A value of another kind than what it would replace."""
-    key = _key(given)
-    try:
-        there = OmegaConf.select(compose(name, [line for line in overrides if line != given], with_hydra=True), key)
-    except OmegaConfBaseException:
-        there = None
-    usual: Any = OmegaConf.to_container(there) if OmegaConf.is_config(there) else there
     reason = " ".join(told.partition(given)[2].partition("full_key")[0].split())
-    return InputError(f"{given} can't be put there ({reason}); drop it for {key}={written(usual)}")
+    others = [line for line in overrides if line != given]
+    return InputError(f"{given} can't be put there ({reason}); {without(name, others, _key(given))}")
 
 
 def _key(override: str) -> str:

@@ -3,15 +3,11 @@
 import re
 from collections.abc import Sequence
 
-from omegaconf import DictConfig, ListConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
-
 from motion_inversion.command import override
-from motion_inversion.command.economy import economised, written
-from motion_inversion.command.explanation import compose
+from motion_inversion.command.economy import economised
+from motion_inversion.command.explanation import compose, without
 from motion_inversion.error import InputError
 
-_NOTHING = object()
 _EMPTY = ("null", "[]", "{}")  # no text was meant by these
 _OF_SEVERAL = re.compile(r" is not an? .*\b(Sequence|tuple|list)\[")
 _OF_TEXT = re.compile(r" is not an? .*\b(str|Path)\b")
@@ -38,20 +34,8 @@ def with_remedy(fault: str, root: str, job: Sequence[str]) -> str:
         as_text = f"{key}={override.quoted(value)}"
         if _OF_TEXT.search(fault) and value not in _EMPTY and _is_taken(root, [*others, as_text], key):
             return f"{fault}; as one text: {override.as_text(line)}"
-        return f"{fault}; {without(root, others, key)}"
+        return f"{fault}; {without(root, others, key.lstrip('+~'))}"
     return fault
-
-
-def without(root: str, others: Sequence[str], key: str) -> str:
-    """What holds of a key where a command has the other overrides alone."""
-    name = key.lstrip("+~")
-    try:
-        usual = OmegaConf.select(compose(root, [*others]), name, default=_NOTHING)
-    except (InputError, OmegaConfBaseException):
-        usual = _NOTHING
-    if usual is _NOTHING or isinstance(usual, DictConfig):
-        return "drop it"
-    return f"drop it for {name}={written([*usual] if isinstance(usual, ListConfig) else usual)}"
 
 
 def _is_taken(root: str, job: list[str], key: str) -> bool:
